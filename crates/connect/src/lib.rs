@@ -1,0 +1,1 @@
+//! Sources and targets over I/O: the SCIM client, the connection test.

@@ -1,0 +1,1 @@
+//! Runs provisioning cycles: effects, retries, logs; the own directory as a source.

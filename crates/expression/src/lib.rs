@@ -1,0 +1,1 @@
+//! The mapping language of directory provisioning: parse, check, evaluate, explain.

@@ -1,0 +1,1 @@
+//! The nouns of Rollcall: ids, organisation, token, application, mapping, change, clock.

@@ -1,0 +1,1 @@
+//! Storage opened for one organisation: traits, their conformance suite, SQLite.

@@ -1,0 +1,1 @@
+//! Decides what a provisioning cycle does: scope, match, map, compare, plan.

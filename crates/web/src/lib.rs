@@ -1,0 +1,1 @@
+//! HTTP shared by surfaces: callers, request ids, limits, serving.
