@@ -1,1 +1,25 @@
-//! The nouns of Rollcall: ids, organisation, token, application, mapping, change, clock.
+//! The nouns of Rollcall.
+//!
+//! **Is:** the words of the guide as types: organisation, integration, token, application, mapping, change. A value that
+//! exists is valid; parsing is the only way in.
+//! **Is not:** rules that need other people's data (those are use cases, in `rollcall-app`), storage, or anything that waits.
+//! **Start at** [`Organisation`] for the receiving end and [`application`] for the sending end.
+
+pub mod administrator;
+pub mod change;
+pub mod clock;
+pub mod id;
+pub mod integration;
+pub mod organisation;
+pub mod token;
+
+pub use administrator::{Administrator, Email, Role};
+pub use change::{Action, Actor, AuditEntry, Change, Kind, Membership, Origin};
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use id::{
+    AdminId, ApplicationId, CycleId, IntegrationId, OrgId, Randomness, RequestId, ResourceId,
+    TokenId,
+};
+pub use integration::{Integration, IntegrationKind};
+pub use organisation::{Organisation, Plan, Region, Slug};
+pub use token::{ProvisioningToken, Secret, TokenRecord};
