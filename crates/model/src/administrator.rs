@@ -48,7 +48,7 @@ impl Email {
 
     /// Returns the form by which addresses are compared and looked up.
     pub fn key(&self) -> String {
-        rollcall_scim::key::canonical(&self.0)
+        self.0.to_lowercase()
     }
 }
 
@@ -72,9 +72,14 @@ impl FromStr for Email {
     fn from_str(text: &str) -> Result<Self, NotAnEmail> {
         let text = text.trim();
         let fits = text.len() <= 254
-            && !text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '<' || c == '>')
+            && !text
+                .chars()
+                .any(|c| c.is_whitespace() || c.is_control() || c == '<' || c == '>')
             && text.rsplit_once('@').is_some_and(|(local, domain)| {
-                !local.is_empty() && !domain.is_empty() && !domain.starts_with('.') && !domain.ends_with('.')
+                !local.is_empty()
+                    && !domain.is_empty()
+                    && !domain.starts_with('.')
+                    && !domain.ends_with('.')
             });
         if fits {
             Ok(Self(text.to_owned()))

@@ -3,7 +3,7 @@
 //! **Is:** the words of the guide as types: organisation, integration, token, application, mapping, change. A value that
 //! exists is valid; parsing is the only way in.
 //! **Is not:** rules that need other people's data (those are use cases, in `rollcall-app`), storage, or anything that waits.
-//! **Start at** [`Organisation`] for the receiving end and [`application`] for the sending end.
+//! **Start at** [`Organisation`] for the receiving end and `application` for the sending end.
 
 pub mod administrator;
 pub mod change;

@@ -80,7 +80,9 @@ impl FromStr for Slug {
 
     fn from_str(text: &str) -> Result<Self, NameRefused> {
         let fits = (2..=63).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             && !text.starts_with('-')
             && !text.ends_with('-');
         if fits {
@@ -116,7 +118,9 @@ impl FromStr for Region {
 
     fn from_str(text: &str) -> Result<Self, NameRefused> {
         let fits = (1..=16).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         if fits {
             Ok(Self(text.to_owned()))
         } else {
@@ -158,7 +162,9 @@ mod tests {
             assert!(good.parse::<Slug>().is_ok(), "{good}");
         }
         let long = "x".repeat(64);
-        for bad in ["", "a", "-vault", "vault-", "Vault", "vau lt", "va/ult", "vält", &long] {
+        for bad in [
+            "", "a", "-vault", "vault-", "Vault", "vau lt", "va/ult", "vält", &long,
+        ] {
             assert!(bad.parse::<Slug>().is_err(), "{bad}");
         }
     }

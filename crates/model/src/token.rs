@@ -69,7 +69,10 @@ impl ProvisioningToken {
         randomness.fill(&mut *bytes);
         let body = format!("rc_{region}_{}", base32(&*bytes));
         let text = format!("{body}_{}", checksum(&body));
-        Self { region, text: Secret::new(text) }
+        Self {
+            region,
+            text: Secret::new(text),
+        }
     }
 
     /// Returns the region whose installation issued the token.
@@ -107,7 +110,10 @@ impl FromStr for ProvisioningToken {
         if checksum(body) != sum {
             return Err(NotAToken);
         }
-        Ok(Self { region, text: Secret::new(text) })
+        Ok(Self {
+            region,
+            text: Secret::new(text),
+        })
     }
 }
 
@@ -138,6 +144,7 @@ impl TokenRecord {
 fn base32(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
     let (mut buffer, mut bits) = (0_u32, 0_u32);
+    #[expect(clippy::indexing_slicing, reason = "a number of five bits indexes an alphabet of 32")]
     let character = |index: u32| char::from(ALPHABET[(index & 31) as usize]);
     for &byte in bytes {
         buffer = ((buffer << 8) | u32::from(byte)) & 0xFFFF;
@@ -159,7 +166,11 @@ fn checksum(body: &str) -> String {
     for byte in body.bytes() {
         crc ^= u32::from(byte);
         for _ in 0..8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
+            crc = if crc & 1 == 1 {
+                (crc >> 1) ^ 0xEDB8_8320
+            } else {
+                crc >> 1
+            };
         }
     }
     base32(&(!crc).to_be_bytes())
