@@ -3,17 +3,22 @@
 //! **Is:** the words of the guide as types: organisation, integration, token, application, mapping, change. A value that
 //! exists is valid; parsing is the only way in.
 //! **Is not:** rules that need other people's data (those are use cases, in `rollcall-app`), storage, or anything that waits.
-//! **Start at** [`Organisation`] for the receiving end and `application` for the sending end.
+//! **Start at** [`Organisation`] for the receiving end and [`Application`] for the sending end.
 
 pub mod administrator;
+pub mod application;
 pub mod change;
 pub mod clock;
 pub mod id;
 pub mod integration;
+pub mod link;
+pub mod mapping;
 pub mod organisation;
+pub mod provisioning;
 pub mod token;
 
 pub use administrator::{Administrator, Email, Role};
+pub use application::{Application, Assignment};
 pub use change::{Action, Actor, AuditEntry, Change, Kind, Membership, Origin};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use id::{
@@ -21,5 +26,8 @@ pub use id::{
     TokenId,
 };
 pub use integration::{Integration, IntegrationKind};
+pub use link::{Link, LinkState};
+pub use mapping::{AttributeMapping, ObjectMapping};
 pub use organisation::{Organisation, Plan, Region, Slug};
+pub use provisioning::{CycleReport, JobState, LogEntry};
 pub use token::{ProvisioningToken, Secret, TokenRecord};

@@ -144,7 +144,10 @@ impl TokenRecord {
 fn base32(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
     let (mut buffer, mut bits) = (0_u32, 0_u32);
-    #[expect(clippy::indexing_slicing, reason = "a number of five bits indexes an alphabet of 32")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a number of five bits indexes an alphabet of 32"
+    )]
     let character = |index: u32| char::from(ALPHABET[(index & 31) as usize]);
     for &byte in bytes {
         buffer = ((buffer << 8) | u32::from(byte)) & 0xFFFF;

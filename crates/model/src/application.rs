@@ -1,0 +1,130 @@
+//! The enterprise application: where an organisation's people and groups are provisioned to, who, and how.
+//!
+//! **Is:** what an administrator configures on the directory side: target, mappings, scope, assignments, settings.
+//! **Is not:** the target's secret, which is stored apart and sealed; nor what has been provisioned, which is in
+//! [`crate::link`] and [`crate::provisioning`].
+//! **Start at** [`Application`].
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::mapping::{self, ObjectMapping};
+use crate::{ApplicationId, Email, Kind, ResourceId};
+
+/// An application that an organisation provisions its people and groups into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// Its identity.
+    pub id: ApplicationId,
+    /// Its name for people.
+    pub name: String,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Where it lives; absent until an administrator has entered it.
+    pub target: Option<Target>,
+    /// Who is told when provisioning fails or stops; absent: nobody.
+    pub notification_email: Option<Email>,
+    /// Whether a failure is mailed to the notification address.
+    #[serde(default)]
+    pub notify_on_failure: bool,
+    /// Whether accounts are provisioned at all.
+    pub mode: Mode,
+    /// Whether cycles run.
+    pub status: Status,
+    /// Whose accounts are provisioned.
+    pub scope: Scope,
+    /// How people are mapped.
+    pub users: ObjectMapping,
+    /// How groups are mapped.
+    pub groups: ObjectMapping,
+    /// Everything else that can be set.
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+impl Application {
+    /// Makes an application with the default mappings, switched off.
+    pub fn new(id: ApplicationId, name: String, created: Timestamp) -> Self {
+        Self {
+            id,
+            name,
+            created,
+            target: None,
+            notification_email: None,
+            notify_on_failure: false,
+            mode: Mode::Manual,
+            status: Status::Off,
+            scope: Scope::AssignedOnly,
+            users: mapping::defaults::users(),
+            groups: mapping::defaults::groups(),
+            settings: Settings::default(),
+        }
+    }
+
+    /// Returns the mapping of a kind of object.
+    pub fn mapping(&self, kind: Kind) -> &ObjectMapping {
+        match kind {
+            Kind::User => &self.users,
+            Kind::Group => &self.groups,
+        }
+    }
+}
+
+/// Where an application lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The address of its SCIM endpoint, as typed; may end in flags (`?name`), which are not sent with requests.
+    pub tenant_url: String,
+}
+
+/// Whether an application is provisioned by cycles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// By people: no cycle runs.
+    Manual,
+    /// By the provisioning engine.
+    Automatic,
+}
+
+/// Whether cycles run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// They do.
+    On,
+    /// They do not.
+    Off,
+}
+
+/// Whose accounts are provisioned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// People and groups that are assigned, and people who are direct members of an assigned group.
+    AssignedOnly,
+    /// Everybody.
+    All,
+}
+
+/// What else can be set for an application.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Settings {
+    /// How many accounts a cycle may disable or delete before it stops and asks; absent: ten, or a tenth of the accounts
+    /// that it manages, whichever is more.
+    pub max_deletions: Option<u64>,
+    /// Whether leaving the scope sends nothing. A permanent deletion is sent nevertheless.
+    pub skip_out_of_scope_deletions: bool,
+}
+
+/// A person or group that an application was assigned to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Whether it is a person or a group.
+    pub kind: Kind,
+    /// Which.
+    pub principal: ResourceId,
+    /// Since when.
+    pub since: Timestamp,
+}

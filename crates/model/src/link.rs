@@ -1,0 +1,135 @@
+//! The link: which object of the source is which object of the target, and how they stand.
+//!
+//! **Is:** what one application remembers of one object between cycles. It is written after every step that must not be
+//! forgotten, so that a cycle that was killed goes on without doing anything twice.
+//! **Is not:** the memberships that were exported, which are rows of their own: a group may have a million.
+//! **Start at** [`Link`].
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{ApplicationId, Kind, ResourceId};
+
+/// What an application remembers of one object of the source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Link {
+    /// The application.
+    pub application: ApplicationId,
+    /// Whether the object is a person or a group.
+    pub kind: Kind,
+    /// The object of the source.
+    pub object: ResourceId,
+    /// The target's `id` of its counterpart; absent while there is none. No two objects share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_id: Option<String>,
+    /// How the two stand.
+    pub state: LinkState,
+    /// A digest of the values that both ends agreed on last, and of the rules that produced them; absent: they have to be
+    /// compared again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The references that were exported, by target attribute.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub references: BTreeMap<String, Reference>,
+    /// Whether a reference waits for the object that it points to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waiting: bool,
+    /// What went wrong last; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Setback>,
+    /// When the link last changed.
+    pub changed: Timestamp,
+}
+
+impl Link {
+    /// Makes the link of an object that has no counterpart yet.
+    pub fn new(
+        application: ApplicationId,
+        kind: Kind,
+        object: ResourceId,
+        changed: Timestamp,
+    ) -> Self {
+        Self {
+            application,
+            kind,
+            object,
+            target_id: None,
+            state: LinkState::Unlinked,
+            digest: None,
+            references: BTreeMap::new(),
+            waiting: false,
+            failure: None,
+            changed,
+        }
+    }
+
+    /// Tells whether the counterpart exists and is meant to be in use; only such objects are sent as members or managers.
+    pub fn is_active(&self) -> bool {
+        self.target_id.is_some() && self.state == LinkState::Active
+    }
+
+    /// Tells whether the object must be looked at in the next cycle even when nothing changed at the source.
+    pub fn needs_attention(&self) -> bool {
+        self.failure.is_some()
+            || self.waiting
+            || matches!(self.state, LinkState::Creating(_) | LinkState::Held)
+    }
+
+    /// Returns the first instant at which the object is to be looked at again; absent: nothing to wait for.
+    pub fn next_attempt(&self) -> Option<Timestamp> {
+        self.failure.as_ref().map(|failure| failure.next_attempt)
+    }
+}
+
+/// How an object of the source and its counterpart stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "camelCase")]
+pub enum LinkState {
+    /// There is no counterpart, and none is being made.
+    Unlinked,
+    /// A counterpart may have been created: the request was sent, or was about to be, and no answer is on record.
+    Creating(Intent),
+    /// The counterpart is in use.
+    Active,
+    /// The counterpart was switched off because the object is blocked at the source, though still in scope.
+    Disabled,
+    /// The counterpart was switched off because the object left the scope; nothing more is sent until it comes back.
+    Released,
+    /// The counterpart would have been switched off or deleted, but the guard stopped the cycle.
+    Held,
+}
+
+/// What was about to be created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The matching attribute by which it can be found.
+    pub attribute: String,
+    /// The value that it was given.
+    pub value: String,
+}
+
+/// A reference that was exported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// The object of the source that it points to.
+    pub object: ResourceId,
+    /// The target's id of that object's counterpart.
+    pub target_id: String,
+}
+
+/// A failure that waits for another attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Setback {
+    /// How many attempts have failed in a row.
+    pub count: u32,
+    /// Since when.
+    pub since: Timestamp,
+    /// The error code of the provisioning log.
+    pub code: String,
+    /// The first instant of the next attempt.
+    pub next_attempt: Timestamp,
+}

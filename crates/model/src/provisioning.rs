@@ -1,0 +1,345 @@
+//! What provisioning did: log entries, reports of cycles, the state of the job.
+//!
+//! **Is:** records for people and for the next cycle. The entries follow the provisioning log of Microsoft Entra, so that
+//! who knows one can read the other.
+//! **Is not:** the audit log, which says what administrators did.
+//! **Start at** [`LogEntry`] for one object, [`CycleReport`] for one run, [`JobState`] for the application.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{ApplicationId, CycleId, Kind, ResourceId};
+
+/// What one cycle did to one object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogEntry {
+    /// The application.
+    pub application: ApplicationId,
+    /// The cycle.
+    pub cycle: CycleId,
+    /// When it was finished.
+    pub at: Timestamp,
+    /// How long it took.
+    pub duration_in_milliseconds: u64,
+    /// What was done, or would have been.
+    pub action: LogAction,
+    /// How it ended.
+    pub status: LogStatus,
+    /// Why it failed or was skipped; absent on success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorInformation>,
+    /// The object at the source.
+    pub source: Identity,
+    /// Its counterpart at the target; absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Identity>,
+    /// How it came about, in order.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    /// The target's attributes that changed.
+    #[serde(default)]
+    pub modified_properties: Vec<ModifiedProperty>,
+}
+
+/// What is done to an object of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogAction {
+    /// It is created, or adopted and brought up to date.
+    Create,
+    /// It is changed.
+    Update,
+    /// It is deleted.
+    Delete,
+    /// It is switched off.
+    Disable,
+    /// It would be deleted, but the guard stopped the cycle.
+    StagedDelete,
+    /// It would be switched off, but the guard stopped the cycle.
+    StagedAction,
+    /// Nothing of these.
+    Other,
+}
+
+/// How the handling of an object ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogStatus {
+    /// It was done.
+    Success,
+    /// It was done, but for a part.
+    Warning,
+    /// It was not done, and will be tried again.
+    Failure,
+    /// There was nothing to do.
+    Skipped,
+}
+
+/// Why an object failed or was skipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorInformation {
+    /// The code by which one can search.
+    pub error_code: String,
+    /// The cause, for people.
+    pub reason: String,
+    /// What can be done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommended_action: Option<String>,
+}
+
+/// Names an object of the source or the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// Its id there; empty when the target has not given one.
+    pub id: String,
+    /// Whether it is a person or a group.
+    pub kind: Kind,
+    /// Its name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The value by which it was matched, or its sign-in name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in_name: Option<String>,
+}
+
+/// One step of the handling of an object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name: `EntryImport`, `EntrySynchronizationScoping`, `EntryExportUpdate`.
+    pub name: String,
+    /// What it is a part of.
+    #[serde(rename = "type")]
+    pub kind: StepKind,
+    /// How it ended.
+    pub status: LogStatus,
+    /// What it did, for people.
+    pub description: String,
+    /// What it saw: names and values.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub details: Map<String, Value>,
+}
+
+/// The parts of the handling of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StepKind {
+    /// Reading the source.
+    Import,
+    /// Deciding whether it is in scope.
+    Scoping,
+    /// Finding its counterpart.
+    Matching,
+    /// Evaluating the mapping and comparing.
+    Processing,
+    /// Finding the counterparts of what it refers to.
+    ReferenceResolution,
+    /// Writing to the target.
+    Export,
+}
+
+/// An attribute of the target with its value before and after. Values that must not be seen are `[Redact]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModifiedProperty {
+    /// The attribute, as a SCIM path.
+    pub display_name: String,
+    /// Its value before; absent: it had none, or nobody read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_value: Option<String>,
+    /// Its value after; absent: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_value: Option<String>,
+}
+
+/// What is written in the log in place of a value that must not be seen.
+pub const REDACTED: &str = "[Redact]";
+
+/// What one cycle did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CycleReport {
+    /// The cycle.
+    pub cycle: CycleId,
+    /// Whether everything was read or only what had changed.
+    pub kind: CycleKind,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// How it ended.
+    pub outcome: CycleOutcome,
+    /// What it did to people.
+    pub users: Counts,
+    /// What it did to groups.
+    pub groups: Counts,
+    /// How many memberships it added at the target.
+    pub members_added: u64,
+    /// How many memberships it removed at the target.
+    pub members_removed: u64,
+}
+
+impl CycleReport {
+    /// Tells whether the cycle changed anything at the target.
+    pub fn has_exports(&self) -> bool {
+        self.users.exports() + self.groups.exports() + self.members_added + self.members_removed > 0
+    }
+}
+
+/// What a cycle read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CycleKind {
+    /// The whole source.
+    Initial,
+    /// What changed at the source since the cycle before.
+    Incremental,
+}
+
+/// How a cycle ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "camelCase")]
+pub enum CycleOutcome {
+    /// Everything was handled.
+    Succeeded,
+    /// Everything was handled, and some objects failed; they are tried again.
+    EntryLevelErrors,
+    /// It stopped before the end.
+    Stopped {
+        /// Why.
+        reason: QuarantineReason,
+        /// The cause, for people.
+        message: String,
+    },
+}
+
+/// How many objects met which fate in a cycle.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Counts {
+    /// Read from the source.
+    pub imported: u64,
+    /// Created at the target.
+    pub created: u64,
+    /// Found at the target and linked.
+    pub adopted: u64,
+    /// Changed at the target.
+    pub updated: u64,
+    /// Switched off at the target.
+    pub disabled: u64,
+    /// Deleted at the target.
+    pub deleted: u64,
+    /// In scope and equal at both ends.
+    pub kept: u64,
+    /// Out of scope, or not to be handled.
+    pub skipped: u64,
+    /// Held back by the guard.
+    pub held: u64,
+    /// Failed.
+    pub failed: u64,
+}
+
+impl Counts {
+    /// Returns how many objects of the target were written to.
+    pub fn exports(&self) -> u64 {
+        self.created + self.adopted + self.updated + self.disabled + self.deleted
+    }
+}
+
+/// What an application's job remembers between cycles.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct JobState {
+    /// The place in the source's change feed up to which everything was handled; absent: the whole source is to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<u64>,
+    /// A digest of the rules and assignments of the last complete cycle; when it differs, the whole source is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<String>,
+    /// The last cycle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<CycleReport>,
+    /// The last cycle that was complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_complete: Option<CycleReport>,
+    /// Why the job is in quarantine; absent: it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
+    /// When a complete cycle first had nothing to export.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steady_since: Option<Timestamp>,
+    /// How many deletions an administrator has allowed for the next cycle, in place of the guard's limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_deletions: Option<u64>,
+}
+
+/// A job that has stopped for a cause outside single objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Quarantine {
+    /// Why.
+    pub reason: QuarantineReason,
+    /// The cause, for people.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// How many cycles in a row ended like this.
+    pub count: u32,
+    /// When the next cycle tries; absent: not before an administrator decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt: Option<Timestamp>,
+}
+
+/// Why a job stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum QuarantineReason {
+    /// The target is out of reach, or refuses the credentials.
+    EncounteredQuarantineException,
+    /// The target does not speak SCIM.
+    ServiceIncompatible,
+    /// More accounts would have been disabled or deleted than the guard allows.
+    TooManyDeletes,
+    /// The source could not be read to its end, or is empty though it was not.
+    IngestionInterrupted,
+    /// The configuration cannot be used.
+    InvalidConfiguration,
+    /// Anything else.
+    Unknown,
+}
+
+/// How far a cycle is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What it is doing.
+    pub phase: Phase,
+    /// How many units of this phase are done.
+    pub done: u64,
+    /// How many there are; 0 while nobody knows.
+    pub total: u64,
+}
+
+/// The parts of a cycle, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// Asking the target whether it is there.
+    Connecting,
+    /// Reading the source and counting who leaves.
+    Reading,
+    /// Switching off and deleting.
+    Leaving,
+    /// Creating, adopting and updating.
+    Writing,
+    /// Managers.
+    References,
+    /// Members of groups.
+    Members,
+    /// Done.
+    Finished,
+}
+
+/// Names an object in the lists of a cycle.
+pub type ObjectKey = (Kind, ResourceId);
