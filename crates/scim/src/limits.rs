@@ -1,0 +1,62 @@
+//! The numbers that bound what a request may cost.
+//!
+//! **Is:** one table that enforcement, `ServiceProviderConfig`, documentation and tests read.
+//! **Is not:** enforcement; each parser takes the table and checks its own row.
+//! **Start at** [`STANDARD`].
+
+/// Bounds on the size and shape of requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest body of one resource other than a group, in bytes.
+    pub body_bytes: usize,
+    /// Largest body of a group, in bytes.
+    pub group_body_bytes: usize,
+    /// Largest body of a bulk request, in bytes.
+    pub bulk_body_bytes: usize,
+    /// Deepest nesting of arrays and objects.
+    pub json_depth: usize,
+    /// Longest string or object key, in bytes of UTF-8.
+    pub string_bytes: usize,
+    /// Most values of one multi-valued attribute; group members are not counted.
+    pub attribute_values: usize,
+    /// Longest filter, in bytes.
+    pub filter_bytes: usize,
+    /// Deepest nesting of parentheses and brackets in a filter.
+    pub filter_depth: usize,
+    /// Most comparisons in one filter.
+    pub filter_terms: usize,
+    /// Most operations in one PATCH.
+    pub patch_operations: usize,
+    /// Most operations in one bulk request.
+    pub bulk_operations: usize,
+    /// Resources on a page when the client does not say.
+    pub default_count: u64,
+    /// Most resources on one page.
+    pub max_count: u64,
+    /// How long a cursor stays usable, in seconds.
+    pub cursor_seconds: u64,
+}
+
+/// The limits of an installation that changed nothing.
+pub const STANDARD: Limits = Limits {
+    body_bytes: 1024 * 1024,
+    group_body_bytes: 16 * 1024 * 1024,
+    bulk_body_bytes: 8 * 1024 * 1024,
+    json_depth: 32,
+    string_bytes: 8 * 1024,
+    attribute_values: 1_000,
+    filter_bytes: 4_096,
+    filter_depth: 32,
+    filter_terms: 64,
+    patch_operations: 1_000,
+    bulk_operations: 1_000,
+    default_count: 100,
+    max_count: 1_000,
+    cursor_seconds: 3_600,
+};
+
+impl Default for Limits {
+    fn default() -> Self {
+        STANDARD
+    }
+}

@@ -1,0 +1,206 @@
+//! From the body of a PATCH to operations on resolved paths.
+
+use serde_json::{Map, Value};
+
+use super::{MemberChange, Operation, PATCH_SCHEMA, Patch, Verb};
+use crate::error::{Error, quoted};
+use crate::filter::{Literal, Operator};
+use crate::leniency::named;
+use crate::limits::Limits;
+use crate::member;
+use crate::path::{Path, Target};
+use crate::schema::{Mutability, ResourceType};
+
+pub(super) fn parse(body: &Value, kind: &ResourceType, limits: &Limits) -> Result<Patch, Error> {
+    let body = body
+        .as_object()
+        .ok_or_else(|| Error::invalid_syntax("the body must be a JSON object"))?;
+    check_schemas(body)?;
+    let Some((_, Value::Array(operations))) = named(body, "Operations") else {
+        return Err(Error::invalid_syntax("`Operations` must be a list"));
+    };
+    if operations.is_empty() {
+        return Err(Error::invalid_syntax("`Operations` is empty"));
+    }
+    if operations.len() > limits.patch_operations {
+        let detail = format!("a PATCH has at most {} operations", limits.patch_operations);
+        return Err(Error::invalid_syntax(detail));
+    }
+    let mut patch = Patch {
+        operations: Vec::new(),
+        members: Vec::new(),
+    };
+    let mut reader = Reader {
+        patch: &mut patch,
+        kind,
+        limits,
+    };
+    for (at, operation) in operations.iter().enumerate() {
+        reader.operation(operation).map_err(|error| {
+            let detail = format!("operation {}: {}", at + 1, error.detail);
+            Error { detail, ..error }
+        })?;
+    }
+    Ok(patch)
+}
+
+fn check_schemas(body: &Map<String, Value>) -> Result<(), Error> {
+    match named(body, "schemas") {
+        None => Ok(()),
+        Some((_, Value::Array(uris)))
+            if uris.iter().any(|uri| {
+                uri.as_str()
+                    .is_some_and(|uri| uri.eq_ignore_ascii_case(PATCH_SCHEMA))
+            }) =>
+        {
+            Ok(())
+        }
+        Some(_) => Err(Error::invalid_syntax(format!(
+            "`schemas` must list {PATCH_SCHEMA}"
+        ))),
+    }
+}
+
+struct Reader<'a> {
+    patch: &'a mut Patch,
+    kind: &'a ResourceType,
+    limits: &'a Limits,
+}
+
+impl Reader<'_> {
+    fn operation(&mut self, operation: &Value) -> Result<(), Error> {
+        let fields = operation
+            .as_object()
+            .ok_or_else(|| Error::invalid_syntax("an operation is an object"))?;
+        let verb = match named(fields, "op").and_then(|(_, op)| op.as_str()) {
+            Some(op) if op.eq_ignore_ascii_case("add") => Verb::Add,
+            Some(op) if op.eq_ignore_ascii_case("replace") => Verb::Replace,
+            Some(op) if op.eq_ignore_ascii_case("remove") => Verb::Remove,
+            Some(op) => {
+                let detail = format!("`op` is {}: use add, replace or remove", quoted(op));
+                return Err(Error::invalid_syntax(detail));
+            }
+            None => return Err(Error::invalid_syntax("`op` must be add, replace or remove")),
+        };
+        let value = named(fields, "value").map(|(_, value)| value);
+        let path = match named(fields, "path") {
+            None | Some((_, Value::Null)) => None,
+            Some((_, Value::String(path))) if path.trim().is_empty() => None,
+            Some((_, Value::String(path))) => Some(path),
+            Some(_) => return Err(Error::invalid_path("`path` must be a text")),
+        };
+        if verb != Verb::Remove && value.is_none() {
+            return Err(Error::invalid_value("`add` and `replace` need a `value`"));
+        }
+        match (path, value) {
+            (Some(path), value) => {
+                let path = Path::parse_within(path, self.kind, self.limits)?;
+                self.at(verb, path, value)
+            }
+            (None, _) if verb == Verb::Remove => Err(Error::no_target("`remove` needs a `path`")),
+            (None, Some(Value::Object(fields))) => fields
+                .iter()
+                .try_for_each(|(name, value)| self.by_name(verb, name, value)),
+            (None, _) => Err(Error::invalid_value(
+                "without a `path` the `value` must be an object of attributes",
+            )),
+        }
+    }
+
+    /// One attribute of an operation without path. Read-only ones are what the client read and sends back.
+    fn by_name(&mut self, verb: Verb, name: &str, value: &Value) -> Result<(), Error> {
+        let path = Path::parse_within(name, self.kind, self.limits)?;
+        let place_is_read_only = path
+            .place()
+            .is_some_and(|place| place.attribute.mutability == Mutability::ReadOnly);
+        if place_is_read_only {
+            return Ok(());
+        }
+        self.at(verb, path, Some(value))
+    }
+
+    fn at(&mut self, verb: Verb, path: Path, value: Option<&Value>) -> Result<(), Error> {
+        if let Some(place) = path.place() {
+            if place.related && self.kind.name == "Group" {
+                return self.members(verb, &path, value);
+            }
+            let is_read_only = place.attribute.mutability == Mutability::ReadOnly
+                || path
+                    .definition()
+                    .is_some_and(|end| end.mutability == Mutability::ReadOnly);
+            if is_read_only {
+                return Err(Error::mutability(format!("`{path}` is read-only")));
+            }
+            if place.attribute.is_secret() {
+                // "password discarded"
+                return Ok(());
+            }
+        }
+        match (&path.target, value) {
+            (Target::Extension(urn), Some(Value::Object(fields))) => fields
+                .iter()
+                .filter(|(name, _)| !name.eq_ignore_ascii_case("schemas"))
+                .try_for_each(|(name, value)| {
+                    let inner =
+                        Path::parse_within(&format!("{urn}:{name}"), self.kind, self.limits)?;
+                    self.at(verb, inner, Some(value))
+                }),
+            (Target::Extension(_), Some(value)) if verb != Verb::Remove && !value.is_null() => Err(
+                Error::invalid_value(format!("the value at `{path}` must be an object")),
+            ),
+            (_, value) => {
+                let value = value.cloned().unwrap_or_default();
+                self.patch.operations.push(Operation { verb, path, value });
+                Ok(())
+            }
+        }
+    }
+
+    fn members(&mut self, verb: Verb, path: &Path, value: Option<&Value>) -> Result<(), Error> {
+        let given = || member::members(value.cloned().unwrap_or_default(), self.limits);
+        let change = match (&path.target, verb) {
+            (Target::Attribute(place), _) if place.sub.is_some() => {
+                return Err(Error::mutability(format!(
+                    "`{path}` cannot be changed: add and remove whole members"
+                )));
+            }
+            (Target::Attribute(_), Verb::Add) => MemberChange::Add(given()?),
+            (Target::Attribute(_), Verb::Replace) => MemberChange::Replace(given()?),
+            (Target::Attribute(_), Verb::Remove) => match value {
+                None | Some(Value::Null) => MemberChange::RemoveAll,
+                // "members removed by value"
+                Some(_) => {
+                    MemberChange::Remove(given()?.into_iter().map(|member| member.value).collect())
+                }
+            },
+            (
+                Target::Elements {
+                    sub: None, filter, ..
+                },
+                Verb::Remove,
+            ) => {
+                let conjuncts = filter.conjuncts();
+                match conjuncts.as_slice() {
+                    [only]
+                        if only.operator == Operator::Eq
+                            && only.path() == "value"
+                            && matches!(filter.node, crate::filter::Node::Compare(_)) =>
+                    {
+                        match only.literal {
+                            Literal::String(id) => MemberChange::Remove(vec![id.clone()]),
+                            _ => MemberChange::RemoveWhere(filter.clone()),
+                        }
+                    }
+                    _ => MemberChange::RemoveWhere(filter.clone()),
+                }
+            }
+            _ => {
+                return Err(Error::mutability(format!(
+                    "`{path}`: a member is added and removed, never changed"
+                )));
+            }
+        };
+        self.patch.members.push(change);
+        Ok(())
+    }
+}
