@@ -48,7 +48,7 @@ impl Email {
 
     /// Returns the form by which addresses are compared and looked up.
     pub fn key(&self) -> String {
-        self.0.to_lowercase()
+        rollcall_scim::key::canonical(&self.0)
     }
 }
 
