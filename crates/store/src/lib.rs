@@ -1,1 +1,213 @@
-//! Storage opened for one organisation: traits, their conformance suite, SQLite.
+//! Storage, opened for one organisation.
+//!
+//! **Is:** the promises that storage makes ([`Reader`], [`Writer`], and the tests of [`conformance`]), and the backends that
+//! keep them. A request can only get a [`Tenant`]: a handle that is bound to one organisation, so that forgetting a `where`
+//! clause cannot show one organisation to another.
+//! **Is not:** rules. What may be changed, and what is written to the feed and the audit log, is decided by `rollcall-app`.
+//! **Start at** [`Store`]; a unit of work is a plain function, see [`Tenant::write`].
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod error;
+mod sqlite;
+mod traits;
+mod value;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rollcall_model::{OrgId, Organisation, Slug};
+
+pub use error::Error;
+pub use traits::{
+    ReadAccess, ReadDirectory, ReadJobs, ReadLedger, Reader, WriteAccess, WriteDirectory,
+    WriteJobs, WriteLedger, Writer,
+};
+pub use value::{
+    Counts, Entry, Finding, Listing, Member, NewAudit, NewChange, Paging, Raw, Selection,
+    ServerClaim, SignInLink, Tombstone,
+};
+
+use traits::{Backend, Unit};
+
+/// Where a store is: `sqlite:PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for Location {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            _ => Err(Error::Location(text.chars().take(200).collect())),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+/// An open store: organisations, and the door to each one.
+#[derive(Debug, Clone)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+}
+
+impl Store {
+    /// Opens the store at `location`, creating it and applying outstanding migrations.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when it cannot be opened, [`Error::Newer`] when a later version of Rollcall has written it.
+    pub async fn open(location: &Location) -> Result<Self, Error> {
+        let Location::Sqlite(path) = location;
+        let path = path.clone();
+        let backend = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&path))
+            .await
+            .map_err(Error::backend)??;
+        Ok(Self {
+            backend: Arc::new(backend),
+        })
+    }
+
+    /// Lists all organisations by slug.
+    pub async fn organisations(&self) -> Result<Vec<Organisation>, Error> {
+        self.backend.organisations().await
+    }
+
+    /// Finds an organisation by its name in URLs.
+    pub async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error> {
+        self.backend.organisation(slug).await
+    }
+
+    /// Adds an organisation.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] when the slug is in use.
+    pub async fn create_organisation(&self, organisation: &Organisation) -> Result<(), Error> {
+        self.backend.create_organisation(organisation).await
+    }
+
+    /// Removes an organisation and everything in it.
+    pub async fn delete_organisation(&self, id: OrgId) -> Result<(), Error> {
+        self.backend.delete_organisation(id).await
+    }
+
+    /// Opens the door to one organisation.
+    pub fn tenant(&self, organisation: OrgId) -> Tenant {
+        Tenant {
+            backend: Arc::clone(&self.backend),
+            organisation,
+        }
+    }
+
+    /// Looks for damage: pages, references, counts, index columns that disagree with their documents.
+    pub async fn examine(&self) -> Result<Vec<Finding>, Error> {
+        self.backend.examine().await
+    }
+
+    /// Makes this process the only server of the store, until the guard is dropped. Commands need no claim.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`] when another server has it.
+    pub fn claim_server(&self) -> Result<ServerClaim, Error> {
+        self.backend.claim_server()
+    }
+
+    /// Returns a secret of this installation, made by `make` when it is first asked for.
+    pub async fn installation_secret(
+        &self,
+        name: &'static str,
+        make: [u8; 32],
+    ) -> Result<[u8; 32], Error> {
+        self.backend.installation_secret(name, make).await
+    }
+}
+
+/// The storage of one organisation; the only handle that a request gets.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    backend: Arc<dyn Backend>,
+    organisation: OrgId,
+}
+
+impl Tenant {
+    /// Returns the organisation whose storage this is.
+    pub fn organisation(&self) -> OrgId {
+        self.organisation
+    }
+
+    /// Runs `unit` over a snapshot of the organisation.
+    ///
+    /// # Errors
+    /// Those of `unit`, or [`Error::Unreachable`] when there is no snapshot to be had.
+    pub async fn read<T, E, F>(&self, unit: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&dyn Reader) -> Result<T, E> + Send + 'static,
+    {
+        let outcome = Slot::new();
+        let filling = outcome.clone();
+        let unit = Box::new(move |reader: &dyn Reader| filling.fill(unit(reader)));
+        self.backend.read(self.organisation, unit).await?;
+        outcome
+            .take()
+            .unwrap_or_else(|| Err(E::from(Error::Abandoned)))
+    }
+
+    /// Runs `unit` as one transaction of the organisation. It returns once the change is on disk; when `unit` fails nothing
+    /// is left of it. Units of one organisation run one after the other.
+    ///
+    /// `unit` runs on a storage thread: it computes and uses the writer, and never waits for anything else.
+    ///
+    /// # Errors
+    /// Those of `unit`, or [`Error::Unreachable`] when the commit failed: then nothing happened.
+    pub async fn write<T, E, F>(&self, unit: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut dyn Writer) -> Result<T, E> + Send + 'static,
+    {
+        let outcome = Slot::new();
+        let filling = outcome.clone();
+        let unit: Unit = Box::new(move |writer: &mut dyn Writer| {
+            let result = unit(writer);
+            let keep = result.is_ok();
+            filling.fill(result);
+            keep
+        });
+        self.backend.write(self.organisation, unit).await?;
+        outcome
+            .take()
+            .unwrap_or_else(|| Err(E::from(Error::Abandoned)))
+    }
+}
+
+/// Carries a unit's result from the storage thread to whoever waits.
+struct Slot<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Slot<T> {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(None)))
+    }
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+    fn fill(&self, value: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    }
+    fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

@@ -1,0 +1,1 @@
+//! The contract of storage as code: one function for each promise, run against every backend.

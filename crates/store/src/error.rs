@@ -1,0 +1,52 @@
+//! What storage can answer beside a result.
+
+/// Why storage did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A unique value is in use by another object; `attribute` says which (`userName`, `displayName`, `slug`, `email`).
+    #[error("`{attribute}` is taken")]
+    Taken {
+        /// The attribute whose value is taken.
+        attribute: &'static str,
+    },
+    /// The object changed since it was read.
+    #[error("the object changed since it was read")]
+    Stale,
+    /// The object is not there.
+    #[error("there is no such object")]
+    Missing,
+    /// The text names no store.
+    #[error("`{0}` names no store: use `sqlite:PATH`")]
+    Location(String),
+    /// The store was written by a later version.
+    #[error(
+        "the store has schema version {found}, this version of rollcall knows {known}: use a later rollcall"
+    )]
+    Newer {
+        /// The version in the store.
+        found: u32,
+        /// The latest version known here.
+        known: u32,
+    },
+    /// Another server runs on this store.
+    #[error(
+        "another rollcall server runs on `{0}`: stop it first, or give this one a store of its own"
+    )]
+    Occupied(String),
+    /// The store does not answer: the disk is full or failing, the file cannot be opened. Nothing was changed.
+    #[error("the store is out of reach")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store answered something that it must not.
+    #[error("the store failed")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A unit of work ended without a result: it panicked, or the store was closed under it. Nothing was changed.
+    #[error("the unit of work was abandoned")]
+    Abandoned,
+}
+
+impl Error {
+    pub(crate) fn backend(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Backend(source.into())
+    }
+}

@@ -1,0 +1,176 @@
+//! Integrations, tokens and administrators in SQLite.
+
+use jiff::Timestamp;
+use rollcall_model::{AdminId, Administrator, Integration, IntegrationId, TokenId, TokenRecord};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::convert::{blob, from_instant, from_json, id, instant, json, taken};
+use super::unit::Tenant;
+use crate::{Error, ReadAccess, SignInLink, WriteAccess};
+
+const TOKEN: &str = "SELECT id, integration, created, created_by, expires, last_used FROM tokens";
+
+impl ReadAccess for Tenant<'_> {
+    fn integrations(&self) -> Result<Vec<Integration>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT document FROM integrations WHERE org = ?1 ORDER BY id")?;
+        let rows = statement.query_map([self.org()], |row| row.get::<_, String>(0))?;
+        rows.map(|row| from_json(&row?)).collect()
+    }
+
+    fn tokens(&self) -> Result<Vec<TokenRecord>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!("{TOKEN} WHERE org = ?1 ORDER BY id"))?;
+        let mut rows = statement.query([self.org()])?;
+        let mut tokens = Vec::new();
+        while let Some(row) = rows.next()? {
+            tokens.push(token(row)?);
+        }
+        Ok(tokens)
+    }
+
+    fn token_by_digest(&self, digest: &[u8; 32]) -> Result<Option<TokenRecord>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!("{TOKEN} WHERE org = ?1 AND digest = ?2"))?;
+        let mut rows = statement.query(params![self.org(), digest])?;
+        rows.next()?.map(token).transpose()
+    }
+
+    fn administrators(&self) -> Result<Vec<Administrator>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT document FROM administrators WHERE org = ?1 ORDER BY email_key",
+        )?;
+        let rows = statement.query_map([self.org()], |row| row.get::<_, String>(0))?;
+        rows.map(|row| from_json(&row?)).collect()
+    }
+
+    fn password_hash(&self, id: AdminId) -> Result<Option<String>, Error> {
+        self.connection
+            .prepare_cached("SELECT password_hash FROM administrators WHERE org = ?1 AND id = ?2")?
+            .query_row(params![self.org(), blob(id)], |row| row.get(0))
+            .optional()?
+            .ok_or(Error::Missing)
+    }
+}
+
+impl WriteAccess for Tenant<'_> {
+    fn insert_integration(&mut self, integration: &Integration) -> Result<(), Error> {
+        self.connection
+            .execute(
+                "INSERT INTO integrations (org, id, kind, document) VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    self.org(),
+                    blob(integration.id),
+                    integration.kind.word(),
+                    json(integration)?
+                ],
+            )
+            .map_err(|error| taken(error, "integration"))?;
+        Ok(())
+    }
+
+    fn remove_integration(&mut self, id: IntegrationId) -> Result<(), Error> {
+        let object = params![self.org(), blob(id)];
+        self.connection.execute(
+            "DELETE FROM tokens WHERE org = ?1 AND integration = ?2",
+            object,
+        )?;
+        self.connection.execute(
+            "UPDATE resources SET managed_by = NULL WHERE org = ?1 AND managed_by = ?2",
+            object,
+        )?;
+        match self.connection.execute(
+            "DELETE FROM integrations WHERE org = ?1 AND id = ?2",
+            object,
+        )? {
+            0 => Err(Error::Missing),
+            _ => Ok(()),
+        }
+    }
+
+    fn insert_token(&mut self, token: &TokenRecord, digest: &[u8; 32]) -> Result<(), Error> {
+        self.connection.execute(
+            "INSERT INTO tokens (org, id, digest, integration, created, created_by, expires, last_used)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                self.org(),
+                blob(token.id),
+                digest,
+                blob(token.integration),
+                instant(token.created),
+                json(&token.created_by)?,
+                token.expires.map(instant),
+                token.last_used.map(instant),
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn expire_token(&mut self, id: TokenId, expires: Timestamp) -> Result<(), Error> {
+        let changed = self.connection.execute(
+            "UPDATE tokens SET expires = ?3 WHERE org = ?1 AND id = ?2",
+            params![self.org(), blob(id), instant(expires)],
+        )?;
+        if changed == 0 {
+            Err(Error::Missing)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn touch_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("UPDATE tokens SET last_used = ?3 WHERE org = ?1 AND id = ?2")?
+            .execute(params![self.org(), blob(id), instant(at)])?;
+        Ok(())
+    }
+
+    fn insert_administrator(&mut self, administrator: &Administrator) -> Result<(), Error> {
+        self.connection
+            .execute(
+                "INSERT INTO administrators (org, id, email_key, document) VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    self.org(),
+                    blob(administrator.id),
+                    administrator.email.key(),
+                    json(administrator)?
+                ],
+            )
+            .map_err(|error| taken(error, "email"))?;
+        Ok(())
+    }
+
+    fn save_password_hash(&mut self, id: AdminId, hash: &str) -> Result<(), Error> {
+        let changed = self.connection.execute(
+            "UPDATE administrators SET password_hash = ?3 WHERE org = ?1 AND id = ?2",
+            params![self.org(), blob(id), hash],
+        )?;
+        if changed == 0 {
+            Err(Error::Missing)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn save_sign_in_link(&mut self, link: &SignInLink) -> Result<(), Error> {
+        self.connection.execute(
+            "INSERT OR REPLACE INTO sign_in_links (org, administrator, digest, expires) VALUES (?1, ?2, ?3, ?4)",
+            params![self.org(), blob(link.administrator), link.digest, instant(link.expires)],
+        )?;
+        Ok(())
+    }
+}
+
+fn token(row: &Row<'_>) -> Result<TokenRecord, Error> {
+    Ok(TokenRecord {
+        id: id(row, 0)?,
+        integration: id(row, 1)?,
+        created: from_instant(row.get(2)?),
+        created_by: from_json(&row.get::<_, String>(3)?)?,
+        expires: row.get::<_, Option<i64>>(4)?.map(from_instant),
+        last_used: row.get::<_, Option<i64>>(5)?.map(from_instant),
+    })
+}

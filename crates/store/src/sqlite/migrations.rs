@@ -1,0 +1,30 @@
+//! Brings a store to the schema of this version: numbered steps, each in a transaction of its own, never edited once released.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::out_of_reach;
+use crate::Error;
+
+const STEPS: &[&str] = &[include_str!("migrations/0001-beginning.sql")];
+
+/// Applies the steps that are missing. Several processes may do so at once: the second one waits and then finds nothing to do.
+pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {
+    let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+    loop {
+        let step = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(out_of_reach)?;
+        let found: u32 = step
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(out_of_reach)?;
+        if found > known {
+            return Err(Error::Newer { found, known });
+        }
+        let Some(sql) = STEPS.get(found as usize) else {
+            return Ok(());
+        };
+        step.execute_batch(sql)?;
+        step.pragma_update(None, "user_version", found + 1)?;
+        step.commit().map_err(out_of_reach)?;
+    }
+}

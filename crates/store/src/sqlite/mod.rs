@@ -1,0 +1,207 @@
+//! The SQLite backend: one file, one writer, many readers.
+//!
+//! Acknowledged means durable: WAL with `synchronous=FULL`, and a unit is answered only after the sync of the commit that
+//! holds it. One writer thread takes all waiting units into one commit (see [`writer`]), so that the price of a sync is
+//! shared by those who wait for it.
+
+mod access;
+mod convert;
+mod directory;
+mod examination;
+mod jobs;
+mod ledger;
+mod listing;
+mod migrations;
+mod readers;
+mod unit;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use rollcall_model::{OrgId, Organisation, Slug};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use crate::traits::{Backend, Look, Unit};
+use crate::{Error, Finding, ServerClaim};
+use convert::{blob, from_json, json};
+
+/// An open SQLite store.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    readers: readers::Readers,
+    writer: writer::Writer,
+}
+
+impl Sqlite {
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let mut connection = connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        )?;
+        private_file(path)?;
+        connection
+            .pragma_update(None, "journal_mode", "wal")
+            .map_err(out_of_reach)?;
+        connection
+            .pragma_update(None, "synchronous", "full")
+            .map_err(out_of_reach)?;
+        connection
+            .pragma_update(None, "foreign_keys", true)
+            .map_err(out_of_reach)?;
+        migrations::apply(&mut connection)?;
+        Ok(Self {
+            path: path.to_owned(),
+            readers: readers::Readers::new(path.to_owned()),
+            writer: writer::Writer::start(connection)?,
+        })
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.readers.run(look).await
+    }
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    async fn organisations(&self) -> Result<Vec<Organisation>, Error> {
+        self.look(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT document FROM organisations ORDER BY slug")?;
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            rows.map(|row| from_json(&row?)).collect()
+        })
+        .await
+    }
+
+    async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error> {
+        let slug = slug.clone();
+        self.look(move |connection| {
+            connection
+                .prepare_cached("SELECT document FROM organisations WHERE slug = ?1")?
+                .query_row([slug.as_str()], |row| row.get::<_, String>(0))
+                .optional()?
+                .map(|document| from_json(&document))
+                .transpose()
+        })
+        .await
+    }
+
+    async fn create_organisation(&self, organisation: &Organisation) -> Result<(), Error> {
+        let organisation = organisation.clone();
+        self.writer
+            .run(move |connection| {
+                connection
+                    .execute(
+                        "INSERT INTO organisations (id, slug, document) VALUES (?1, ?2, ?3)",
+                        params![
+                            blob(organisation.id),
+                            organisation.slug.as_str(),
+                            json(&organisation)?
+                        ],
+                    )
+                    .map_err(|error| convert::taken(error, "slug"))?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn delete_organisation(&self, id: OrgId) -> Result<(), Error> {
+        self.writer
+            .run(move |connection| {
+                match connection.execute("DELETE FROM organisations WHERE id = ?1", [blob(id)])? {
+                    0 => Err(Error::Missing),
+                    _ => Ok(()),
+                }
+            })
+            .await
+    }
+
+    async fn installation_secret(
+        &self,
+        name: &'static str,
+        make: [u8; 32],
+    ) -> Result<[u8; 32], Error> {
+        self.writer
+            .run(move |connection| {
+                connection.execute(
+                    "INSERT INTO installation_secrets (name, secret) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                    params![name, make],
+                )?;
+                Ok(connection.query_row(
+                    "SELECT secret FROM installation_secrets WHERE name = ?1",
+                    [name],
+                    |row| row.get(0),
+                )?)
+            })
+            .await
+    }
+
+    async fn examine(&self) -> Result<Vec<Finding>, Error> {
+        self.look(examination::examine).await
+    }
+
+    fn claim_server(&self) -> Result<ServerClaim, Error> {
+        let path = self.path.with_extension("server-lock");
+        let file =
+            std::fs::File::create(&path).map_err(|error| Error::Unreachable(Box::new(error)))?;
+        match file.try_lock() {
+            Ok(()) => Ok(ServerClaim { _lock: file }),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(Error::Occupied(self.path.display().to_string()))
+            }
+            Err(std::fs::TryLockError::Error(error)) => Err(Error::Unreachable(Box::new(error))),
+        }
+    }
+
+    async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
+        self.look(move |connection| {
+            // one snapshot for all that the unit reads
+            let transaction = connection.unchecked_transaction()?;
+            unit(&unit::Tenant {
+                connection: &transaction,
+                organisation,
+            });
+            Ok(())
+        })
+        .await
+    }
+
+    async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error> {
+        self.writer
+            .unit(Box::new(move |connection| {
+                unit(&mut unit::Tenant {
+                    connection,
+                    organisation,
+                })
+            }))
+            .await
+    }
+}
+
+/// Opens the file with the settings that every connection shares.
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(out_of_reach)?;
+    // another process (a command beside the server) may hold the write lock for the length of one commit
+    connection
+        .busy_timeout(std::time::Duration::from_secs(10))
+        .map_err(out_of_reach)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+/// The store holds people's data: only its owner may read it.
+fn private_file(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .map_err(|error| Error::Unreachable(Box::new(error)))
+}
+
+fn out_of_reach(error: rusqlite::Error) -> Error {
+    Error::Unreachable(Box::new(error))
+}

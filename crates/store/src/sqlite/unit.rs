@@ -1,0 +1,107 @@
+//! A unit of work: a connection, bound to one organisation.
+
+use rollcall_model::{Kind, OrgId, Organisation};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::convert::{blob, from_json, from_number, json};
+use crate::{Counts, Error, Reader, Writer};
+
+/// One organisation's rows, as one transaction sees them. The storage traits are implemented for it by subject, each in a file
+/// of its own.
+pub(super) struct Tenant<'c> {
+    pub(super) connection: &'c Connection,
+    pub(super) organisation: OrgId,
+}
+
+impl Tenant<'_> {
+    /// The first parameter of every statement.
+    pub(super) fn org(&self) -> [u8; 16] {
+        blob(self.organisation)
+    }
+
+    /// Counts one of the organisation's counters up and returns its new value.
+    pub(super) fn next(&self, counter: Counter) -> Result<u64, Error> {
+        let sql = match counter {
+            Counter::Change => {
+                "UPDATE organisations SET last_change = last_change + 1 WHERE id = ?1 RETURNING last_change"
+            }
+            Counter::Audit => {
+                "UPDATE organisations SET last_audit = last_audit + 1 WHERE id = ?1 RETURNING last_audit"
+            }
+        };
+        self.connection
+            .prepare_cached(sql)?
+            .query_row([self.org()], |row| row.get(0))
+            .optional()?
+            .map(from_number)
+            .ok_or(Error::Missing)
+    }
+
+    /// Keeps the counts that seats and totals are read from.
+    pub(super) fn count(&self, kind: Kind, objects: i64, active: i64) -> Result<(), Error> {
+        if objects == 0 && active == 0 {
+            return Ok(());
+        }
+        let sql = match kind {
+            Kind::User => {
+                "UPDATE organisations SET users = users + ?2, active_users = active_users + ?3 WHERE id = ?1"
+            }
+            Kind::Group => "UPDATE organisations SET groups = groups + ?2 + 0 * ?3 WHERE id = ?1",
+        };
+        self.connection
+            .prepare_cached(sql)?
+            .execute(params![self.org(), objects, active])?;
+        Ok(())
+    }
+}
+
+/// The counters that give entries their places.
+pub(super) enum Counter {
+    /// Of the change feed.
+    Change,
+    /// Of the audit log.
+    Audit,
+}
+
+impl Reader for Tenant<'_> {
+    fn organisation(&self) -> Result<Organisation, Error> {
+        let document: String = self
+            .connection
+            .prepare_cached("SELECT document FROM organisations WHERE id = ?1")?
+            .query_row([self.org()], |row| row.get(0))
+            .optional()?
+            .ok_or(Error::Missing)?;
+        from_json(&document)
+    }
+
+    fn counts(&self) -> Result<Counts, Error> {
+        self.connection
+            .prepare_cached("SELECT users, active_users, groups FROM organisations WHERE id = ?1")?
+            .query_row([self.org()], |row| {
+                Ok(Counts {
+                    users: from_number(row.get(0)?),
+                    active_users: from_number(row.get(1)?),
+                    groups: from_number(row.get(2)?),
+                })
+            })
+            .optional()?
+            .ok_or(Error::Missing)
+    }
+}
+
+impl Writer for Tenant<'_> {
+    fn save_organisation(&mut self, organisation: &Organisation) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .execute(
+                "UPDATE organisations SET slug = ?2, document = ?3 WHERE id = ?1",
+                params![self.org(), organisation.slug.as_str(), json(organisation)?],
+            )
+            .map_err(|error| super::convert::taken(error, "slug"))?;
+        if changed == 0 {
+            Err(Error::Missing)
+        } else {
+            Ok(())
+        }
+    }
+}

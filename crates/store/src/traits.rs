@@ -1,0 +1,311 @@
+//! The promises of storage, by subject. Each has a test in [`crate::conformance`], which every backend passes.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rollcall_model::application::{Application, Assignment};
+use rollcall_model::link::Link;
+use rollcall_model::provisioning::{JobState, LogEntry};
+use rollcall_model::{
+    AdminId, Administrator, ApplicationId, AuditEntry, Change, Integration, IntegrationId, Kind,
+    OrgId, Organisation, ResourceId, Slug, TokenId, TokenRecord,
+};
+
+use crate::{
+    Counts, Entry, Error, Finding, Listing, Member, NewAudit, NewChange, Raw, Selection,
+    ServerClaim, SignInLink, Tombstone,
+};
+
+/// A unit of reading.
+pub(crate) type Look = Box<dyn FnOnce(&dyn Reader) + Send>;
+/// A unit of writing; tells whether its changes are to be kept.
+pub(crate) type Unit = Box<dyn FnOnce(&mut dyn Writer) -> bool + Send>;
+
+/// What a database has to offer to be a store.
+#[async_trait]
+pub(crate) trait Backend: Debug + Send + Sync {
+    async fn organisations(&self) -> Result<Vec<Organisation>, Error>;
+    async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error>;
+    async fn create_organisation(&self, organisation: &Organisation) -> Result<(), Error>;
+    async fn delete_organisation(&self, id: OrgId) -> Result<(), Error>;
+    async fn installation_secret(
+        &self,
+        name: &'static str,
+        make: [u8; 32],
+    ) -> Result<[u8; 32], Error>;
+    async fn examine(&self) -> Result<Vec<Finding>, Error>;
+    fn claim_server(&self) -> Result<ServerClaim, Error>;
+    async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error>;
+    async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error>;
+}
+
+/// Reads one organisation at one instant.
+pub trait Reader: ReadDirectory + ReadLedger + ReadAccess + ReadJobs {
+    /// Returns the organisation itself.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when it was deleted meanwhile.
+    fn organisation(&self) -> Result<Organisation, Error>;
+    /// Returns how many people and groups there are.
+    fn counts(&self) -> Result<Counts, Error>;
+}
+
+/// Reads and changes one organisation; what it changes is visible to its own reads at once, to others after the commit.
+pub trait Writer: Reader + WriteDirectory + WriteLedger + WriteAccess + WriteJobs {
+    /// Stores a changed organisation.
+    fn save_organisation(&mut self, organisation: &Organisation) -> Result<(), Error>;
+}
+
+/// People, groups, memberships and tombstones.
+pub trait ReadDirectory {
+    /// Returns a person or a group.
+    fn entry(&self, kind: Kind, id: ResourceId) -> Result<Option<Entry>, Error>;
+    /// Returns the stored bytes of a person or a group.
+    fn raw(&self, kind: Kind, id: ResourceId) -> Result<Option<Raw>, Error>;
+    /// Returns the id of the person with this userName, or the group with this displayName, however it is written.
+    fn named(&self, kind: Kind, name: &str) -> Result<Option<ResourceId>, Error>;
+    /// Returns the objects with this externalId (exact case), oldest first.
+    fn with_external_id(&self, kind: Kind, external_id: &str) -> Result<Vec<ResourceId>, Error>;
+    /// Returns the kind of the object with this id, whichever it is.
+    fn kind_of(&self, id: ResourceId) -> Result<Option<Kind>, Error>;
+    /// Returns a part of the objects of a kind.
+    fn list(&self, kind: Kind, selection: &Selection) -> Result<Listing, Error>;
+
+    /// Returns `count` members of a group in order of id, after the one given.
+    fn members(
+        &self,
+        group: ResourceId,
+        after: Option<ResourceId>,
+        count: u64,
+    ) -> Result<Vec<Member>, Error>;
+    /// Returns all members of a group with their display names, in order of id.
+    fn named_members(&self, group: ResourceId) -> Result<Vec<(Member, Option<String>)>, Error>;
+    /// Tells whether `member` is a direct member of `group`.
+    fn is_member(&self, group: ResourceId, member: ResourceId) -> Result<bool, Error>;
+    /// Returns the groups whose direct member this is, with their display names, in order of id.
+    fn groups_of(&self, member: ResourceId) -> Result<Vec<(ResourceId, String)>, Error>;
+
+    /// Returns the tombstones of objects that had this externalId or this name, latest first.
+    fn tombstones(
+        &self,
+        kind: Kind,
+        external_id: Option<&str>,
+        name: &str,
+    ) -> Result<Vec<Tombstone>, Error>;
+}
+
+/// Changes people, groups and memberships.
+pub trait WriteDirectory {
+    /// Adds an object.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] when its userName or displayName is in use: the unique index decides, not a look-up before.
+    fn insert(&mut self, entry: &Entry) -> Result<(), Error>;
+    /// Replaces an object whose stored version is `entry.version - 1`.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] when the stored version is another, [`Error::Missing`] when it is gone, [`Error::Taken`] as above.
+    fn update(&mut self, entry: &Entry) -> Result<(), Error>;
+    /// Removes an object with all its memberships, leaving a tombstone.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when it is not there.
+    fn remove(&mut self, kind: Kind, id: ResourceId, at: Timestamp) -> Result<(), Error>;
+    /// Removes a tombstone: the object came back.
+    fn remove_tombstone(&mut self, kind: Kind, id: ResourceId) -> Result<(), Error>;
+
+    /// Makes `members` members of `group`; returns those who were not yet.
+    fn add_members(
+        &mut self,
+        group: ResourceId,
+        members: &[Member],
+    ) -> Result<Vec<ResourceId>, Error>;
+    /// Ends memberships; returns those who had been members.
+    fn remove_members(
+        &mut self,
+        group: ResourceId,
+        members: &[ResourceId],
+    ) -> Result<Vec<ResourceId>, Error>;
+    /// Ends all memberships of a group; returns who had been members.
+    fn clear_members(&mut self, group: ResourceId) -> Result<Vec<ResourceId>, Error>;
+}
+
+/// The change feed and the audit log.
+pub trait ReadLedger {
+    /// Returns entries of the change feed after `sequence`, in order, `count` at most.
+    fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error>;
+    /// Returns the place of the feed's last entry; 0 when it is empty.
+    fn last_change(&self) -> Result<u64, Error>;
+    /// Returns entries of the audit log, latest first, before the given place (from the end when absent).
+    fn audit(&self, before: Option<u64>, count: u64) -> Result<Vec<AuditEntry>, Error>;
+}
+
+/// Appends to the change feed and the audit log.
+pub trait WriteLedger {
+    /// Appends to the change feed; returns the place.
+    fn append_change(&mut self, at: Timestamp, change: &NewChange) -> Result<u64, Error>;
+    /// Appends to the audit log; returns the place.
+    fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<u64, Error>;
+}
+
+/// Who may come in: integrations with their tokens, administrators.
+pub trait ReadAccess {
+    /// Lists the integrations in order of creation.
+    fn integrations(&self) -> Result<Vec<Integration>, Error>;
+    /// Lists the tokens in order of creation.
+    fn tokens(&self) -> Result<Vec<TokenRecord>, Error>;
+    /// Finds a token by the SHA-256 of its text.
+    fn token_by_digest(&self, digest: &[u8; 32]) -> Result<Option<TokenRecord>, Error>;
+
+    /// Lists the administrators by address.
+    fn administrators(&self) -> Result<Vec<Administrator>, Error>;
+    /// Returns an administrator's password hash (PHC string).
+    fn password_hash(&self, id: AdminId) -> Result<Option<String>, Error>;
+}
+
+/// Changes who may come in.
+pub trait WriteAccess {
+    /// Adds an integration.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] when there is one of the same kind.
+    fn insert_integration(&mut self, integration: &Integration) -> Result<(), Error>;
+    /// Removes an integration with its tokens; what it managed is managed by none from then on.
+    fn remove_integration(&mut self, id: IntegrationId) -> Result<(), Error>;
+    /// Adds a token under the SHA-256 of its text.
+    fn insert_token(&mut self, token: &TokenRecord, digest: &[u8; 32]) -> Result<(), Error>;
+    /// Sets the instant from which a token is refused.
+    fn expire_token(&mut self, id: TokenId, expires: Timestamp) -> Result<(), Error>;
+    /// Notes that a token was used.
+    fn touch_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), Error>;
+
+    /// Adds an administrator.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] when the address is in use.
+    fn insert_administrator(&mut self, administrator: &Administrator) -> Result<(), Error>;
+    /// Stores an administrator's password hash (PHC string).
+    fn save_password_hash(&mut self, id: AdminId, hash: &str) -> Result<(), Error>;
+    /// Stores a one-time sign-in link, replacing the administrator's earlier ones.
+    fn save_sign_in_link(&mut self, link: &SignInLink) -> Result<(), Error>;
+}
+
+/// Applications, and what provisioning remembers between cycles.
+pub trait ReadJobs {
+    /// Lists the applications in order of creation.
+    fn applications(&self) -> Result<Vec<Application>, Error>;
+    /// Returns an application.
+    fn application(&self, id: ApplicationId) -> Result<Option<Application>, Error>;
+    /// Returns the sealed secret of an application's target.
+    fn sealed_secret(&self, id: ApplicationId) -> Result<Option<Vec<u8>>, Error>;
+    /// Lists who is assigned to an application.
+    fn assignments(&self, id: ApplicationId) -> Result<Vec<Assignment>, Error>;
+    /// Returns what the next cycle has to know.
+    fn job(&self, id: ApplicationId) -> Result<JobState, Error>;
+
+    /// Returns the link of an object.
+    fn link(
+        &self,
+        id: ApplicationId,
+        kind: Kind,
+        object: ResourceId,
+    ) -> Result<Option<Link>, Error>;
+    /// Returns `count` links in order of their objects' ids, after the one given.
+    fn links(
+        &self,
+        id: ApplicationId,
+        kind: Kind,
+        after: Option<ResourceId>,
+        count: u64,
+    ) -> Result<Vec<Link>, Error>;
+    /// Returns `count` of the links that are not at rest ([`Link::needs_attention`]), likewise.
+    fn links_needing_attention(
+        &self,
+        id: ApplicationId,
+        kind: Kind,
+        after: Option<ResourceId>,
+        count: u64,
+    ) -> Result<Vec<Link>, Error>;
+    /// Returns the object that is linked to this target object.
+    fn linked_to(
+        &self,
+        id: ApplicationId,
+        kind: Kind,
+        target_id: &str,
+    ) -> Result<Option<ResourceId>, Error>;
+
+    /// Returns `count` members that the target is known to have in a group, in order of id, after the one given.
+    fn exported_members(
+        &self,
+        id: ApplicationId,
+        group: ResourceId,
+        after: Option<ResourceId>,
+        count: u64,
+    ) -> Result<Vec<ResourceId>, Error>;
+    /// Returns the groups in which the target is known to have this member.
+    fn exported_groups(
+        &self,
+        id: ApplicationId,
+        member: ResourceId,
+    ) -> Result<Vec<ResourceId>, Error>;
+
+    /// Returns entries of the provisioning log with their places, latest first, before the given place.
+    fn provisioning_log(
+        &self,
+        id: ApplicationId,
+        before: Option<u64>,
+        count: u64,
+    ) -> Result<Vec<(u64, LogEntry)>, Error>;
+}
+
+/// Changes applications, and what provisioning remembers.
+pub trait WriteJobs {
+    /// Adds an application, or stores a changed one.
+    fn save_application(&mut self, application: &Application) -> Result<(), Error>;
+    /// Removes an application with all that provisioning remembers of it.
+    fn remove_application(&mut self, id: ApplicationId) -> Result<(), Error>;
+    /// Stores the sealed secret of an application's target; absent: forgets it.
+    fn save_sealed_secret(&mut self, id: ApplicationId, secret: Option<&[u8]>)
+    -> Result<(), Error>;
+    /// Assigns a person or group; does nothing when it is assigned already.
+    fn assign(&mut self, id: ApplicationId, assignment: &Assignment) -> Result<(), Error>;
+    /// Ends an assignment; tells whether there was one.
+    fn unassign(
+        &mut self,
+        id: ApplicationId,
+        kind: Kind,
+        principal: ResourceId,
+    ) -> Result<bool, Error>;
+    /// Stores what the next cycle has to know.
+    fn save_job(&mut self, id: ApplicationId, job: &JobState) -> Result<(), Error>;
+
+    /// Stores a link.
+    fn save_link(&mut self, link: &Link) -> Result<(), Error>;
+    /// Forgets a link.
+    fn remove_link(
+        &mut self,
+        id: ApplicationId,
+        kind: Kind,
+        object: ResourceId,
+    ) -> Result<(), Error>;
+    /// Notes that the target has these members in a group.
+    fn add_exported_members(
+        &mut self,
+        id: ApplicationId,
+        group: ResourceId,
+        members: &[ResourceId],
+    ) -> Result<(), Error>;
+    /// Notes that the target does not have these members in a group.
+    fn remove_exported_members(
+        &mut self,
+        id: ApplicationId,
+        group: ResourceId,
+        members: &[ResourceId],
+    ) -> Result<(), Error>;
+    /// Notes that the target has no members in a group.
+    fn clear_exported_members(&mut self, id: ApplicationId, group: ResourceId)
+    -> Result<(), Error>;
+    /// Appends to the provisioning log.
+    fn append_log(&mut self, entry: &LogEntry) -> Result<(), Error>;
+}

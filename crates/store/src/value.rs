@@ -1,0 +1,184 @@
+//! What goes into storage and comes out of it.
+
+use jiff::Timestamp;
+use rollcall_model::{Action, AdminId, IntegrationId, Kind, Membership, Origin, ResourceId};
+use rollcall_scim::filter::Filter;
+use rollcall_scim::resource::Resource;
+use rollcall_scim::sort::Sort;
+use serde_json::Value;
+
+/// A person or a group as stored: the SCIM document, and what the server knows about it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Whether it is a person or a group.
+    pub kind: Kind,
+    /// Its id.
+    pub id: ResourceId,
+    /// Counts the changes, from 1; the ETag.
+    pub version: u64,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub modified: Timestamp,
+    /// The integration that manages it; absent: none does, and one may adopt it.
+    pub managed_by: Option<IntegrationId>,
+    /// Its document, without members or groups, which are rows.
+    pub resource: Resource,
+}
+
+impl Entry {
+    /// Writes id, times and version into the document, so that the stored bytes are what a client is shown.
+    #[must_use]
+    pub fn stamped(mut self) -> Self {
+        self.resource.set_id(&self.id.to_string());
+        self.resource.set_meta(
+            &self.created.to_string(),
+            &self.modified.to_string(),
+            self.version,
+        );
+        self
+    }
+}
+
+/// A stored document as it lies in storage, unparsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raw {
+    /// Its id.
+    pub id: ResourceId,
+    /// Its version.
+    pub version: u64,
+    /// The document: JSON, UTF-8.
+    pub document: Vec<u8>,
+}
+
+/// Which objects a listing shows, in which order.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// Only those that match; absent: all.
+    pub filter: Option<Filter>,
+    /// Ordered by this attribute; absent: by id, which is by age.
+    pub sort: Option<Sort>,
+    /// Which part of the result.
+    pub paging: Paging,
+}
+
+/// Which part of a result a listing returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paging {
+    /// `count` objects after skipping `skip`, and the number of all.
+    Index {
+        /// How many to pass over.
+        skip: u64,
+        /// How many to return at most.
+        count: u64,
+    },
+    /// `count` objects after the one with this id (from the beginning when absent), in order of id.
+    After {
+        /// The last object of the page before.
+        id: Option<ResourceId>,
+        /// How many to return at most.
+        count: u64,
+    },
+}
+
+/// A part of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// How many there are in all; absent when paging by cursor, where nobody counted.
+    pub total: Option<u64>,
+    /// The documents.
+    pub resources: Vec<Raw>,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+/// A member of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Member {
+    /// Its id.
+    pub id: ResourceId,
+    /// Whether it is a person or a group.
+    pub kind: Kind,
+}
+
+/// How many objects an organisation has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// People, active or not.
+    pub users: u64,
+    /// People who are active: the seats in use.
+    pub active_users: u64,
+    /// Groups.
+    pub groups: u64,
+}
+
+/// What is kept of a deleted object, so that the same person gets the same id again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// The id that it had.
+    pub id: ResourceId,
+    /// The canonical userName or displayName that it had.
+    pub name_key: String,
+    /// The externalId that it had.
+    pub external_id: Option<String>,
+    /// The integration that had managed it.
+    pub managed_by: Option<IntegrationId>,
+    /// The version at which it was deleted; a revived object goes on from there.
+    pub version: u64,
+    /// When it was deleted.
+    pub deleted: Timestamp,
+}
+
+/// A change on its way into the feed; storage gives it its place.
+#[derive(Debug, Clone)]
+pub struct NewChange {
+    /// What kind of object.
+    pub kind: Kind,
+    /// Which object.
+    pub id: ResourceId,
+    /// What happened.
+    pub action: Action,
+    /// The document after the change.
+    pub document: Option<Value>,
+    /// Who came into the group and who went.
+    pub membership: Membership,
+}
+
+/// An entry on its way into the audit log; storage gives it its place.
+#[derive(Debug, Clone)]
+pub struct NewAudit {
+    /// Who did it, and how.
+    pub origin: Origin,
+    /// What was done, as `noun.verb`.
+    pub action: &'static str,
+    /// The id of what it was done to.
+    pub object: String,
+    /// More about it.
+    pub detail: Value,
+}
+
+/// A one-time link by which an administrator signs in without a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInLink {
+    /// Whose.
+    pub administrator: AdminId,
+    /// SHA-256 of the secret in the link.
+    pub digest: [u8; 32],
+    /// From when on it is refused.
+    pub expires: Timestamp,
+}
+
+/// Something wrong with a store, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What is wrong.
+    pub trouble: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// The proof that this process is the store's only server; ends when dropped.
+#[derive(Debug)]
+pub struct ServerClaim {
+    pub(crate) _lock: std::fs::File,
+}
