@@ -1,1 +1,129 @@
 //! Use cases: the only code that changes an organisation's data.
+//!
+//! **Is:** one function for each thing that can be done, with its rules, its audit entry and its entry in the change feed,
+//! whoever asks: the SCIM endpoint, the console, a command, an import.
+//! **Is not:** a surface. Nothing here knows HTTP, and no surface knows a rule.
+//! **Start at** [`App`]; [`directory`] holds the rules about people and groups.
+
+pub mod administrators;
+pub mod directory;
+mod failure;
+pub mod organisations;
+mod randomness;
+pub mod tokens;
+pub mod transfer;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rollcall_model::{Actor, Clock, Origin, Randomness, Region, RequestId};
+use rollcall_scim::limits::Limits;
+use rollcall_scim::schema::Registry;
+use rollcall_store::Store;
+
+pub use failure::Failure;
+pub use randomness::SystemRandomness;
+
+/// What an installation knows about itself.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The region that it serves.
+    pub region: Region,
+    /// Where other regions are: their public URLs.
+    pub regions: BTreeMap<Region, String>,
+    /// Its own public URL, without a slash at the end; the base of every address that it hands out.
+    pub public_url: String,
+    /// The limits of SCIM requests.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Returns the SCIM base URL of an organisation: the Tenant URL that the console shows.
+    pub fn tenant_url(&self, slug: &rollcall_model::Slug) -> String {
+        format!("{}/scim/v2/{slug}", self.public_url)
+    }
+}
+
+/// The use cases, with what they need: storage, a clock, randomness, the schemas.
+#[derive(Clone)]
+pub struct App {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    registry: Arc<Registry>,
+    settings: Arc<Settings>,
+}
+
+impl App {
+    /// Puts the use cases on a store.
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
+        registry: Arc<Registry>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            randomness,
+            registry,
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// Returns the storage under the use cases.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns the schemas in force.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Returns what the installation knows about itself.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Returns the source of randomness.
+    pub fn randomness(&self) -> &Arc<dyn Randomness> {
+        &self.randomness
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Returns the present instant, to the millisecond: what is written is what is shown.
+    pub fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    }
+
+    /// Makes the id of a new request or command.
+    pub fn new_request_id(&self) -> RequestId {
+        RequestId::new(self.now(), &*self.randomness)
+    }
+
+    /// Returns the origin of what a command on the server does.
+    pub fn command_origin(&self) -> Origin {
+        Origin {
+            actor: Actor::Command,
+            request: self.new_request_id(),
+            address: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("store", &self.store)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,184 @@
+//! Creating a person or a group.
+
+use jiff::Timestamp;
+use rollcall_model::{Action, Kind, ResourceId};
+use rollcall_scim::member::Member;
+use rollcall_scim::resource::Resource;
+use rollcall_store::{Entry, Writer};
+use serde_json::Value;
+
+use super::adoption::{Charge, charge, may_revive};
+use super::rules::{self, Effect, Event, plan_allows};
+use super::{Context, Shown, membership};
+use crate::{App, Failure};
+
+impl App {
+    /// Creates a person or a group from a SCIM resource; adopts the account of that name when no directory manages it yet.
+    ///
+    /// # Errors
+    /// [`Failure::Taken`] when the name is in use by an account that cannot be adopted, [`Failure::Malformed`],
+    /// [`Failure::Seats`], [`Failure::TrialEnded`].
+    pub async fn create(
+        &self,
+        context: &Context,
+        kind: Kind,
+        body: Value,
+    ) -> Result<Shown, Failure> {
+        let mut resource =
+            Resource::from_request(self.resource_type(kind), body, &self.settings().limits)?;
+        let members = resource.take_members().unwrap_or_default();
+        let now = self.now();
+        let id = ResourceId::new(now, &**self.randomness());
+        let (app, inner) = (self.clone(), context.clone());
+        context
+            .tenant
+            .write(move |writer| {
+                app.create_in(
+                    writer,
+                    &inner,
+                    Draft {
+                        kind,
+                        id,
+                        resource,
+                        members,
+                    },
+                    now,
+                )
+            })
+            .await
+    }
+
+    fn create_in(
+        &self,
+        writer: &mut dyn Writer,
+        context: &Context,
+        draft: Draft,
+        now: Timestamp,
+    ) -> Result<Shown, Failure> {
+        let name = match draft.kind {
+            Kind::User => draft.resource.user_name(),
+            Kind::Group => draft.resource.display_name(),
+        }
+        .unwrap_or_default()
+        .to_owned();
+        if let Some(there) = writer.named(draft.kind, &name)? {
+            return self.adopt(writer, context, draft, there, now);
+        }
+        let effect = match draft.kind {
+            Kind::User if draft.resource.is_active() => Effect::Admits,
+            _ => Effect::Changes,
+        };
+        plan_allows(writer, effect, now)?;
+
+        let external_id = draft.resource.external_id();
+        let tombstone = writer
+            .tombstones(draft.kind, external_id, &name)?
+            .into_iter()
+            .find(|tombstone| may_revive(tombstone, context, external_id));
+        let entry = Entry {
+            kind: draft.kind,
+            id: tombstone
+                .as_ref()
+                .map_or(draft.id, |tombstone| tombstone.id),
+            // an ETag that a client remembers from before the deletion must not fit
+            version: tombstone
+                .as_ref()
+                .map_or(1, |tombstone| tombstone.version + 1),
+            created: now,
+            modified: now,
+            managed_by: context.integration,
+            resource: draft.resource,
+        }
+        .stamped();
+        writer.insert(&entry)?;
+        if tombstone.is_some() {
+            writer.remove_tombstone(entry.kind, entry.id)?;
+        }
+        let membership = membership::add(writer, &entry, &draft.members)?;
+        let event = Event {
+            kind: entry.kind,
+            id: entry.id,
+            action: Action::Created,
+            entry: Some(&entry),
+            membership,
+            changes: Value::Null,
+        };
+        rules::record(writer, context, now, event)?;
+        super::read::shown(writer, entry, super::Wanted::ALL)
+    }
+
+    /// Takes charge of the account that has the name already. Its userName stays as it is: signing in must not change because
+    /// a directory was connected.
+    fn adopt(
+        &self,
+        writer: &mut dyn Writer,
+        context: &Context,
+        draft: Draft,
+        there: ResourceId,
+        now: Timestamp,
+    ) -> Result<Shown, Failure> {
+        let taken = |hint| Failure::Taken {
+            attribute: unique(draft.kind),
+            hint,
+        };
+        let before = writer
+            .entry(draft.kind, there)?
+            .ok_or_else(|| super::missing(draft.kind, there))?;
+        match charge(writer, context, &before) {
+            Ok(Charge::Takes) => {}
+            Ok(Charge::Has) => return Err(taken("it exists already; look it up and change it")),
+            Err(Failure::Forbidden { .. }) => {
+                return Err(taken(
+                    "an account that this directory cannot take over has it; choose another value",
+                ));
+            }
+            Err(other) => return Err(other),
+        }
+        let mut resource = before.resource.clone();
+        let changes = resource.take_over(
+            &draft.resource,
+            self.resource_type(draft.kind),
+            &self.settings().limits,
+        )?;
+        let after = Entry {
+            version: before.version + 1,
+            modified: now,
+            managed_by: context.integration,
+            resource,
+            ..before.clone()
+        }
+        .stamped();
+        plan_allows(
+            writer,
+            rules::effect_of(&before, &after, changes.len()),
+            now,
+        )?;
+        writer.update(&after)?;
+        let membership = membership::add(writer, &after, &draft.members)?;
+        let event = Event {
+            kind: after.kind,
+            id: after.id,
+            action: Action::Adopted,
+            entry: Some(&after),
+            membership,
+            changes: rules::described(&changes),
+        };
+        rules::record(writer, context, now, event)?;
+        super::read::shown(writer, after, super::Wanted::ALL)
+    }
+}
+
+/// A checked object on its way into the directory.
+struct Draft {
+    kind: Kind,
+    id: ResourceId,
+    resource: Resource,
+    members: Vec<Member>,
+}
+
+fn unique(kind: Kind) -> &'static str {
+    match kind {
+        Kind::User => "userName",
+        Kind::Group => "displayName",
+    }
+}

@@ -1,0 +1,183 @@
+//! Changing a person or a group: PATCH and PUT.
+
+use jiff::Timestamp;
+use rollcall_model::{Action, Kind, Membership, ResourceId};
+use rollcall_scim::patch::{self, Change, Patch};
+use rollcall_scim::resource::Resource;
+use rollcall_store::{Entry, Writer};
+use serde_json::Value;
+
+use super::adoption::{Charge, charge};
+use super::rules::{self, Effect, Event, plan_allows};
+use super::{Context, Expected, Shown, Wanted, membership};
+use crate::{App, Failure};
+
+impl App {
+    /// Applies a SCIM PATCH to a person or a group. All its operations take effect, or none. A patch that changes nothing
+    /// writes nothing and leaves the version as it was.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`], [`Failure::Precondition`], [`Failure::Malformed`], [`Failure::Taken`], [`Failure::Forbidden`],
+    /// [`Failure::Seats`], [`Failure::TrialEnded`].
+    pub async fn patch(
+        &self,
+        context: &Context,
+        kind: Kind,
+        id: ResourceId,
+        mut patch: Patch,
+        expected: Expected,
+        wanted: Wanted,
+    ) -> Result<Shown, Failure> {
+        let members = patch.take_members();
+        self.modify(
+            context,
+            kind,
+            id,
+            expected,
+            wanted,
+            move |app, writer, before| {
+                let mut resource = before.resource.clone();
+                let changes = patch.apply(
+                    &mut resource,
+                    app.resource_type(kind),
+                    &app.settings().limits,
+                )?;
+                let membership = membership::apply(writer, before, &members)?;
+                Ok(Modified {
+                    resource,
+                    changes,
+                    membership,
+                })
+            },
+        )
+        .await
+    }
+
+    /// Replaces a person or a group by a SCIM resource (PUT): attributes that it does not mention are cleared; members that it
+    /// does not mention at all stay.
+    ///
+    /// # Errors
+    /// As [`Self::patch`].
+    pub async fn replace(
+        &self,
+        context: &Context,
+        kind: Kind,
+        id: ResourceId,
+        body: Value,
+        expected: Expected,
+        wanted: Wanted,
+    ) -> Result<Shown, Failure> {
+        self.modify(
+            context,
+            kind,
+            id,
+            expected,
+            wanted,
+            move |app, writer, before| {
+                let limits = &app.settings().limits;
+                let mut resource =
+                    Resource::replacement(app.resource_type(kind), &before.resource, body, limits)?;
+                let membership = match resource.take_members() {
+                    Some(members) => membership::replace(writer, before, &members)?,
+                    None => Membership::default(),
+                };
+                let changes = patch::differences(&before.resource, &resource);
+                Ok(Modified {
+                    resource,
+                    changes,
+                    membership,
+                })
+            },
+        )
+        .await
+    }
+
+    /// The one way in which something that exists is changed.
+    async fn modify<F>(
+        &self,
+        context: &Context,
+        kind: Kind,
+        id: ResourceId,
+        expected: Expected,
+        wanted: Wanted,
+        change: F,
+    ) -> Result<Shown, Failure>
+    where
+        F: FnOnce(&App, &mut dyn Writer, &Entry) -> Result<Modified, Failure> + Send + 'static,
+    {
+        let now = self.now();
+        let (app, inner) = (self.clone(), context.clone());
+        context
+            .tenant
+            .write(move |writer| {
+                let before = writer
+                    .entry(kind, id)?
+                    .ok_or_else(|| super::missing(kind, id))?;
+                if !expected.allows(before.version) {
+                    return Err(Failure::Precondition);
+                }
+                let charge = charge(writer, &inner, &before)?;
+                let modified = change(&app, writer, &before)?;
+                let after = settle(writer, &inner, now, before, modified, charge)?;
+                super::read::shown(writer, after, wanted)
+            })
+            .await
+    }
+}
+
+/// What a change comes to, before the rules have seen it.
+struct Modified {
+    resource: Resource,
+    changes: Vec<Change>,
+    membership: Membership,
+}
+
+/// Checks the rules and writes what changed, if anything did.
+fn settle(
+    writer: &mut dyn Writer,
+    context: &Context,
+    now: Timestamp,
+    before: Entry,
+    modified: Modified,
+    charge: Charge,
+) -> Result<Entry, Failure> {
+    let Modified {
+        resource,
+        changes,
+        membership,
+    } = modified;
+    let adopts = charge == Charge::Takes;
+    if changes.is_empty() && membership.is_empty() && !adopts {
+        return Ok(before);
+    }
+    let after = Entry {
+        version: before.version + 1,
+        modified: now,
+        managed_by: context.integration.or(before.managed_by),
+        resource,
+        ..before.clone()
+    }
+    .stamped();
+    let effect = match rules::effect_of(&before, &after, changes.len()) {
+        // taking members out of a group only ever takes something away
+        Effect::Changes if changes.is_empty() && membership.added.is_empty() => Effect::Releases,
+        effect => effect,
+    };
+    plan_allows(writer, effect, now)?;
+    writer.update(&after)?;
+    let action = match rules::action_of(&before, &after) {
+        Action::Updated if adopts => Action::Adopted,
+        Action::Updated if changes.is_empty() => Action::Members,
+        action => action,
+    };
+    let event = Event {
+        kind: after.kind,
+        id: after.id,
+        action,
+        entry: (!changes.is_empty() || adopts || after.kind == Kind::User).then_some(&after),
+        membership,
+        changes: rules::described(&changes),
+    };
+    rules::record(writer, context, now, event)?;
+    Ok(after)
+}

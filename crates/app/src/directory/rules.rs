@@ -1,0 +1,157 @@
+//! The rules that every way of changing a person or a group goes through.
+
+use jiff::Timestamp;
+use rollcall_model::{Action, Kind, Membership};
+use rollcall_scim::schema::ResourceType;
+use rollcall_store::{Entry, NewAudit, NewChange, Writer};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::{App, Failure};
+
+impl App {
+    pub(crate) fn resource_type(&self, kind: Kind) -> &ResourceType {
+        match kind {
+            Kind::User => self.registry().user(),
+            Kind::Group => self.registry().group(),
+        }
+    }
+}
+
+/// What a change does to the number of people who can come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Someone comes in who was not in.
+    Admits,
+    /// Neither more nor fewer.
+    Changes,
+    /// Someone is switched off or removed, and nothing else happens.
+    Releases,
+}
+
+/// Refuses what the organisation's plan does not cover. Switching people off is never refused: an organisation that stopped
+/// paying must still be able to lock out who left.
+pub(crate) fn plan_allows(
+    writer: &dyn Writer,
+    effect: Effect,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    if effect == Effect::Releases {
+        return Ok(());
+    }
+    let organisation = writer.organisation()?;
+    if !organisation.is_open(now)
+        && let rollcall_model::Plan::Trial { until } = organisation.plan
+    {
+        return Err(Failure::TrialEnded { ended: until });
+    }
+    match organisation.seats {
+        Some(seats)
+            if effect == Effect::Admits && writer.counts()?.active_users >= u64::from(seats) =>
+        {
+            Err(Failure::Seats { seats })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the audit entry and the feed entry of a change. Called in the transaction of every change, and nowhere else are
+/// such entries made for people and groups.
+pub(crate) fn record(
+    writer: &mut dyn Writer,
+    context: &Context,
+    now: Timestamp,
+    event: Event<'_>,
+) -> Result<(), Failure> {
+    let document = event.entry.map(|entry| entry.resource.clone().into_value());
+    let audit = NewAudit {
+        origin: context.origin.clone(),
+        action: audit_action(event.kind, event.action),
+        object: event.id.to_string(),
+        detail: event.detail(),
+    };
+    writer.append_audit(now, &audit)?;
+    let change = NewChange {
+        kind: event.kind,
+        id: event.id,
+        action: event.action,
+        document,
+        membership: event.membership,
+    };
+    writer.append_change(now, &change)?;
+    Ok(())
+}
+
+/// Something that happened to a person or a group.
+pub(crate) struct Event<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) id: rollcall_model::ResourceId,
+    pub(crate) action: Action,
+    /// The object afterwards; absent when it is gone.
+    pub(crate) entry: Option<&'a Entry>,
+    pub(crate) membership: Membership,
+    /// The attributes that changed: path, old, new.
+    pub(crate) changes: Value,
+}
+
+impl Event<'_> {
+    fn detail(&self) -> Value {
+        let mut detail = json!({});
+        if let Value::Object(fields) = &mut detail {
+            if !self.changes.is_null() {
+                fields.insert("changes".into(), self.changes.clone());
+            }
+            if !self.membership.is_empty() {
+                fields.insert("added".into(), json!(self.membership.added.len()));
+                fields.insert("removed".into(), json!(self.membership.removed.len()));
+            }
+        }
+        detail
+    }
+}
+
+/// Lists changed attributes for the audit log.
+pub(crate) fn described(changes: &[rollcall_scim::patch::Change]) -> Value {
+    changes
+        .iter()
+        .map(|change| json!({"path": change.path.clone(), "old": change.old, "new": change.new}))
+        .collect()
+}
+
+fn audit_action(kind: Kind, action: Action) -> &'static str {
+    match (kind, action) {
+        (Kind::User, Action::Created) => "user.created",
+        (Kind::User, Action::Adopted) => "user.adopted",
+        (Kind::User, Action::Updated | Action::Members) => "user.updated",
+        (Kind::User, Action::Disabled) => "user.disabled",
+        (Kind::User, Action::Enabled) => "user.enabled",
+        (Kind::User, Action::Deleted) => "user.deleted",
+        (Kind::Group, Action::Created) => "group.created",
+        (Kind::Group, Action::Adopted) => "group.adopted",
+        (Kind::Group, Action::Updated | Action::Disabled | Action::Enabled) => "group.updated",
+        (Kind::Group, Action::Members) => "group.members",
+        (Kind::Group, Action::Deleted) => "group.deleted",
+    }
+}
+
+/// Says what an update amounts to, seen from outside.
+pub(crate) fn action_of(before: &Entry, after: &Entry) -> Action {
+    match (
+        before.kind,
+        before.resource.is_active(),
+        after.resource.is_active(),
+    ) {
+        (Kind::User, true, false) => Action::Disabled,
+        (Kind::User, false, true) => Action::Enabled,
+        _ => Action::Updated,
+    }
+}
+
+/// Says what an update does to the seats.
+pub(crate) fn effect_of(before: &Entry, after: &Entry, changed: usize) -> Effect {
+    match action_of(before, after) {
+        Action::Enabled => Effect::Admits,
+        Action::Disabled if changed == 1 => Effect::Releases,
+        _ => Effect::Changes,
+    }
+}

@@ -1,0 +1,88 @@
+//! Organisations: created, listed, shown, deleted.
+
+use jiff::Timestamp;
+use rollcall_model::{OrgId, Organisation, Plan, Region, Slug};
+use rollcall_store::{Counts, NewAudit};
+use serde_json::json;
+
+use crate::{App, Failure};
+
+/// What a new organisation is to be.
+#[derive(Debug, Clone)]
+pub struct NewOrganisation {
+    /// Its name in URLs.
+    pub slug: Slug,
+    /// Its name for people.
+    pub name: String,
+    /// Its region; absent: the installation's own.
+    pub region: Option<Region>,
+    /// How many active people it may have; absent: any number.
+    pub seats: Option<u32>,
+    /// When its trial ends; absent: a paid account.
+    pub trial_until: Option<Timestamp>,
+}
+
+impl App {
+    /// Creates an organisation.
+    ///
+    /// # Errors
+    /// [`Failure::Taken`] when the slug is in use.
+    pub async fn create_organisation(&self, new: NewOrganisation) -> Result<Organisation, Failure> {
+        let now = self.now();
+        let organisation = Organisation {
+            id: OrgId::new(now, &**self.randomness()),
+            slug: new.slug,
+            name: new.name,
+            region: new.region.unwrap_or_else(|| self.settings().region.clone()),
+            plan: new
+                .trial_until
+                .map_or(Plan::Paid, |until| Plan::Trial { until }),
+            seats: new.seats,
+            created: now,
+        };
+        self.store().create_organisation(&organisation).await?;
+        let entry = NewAudit {
+            origin: self.command_origin(),
+            action: "organisation.created",
+            object: organisation.id.to_string(),
+            detail: json!({"slug": organisation.slug, "name": organisation.name}),
+        };
+        self.store()
+            .tenant(organisation.id)
+            .write::<_, Failure, _>(move |writer| Ok(writer.append_audit(now, &entry)?))
+            .await?;
+        Ok(organisation)
+    }
+
+    /// Lists all organisations by slug.
+    pub async fn organisations(&self) -> Result<Vec<Organisation>, Failure> {
+        Ok(self.store().organisations().await?)
+    }
+
+    /// Finds an organisation by its slug.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] when there is none.
+    pub async fn organisation(&self, slug: &Slug) -> Result<Organisation, Failure> {
+        self.store()
+            .organisation(slug)
+            .await?
+            .ok_or_else(|| Failure::Missing {
+                noun: "organisation",
+                id: slug.to_string(),
+            })
+    }
+
+    /// Counts an organisation's people and groups.
+    pub async fn counts(&self, organisation: OrgId) -> Result<Counts, Failure> {
+        self.store()
+            .tenant(organisation)
+            .read(|reader| Ok(reader.counts()?))
+            .await
+    }
+
+    /// Deletes an organisation with everything in it.
+    pub async fn delete_organisation(&self, organisation: &Organisation) -> Result<(), Failure> {
+        Ok(self.store().delete_organisation(organisation.id).await?)
+    }
+}
