@@ -1,0 +1,67 @@
+//! Who asks: the bearer token of one integration of the organisation in the path.
+
+use axum::extract::{Path, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::AUTHORIZATION;
+use rollcall_model::Secret;
+use rollcall_web::gate::Seen;
+
+use crate::Endpoint;
+use crate::failure::Failure;
+
+/// Checks the token before anything else of the request is looked at, and leaves the [`rollcall_app::tokens::Caller`] for the
+/// handlers.
+pub(crate) async fn check(
+    State(endpoint): State<Endpoint>,
+    Path(parameters): Path<std::collections::HashMap<String, String>>,
+    axum::Extension(Seen { id, address }): axum::Extension<Seen>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let slug = parameters
+        .get("organisation")
+        .map(String::as_str)
+        .unwrap_or_default();
+    let authenticated = match bearer(request.headers()).map(Secret::new) {
+        Some(token) => {
+            let address = address.map(|address| address.to_string());
+            endpoint.app.authenticate(slug, &token, id, address).await
+        }
+        None => Err(rollcall_app::Failure::Unauthenticated {
+            reason: "send the provisioning token in one header `Authorization: Bearer rc_…`",
+        }),
+    };
+    match authenticated {
+        Ok(caller) => {
+            if let Err(wait) = endpoint.rates.request(caller.token) {
+                return Failure::TooMany(wait).into_response();
+            }
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(failure) => {
+            let failed = matches!(failure, rollcall_app::Failure::Unauthenticated { .. });
+            match address
+                .filter(|_| failed)
+                .map(|address| endpoint.rates.failure(address))
+            {
+                Some(Err(wait)) => Failure::TooMany(wait).into_response(),
+                _ => Failure::from(failure).into_response(),
+            }
+        }
+    }
+}
+
+/// Returns the token of the only `Authorization` header, when its scheme is Bearer (RFC 6750 §2.1; the scheme's name in any
+/// case, RFC 9110 §11.1).
+fn bearer(headers: &http::HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (value, None) = (values.next()?, values.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' '))
+        .then_some(token)
+}

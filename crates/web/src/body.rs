@@ -1,0 +1,50 @@
+//! Reading a body: bounded in size, in pause and in time.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::limits;
+
+/// Why a body could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// It is longer than allowed.
+    TooLarge {
+        /// What is allowed, in bytes.
+        limit: usize,
+    },
+    /// It paused, or took, too long.
+    TooSlow,
+    /// The connection broke, or the framing was wrong.
+    Broken,
+}
+
+/// Reads a body of at most `limit` bytes.
+///
+/// # Errors
+/// [`Unread`]; nothing of the body is kept.
+pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
+    use http_body::Body as _;
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Unread::TooLarge { limit });
+    }
+    let end = Instant::now() + limits::BODY_TIME;
+    let mut read = BytesMut::new();
+    loop {
+        let frame = timeout_at(end, timeout(limits::BODY_IDLE, body.frame()))
+            .await
+            .map_err(|_| Unread::TooSlow)?
+            .map_err(|_| Unread::TooSlow)?;
+        let Some(frame) = frame else {
+            return Ok(read.freeze());
+        };
+        if let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() {
+            if read.len() + data.len() > limit {
+                return Err(Unread::TooLarge { limit });
+            }
+            read.extend_from_slice(&data);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What every request goes through before a surface sees it: an id, the size of its head, one spelling of its path.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode};
+use rollcall_app::App;
+use rollcall_model::RequestId;
+use tracing::Instrument;
+
+use crate::limits;
+
+/// The header that carries the request's id in every answer.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is known of a request before anything of it was believed.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// Its id; ours, never the client's.
+    pub id: RequestId,
+    /// The address at the other end of the connection.
+    pub address: Option<IpAddr>,
+}
+
+/// Gives the request its id and refuses what is too long or has a second spelling.
+pub async fn enter(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let id = app.new_request_id();
+    let address = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
+    request.extensions_mut().insert(Seen { id, address });
+    let span = tracing::info_span!("request", %id, method = %request.method(), path = %request.uri().path());
+    let mut response = match refusal(&request) {
+        Some(status) => status.into_response(),
+        None => next.run(request).instrument(span.clone()).await,
+    };
+    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let headers = response.headers_mut();
+    headers.insert(
+        http::header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        http::header::CACHE_CONTROL,
+        HeaderValue::from_static("no-store"),
+    );
+    response
+}
+
+fn refusal(request: &Request) -> Option<StatusCode> {
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    if target > limits::TARGET_BYTES {
+        return Some(StatusCode::URI_TOO_LONG);
+    }
+    let headers = request.headers();
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    if headers.len() > limits::HEADER_FIELDS || bytes > limits::HEADER_BYTES {
+        return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    (!is_canonical(request.uri().path())).then_some(StatusCode::NOT_FOUND)
+}
+
+/// Tells whether a path has its only spelling: no encoded slash, dot or unreserved character, no empty or dot segment, no
+/// path parameter. Two readers of a path that has a second spelling might disagree about what it names.
+fn is_canonical(path: &str) -> bool {
+    if path == "/" {
+        return true;
+    }
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let segments_fit = path.split('/').skip(1).all(|segment| {
+        !segment.is_empty() && segment != "." && segment != ".." && !segment.contains(';')
+    });
+    segments_fit && !path.contains('\\') && encodings_fit(path.as_bytes())
+}
+
+fn encodings_fit(path: &[u8]) -> bool {
+    let mut rest = path;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        let digits = rest
+            .get(at + 1..at + 3)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+            return false;
+        };
+        let unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        if unreserved || matches!(byte, b'/' | b'\\' | b'%' | b';') || byte.is_ascii_control() {
+            return false;
+        }
+        rest = rest.get(at + 3..).unwrap_or_default();
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_canonical;
+
+    #[test]
+    fn a_path_with_a_second_spelling_is_not_served() {
+        for good in [
+            "/",
+            "/healthz",
+            "/scim/v2/vault/Users",
+            "/scim/v2/vault/Users/",
+            "/scim/v2/vault/Schemas/urn:ietf:params:scim",
+            "/a%20b",
+        ] {
+            assert!(is_canonical(good), "{good}");
+        }
+        for bad in [
+            "//scim",
+            "/scim//v2",
+            "/scim/./v2",
+            "/scim/../v2",
+            "/scim/v2/%55sers",
+            "/scim%2fv2",
+            "/scim/v2;x=1/vault",
+            "/a%2e%2e/b",
+            "/a%00",
+            "/a%zz",
+            "/a%2",
+            "/a\\b",
+            "/a%255c",
+        ] {
+            assert!(!is_canonical(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The limits of HTTP, in one table. Those of SCIM itself are in `rollcall_scim::limits`.
+
+use std::time::Duration;
+
+/// A request's header block, in bytes.
+pub const HEADER_BYTES: usize = 16 * 1024;
+/// A request's header fields.
+pub const HEADER_FIELDS: usize = 64;
+/// How long a client may take to send its header block.
+pub const HEADER_TIME: Duration = Duration::from_secs(10);
+/// A request target (path and query), in bytes.
+pub const TARGET_BYTES: usize = 8 * 1024;
+/// How long a body may pause.
+pub const BODY_IDLE: Duration = Duration::from_secs(15);
+/// How long a body may take altogether.
+pub const BODY_TIME: Duration = Duration::from_mins(1);
+/// How long the work on a request may take once its body is there.
+pub const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// Connections at the same time; more wait to be accepted.
+pub const CONNECTIONS: usize = 4_096;
+/// Streams on one HTTP/2 connection.
+pub const STREAMS: u32 = 100;
+/// How long a stopping server waits for what is in flight.
+pub const DRAIN_TIME: Duration = Duration::from_secs(25);
+/// Requests per second and token, on average.
+pub const TOKEN_RATE: u32 = 100;
+/// Requests of one token at once, after a pause.
+pub const TOKEN_BURST: u32 = 200;
+/// Failed authentications per minute and address.
+pub const FAILED_PER_MINUTE: u32 = 20;
