@@ -1,1 +1,5 @@
-//! Sources and targets over I/O: the SCIM client, the connection test.
+//! Sources and targets over I/O.
+//!
+//! **Start at** [`files`] for lists of people and groups in files.
+
+pub mod files;
