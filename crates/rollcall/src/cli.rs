@@ -1,0 +1,316 @@
+//! What can be typed. The names are promises of the interface.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "the comments are help texts, shown as they are"
+)]
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use rollcall_model::{Email, IntegrationKind, Region, Slug, TokenId};
+
+/// Directory provisioning, both ends: a SCIM 2.0 endpoint that directories push people into, and the service that pushes.
+#[derive(Debug, Parser)]
+#[command(name = "rollcall", version, arg_required_else_help = true)]
+#[command(
+    after_help = "Begin with `rollcall demo`. Exit codes: 0 done, 1 the answer is no, 2 wrong call or input, 3 out of reach."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Common {
+    /// Where the data is: sqlite:PATH [default: sqlite:rollcall.db] [env: ROLLCALL_STORE]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Everywhere")]
+    pub(crate) store: Option<String>,
+    /// A configuration file (TOML) [env: ROLLCALL_CONFIG]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print data as JSON
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the SCIM endpoint and the provisioning engine
+    #[command(
+        after_help = "Example: rollcall serve --listen 0.0.0.0:8080 --public-url https://rollcall.example.com"
+    )]
+    Serve(Serve),
+    /// Organisations
+    #[command(subcommand)]
+    Org(Org),
+    /// Administrators of organisations
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Provisioning tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Brings people and groups in from files: everything, or nothing when a line is wrong
+    #[command(
+        after_help = "Example: rollcall import --org northwind --users people.csv --groups groups.csv"
+    )]
+    Import(Import),
+    /// Writes people and groups out as JSON lines of SCIM resources
+    #[command(after_help = "Example: rollcall export --org northwind > northwind.jsonl")]
+    Export(Export),
+    /// The configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Brings the store to this version's schema
+    #[command(after_help = "Example: rollcall migrate --store sqlite:rollcall.db")]
+    Migrate,
+    /// Looks for trouble in the store and explains it
+    #[command(after_help = "Example: rollcall doctor --store sqlite:rollcall.db")]
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen [default: 127.0.0.1:8080] [env: ROLLCALL_LISTEN]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// The URL under which clients reach this server [default: http:// and the address] [env: ROLLCALL_PUBLIC_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Org {
+    /// Creates an organisation
+    #[command(
+        after_help = "Example: rollcall org create vault --name Vault --seats 250 --trial-until 2027-01-31"
+    )]
+    Create {
+        /// Its name in URLs
+        slug: Slug,
+        /// Its name for people
+        #[arg(long)]
+        name: String,
+        /// Its region [default: the installation's]
+        #[arg(long)]
+        region: Option<Region>,
+        /// How many active people it may have [default: any number]
+        #[arg(long)]
+        seats: Option<u32>,
+        /// The last day of its trial, UTC [default: a paid account]
+        #[arg(long, value_name = "DATE")]
+        trial_until: Option<jiff::civil::Date>,
+    },
+    /// Lists the organisations
+    #[command(after_help = "Example: rollcall org list --json")]
+    List,
+    /// Shows an organisation
+    #[command(after_help = "Example: rollcall org show vault")]
+    Show {
+        /// Its name in URLs
+        slug: Slug,
+    },
+    /// Deletes an organisation with everything in it
+    #[command(after_help = "Example: rollcall org delete vault --yes")]
+    Delete {
+        /// Its name in URLs
+        slug: Slug,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Admin {
+    /// Adds an administrator; without a password it prints a link that signs in once
+    #[command(after_help = "Example: rollcall admin create --org vault --email ann@example.com")]
+    Create(AdminAccess),
+    /// Lists the administrators
+    #[command(after_help = "Example: rollcall admin list --org vault")]
+    List {
+        /// The organisation
+        #[arg(long)]
+        org: Slug,
+    },
+    /// Gives an administrator a new password, or a link that signs in once
+    #[command(after_help = "Example: rollcall admin reset --org vault --email ann@example.com")]
+    Reset(AdminAccess),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdminAccess {
+    /// The organisation
+    #[arg(long)]
+    pub(crate) org: Slug,
+    /// The address with which they sign in
+    #[arg(long)]
+    pub(crate) email: Email,
+    /// Read a password from standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Creates a provisioning token and prints it, once
+    #[command(
+        after_help = "Example: rollcall token create --org vault --integration entra --expires 90d"
+    )]
+    Create {
+        /// The organisation
+        #[arg(long)]
+        org: Slug,
+        /// The directory at the other end: entra, okta, onelogin, google, jumpcloud, ping or custom
+        #[arg(long, default_value = "entra", value_name = "KIND")]
+        integration: IntegrationKind,
+        /// How long it works, such as 90d or 12h [default: until it is reset or revoked]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<Lifetime>,
+    },
+    /// Replaces the token of an integration and prints the new one, once
+    #[command(
+        after_help = "Example: rollcall token reset --org vault --integration okta --overlap 1h"
+    )]
+    Reset {
+        /// The organisation
+        #[arg(long)]
+        org: Slug,
+        /// The directory at the other end
+        #[arg(long, default_value = "entra", value_name = "KIND")]
+        integration: IntegrationKind,
+        /// How long the old token goes on working [default: not at all]
+        #[arg(long, value_name = "TIME")]
+        overlap: Option<Lifetime>,
+    },
+    /// Lists the tokens
+    #[command(after_help = "Example: rollcall token list --org vault")]
+    List {
+        /// The organisation
+        #[arg(long)]
+        org: Slug,
+    },
+    /// Refuses a token from now on
+    #[command(
+        after_help = "Example: rollcall token revoke --org vault 0190b6f1-7c1d-7f5e-9a53-2f6b8c1d4e77"
+    )]
+    Revoke {
+        /// The organisation
+        #[arg(long)]
+        org: Slug,
+        /// The token's id, as `token list` shows it
+        id: TokenId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The organisation
+    #[arg(long)]
+    pub(crate) org: Slug,
+    /// People: CSV with a header, or JSON lines of SCIM resources
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: PathBuf,
+    /// Groups: likewise
+    #[arg(long, value_name = "FILE")]
+    pub(crate) groups: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The organisation
+    #[arg(long)]
+    pub(crate) org: Slug,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Shows the configuration in force, and where each value comes from
+    #[command(after_help = "Example: rollcall config show --config rollcall.toml")]
+    Show,
+}
+
+/// A length of time as people type it: `90d`, `12h`, `30m`, `45s`, `2w`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lifetime(pub(crate) jiff::SignedDuration);
+
+impl std::str::FromStr for Lifetime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused =
+            || format!("`{text}` is not a length of time: write 45s, 30m, 12h, 90d or 2w");
+        let unit_at = text.len().saturating_sub(1);
+        let (number, unit) = text.split_at_checked(unit_at).ok_or_else(refused)?;
+        let number: i64 = number.parse().map_err(|_| refused())?;
+        let unit = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            "w" => 604_800,
+            _ => return Err(refused()),
+        };
+        let seconds = number
+            .checked_mul(unit)
+            .filter(|seconds| (1..=3_153_600_000).contains(seconds));
+        seconds
+            .map(|seconds| Self(jiff::SignedDuration::from_secs(seconds)))
+            .ok_or_else(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        use clap::CommandFactory;
+        fn visit(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            if command.has_subcommands() {
+                command
+                    .get_subcommands()
+                    .for_each(|inner| visit(inner, &path));
+            } else {
+                let help = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(help.contains("Example: rollcall "), "{path} has no example");
+            }
+        }
+        visit(&Arguments::command(), "");
+    }
+
+    #[test]
+    fn a_length_of_time_has_a_unit_and_an_end() {
+        assert_eq!(
+            "90d".parse(),
+            Ok(Lifetime(jiff::SignedDuration::from_hours(90 * 24)))
+        );
+        for bad in [
+            "",
+            "d",
+            "90",
+            "90y",
+            "-1d",
+            "0s",
+            "9999999999999999w",
+            "1.5h",
+            "½d",
+        ] {
+            assert!(bad.parse::<Lifetime>().is_err(), "{bad}");
+        }
+    }
+}

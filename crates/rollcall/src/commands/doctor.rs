@@ -1,0 +1,83 @@
+//! `rollcall doctor` and `rollcall migrate`.
+
+use rollcall_app::App;
+use rollcall_store::{Finding, Store};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::outcome::Exit;
+use crate::{printer, runtime};
+
+/// Looks for trouble, explains it, and says what to do. Exit code 1 when there is any.
+pub(crate) async fn run(config: &Config, as_json: bool) -> anyhow::Result<Exit> {
+    let app = runtime::app(config).await?;
+    let mut findings = app.store().examine().await?;
+    findings.extend(tokens_near_their_end(&app).await?);
+    if as_json {
+        let described: Vec<_> = findings
+            .iter()
+            .map(|f| json!({"trouble": f.trouble, "remedy": f.remedy}))
+            .collect();
+        printer::json(&described)?;
+    } else {
+        for finding in &findings {
+            printer::data(&format!("{}\n  → {}", finding.trouble, finding.remedy));
+        }
+        if findings.is_empty() {
+            printer::good(&format!("{} is in order", config.store.value));
+        }
+    }
+    Ok(if findings.is_empty() {
+        Exit::Done
+    } else {
+        Exit::No
+    })
+}
+
+async fn tokens_near_their_end(app: &App) -> anyhow::Result<Vec<Finding>> {
+    const WARNING: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
+    let now = app.now();
+    let mut findings = Vec::new();
+    for organisation in app.organisations().await? {
+        let (integrations, tokens) = app.tokens(organisation.id).await?;
+        for integration in integrations {
+            let of_it = || {
+                tokens
+                    .iter()
+                    .filter(|token| token.integration == integration.id)
+            };
+            let last = of_it()
+                .map(|token| token.expires.unwrap_or(jiff::Timestamp::MAX))
+                .max();
+            let Some(end) = last.filter(|end| end.duration_since(now) < WARNING) else {
+                continue;
+            };
+            let state = if end <= now {
+                "has no valid token since"
+            } else {
+                "loses its last token at"
+            };
+            findings.push(Finding {
+                trouble: format!(
+                    "{}: the {} integration {state} {end}",
+                    organisation.slug, integration.kind
+                ),
+                remedy: format!(
+                    "rollcall token create --org {} --integration {}",
+                    organisation.slug, integration.kind
+                ),
+            });
+        }
+    }
+    Ok(findings)
+}
+
+/// Brings the store to this version's schema; opening it does.
+pub(crate) async fn migrate(config: &Config) -> anyhow::Result<Exit> {
+    Store::open(&config.store.value).await?;
+    printer::say(&format!(
+        "{} has the schema of this version",
+        config.store.value
+    ));
+    Ok(Exit::Done)
+}

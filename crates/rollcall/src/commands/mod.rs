@@ -1,0 +1,41 @@
+//! What each command does: parse, call use cases, print.
+
+mod admin;
+mod config;
+mod doctor;
+mod org;
+mod serve;
+mod token;
+mod transfer;
+
+use crate::cli::{Arguments, Command};
+use crate::config::Config;
+use crate::outcome::Exit;
+
+/// Runs a command to its end.
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    let Arguments { common, command } = arguments;
+    let serving = match &command {
+        Command::Serve(serve) => Some(serve),
+        _ => None,
+    };
+    let config = Config::read(&common, serving, &|name| {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(_) => serve::run(&config).await,
+            Command::Org(org) => org::run(&config, org, common.json).await,
+            Command::Admin(admin) => admin::run(&config, admin, common.json).await,
+            Command::Token(token) => token::run(&config, token, common.json).await,
+            Command::Import(import) => transfer::import(&config, &import, common.json).await,
+            Command::Export(export) => transfer::export(&config, &export).await,
+            Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),
+            Command::Migrate => doctor::migrate(&config).await,
+            Command::Doctor => doctor::run(&config, common.json).await,
+        }
+    })
+}

@@ -1,0 +1,166 @@
+//! `rollcall org`.
+
+use std::io::IsTerminal;
+
+use anyhow::Context;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use rollcall_app::App;
+use rollcall_app::organisations::NewOrganisation;
+use rollcall_model::{Organisation, Plan};
+use serde_json::{Value, json};
+
+use crate::cli::Org;
+use crate::config::Config;
+use crate::outcome::{Exit, Trouble};
+use crate::{printer, runtime};
+
+pub(crate) async fn run(config: &Config, command: Org, as_json: bool) -> anyhow::Result<Exit> {
+    let app = runtime::app(config).await?;
+    match command {
+        Org::Create {
+            slug,
+            name,
+            region,
+            seats,
+            trial_until,
+        } => {
+            let trial_until = trial_until
+                .map(|last| {
+                    last.tomorrow().and_then(|day| {
+                        TimeZone::UTC.to_timestamp(day.to_datetime(Time::midnight()))
+                    })
+                })
+                .transpose()
+                .context("the trial's last day")?;
+            let new = NewOrganisation {
+                slug,
+                name,
+                region,
+                seats,
+                trial_until,
+            };
+            let organisation = app.create_organisation(new).await?;
+            print(&app, &organisation, as_json).await?;
+        }
+        Org::List => list(&app, as_json).await?,
+        Org::Show { slug } => {
+            let organisation = app.organisation(&slug).await?;
+            print(&app, &organisation, as_json).await?;
+        }
+        Org::Delete { slug, yes } => {
+            let organisation = app.organisation(&slug).await?;
+            if !yes && !confirmed(&app, &organisation).await? {
+                return Ok(Exit::No);
+            }
+            app.delete_organisation(&organisation).await?;
+            printer::say(&format!("deleted `{slug}` with everything in it"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn confirmed(app: &App, organisation: &Organisation) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Trouble::wrong("deleting an organisation needs a yes")
+            .hint("repeat the command with --yes")
+            .into());
+    }
+    let counts = app.counts(organisation.id).await?;
+    printer::say(&format!(
+        "This deletes `{}` with {} people and {} groups, for good. Type its slug to go on:",
+        organisation.slug, counts.users, counts.groups
+    ));
+    let mut typed = String::new();
+    std::io::stdin().read_line(&mut typed)?;
+    Ok(typed.trim() == organisation.slug.as_str())
+}
+
+async fn list(app: &App, as_json: bool) -> anyhow::Result<()> {
+    let mut all = Vec::new();
+    for organisation in app.organisations().await? {
+        let counts = app.counts(organisation.id).await?;
+        all.push((organisation, counts));
+    }
+    if as_json {
+        let mut described = Vec::new();
+        for (organisation, _) in &all {
+            described.push(describe(app, organisation).await?);
+        }
+        return printer::json(&described);
+    }
+    let rows = all.into_iter().map(|(organisation, counts)| {
+        [
+            organisation.slug.to_string(),
+            organisation.name.clone(),
+            organisation.region.to_string(),
+            plan(&organisation),
+            match organisation.seats {
+                Some(seats) => format!("{} of {seats}", counts.active_users),
+                None => counts.active_users.to_string(),
+            },
+            counts.groups.to_string(),
+        ]
+    });
+    printer::table(
+        ["slug", "name", "region", "plan", "active people", "groups"],
+        rows,
+    );
+    Ok(())
+}
+
+async fn print(app: &App, organisation: &Organisation, as_json: bool) -> anyhow::Result<()> {
+    let described = describe(app, organisation).await?;
+    if as_json {
+        return printer::json(&described);
+    }
+    let counts = app.counts(organisation.id).await?;
+    let seats = organisation
+        .seats
+        .map_or_else(|| "any number".to_owned(), |seats| seats.to_string());
+    let rows = [
+        ("slug", organisation.slug.to_string()),
+        ("name", organisation.name.clone()),
+        ("id", organisation.id.to_string()),
+        ("region", organisation.region.to_string()),
+        ("plan", plan(organisation)),
+        ("seats", seats),
+        (
+            "people",
+            format!("{} ({} active)", counts.users, counts.active_users),
+        ),
+        ("groups", counts.groups.to_string()),
+        ("SCIM URL", app.settings().tenant_url(&organisation.slug)),
+    ];
+    for (name, value) in rows {
+        printer::data(&format!("{name:<9} {value}"));
+    }
+    Ok(())
+}
+
+async fn describe(app: &App, organisation: &Organisation) -> anyhow::Result<Value> {
+    let counts = app.counts(organisation.id).await?;
+    Ok(json!({
+        "id": organisation.id,
+        "slug": organisation.slug,
+        "name": organisation.name,
+        "region": organisation.region,
+        "trial_until": match organisation.plan {
+            Plan::Trial { until } => Some(until),
+            Plan::Paid => None,
+        },
+        "seats": organisation.seats,
+        "created": organisation.created,
+        "users": counts.users,
+        "active_users": counts.active_users,
+        "groups": counts.groups,
+        "scim_url": app.settings().tenant_url(&organisation.slug),
+    }))
+}
+
+fn plan(organisation: &Organisation) -> String {
+    match organisation.plan {
+        Plan::Paid => "paid".to_owned(),
+        Plan::Trial { until } => format!("trial until {until}"),
+    }
+}

@@ -1,0 +1,131 @@
+//! `rollcall serve`: the endpoint and the engine, until they are told to stop.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use rollcall_app::App;
+use rollcall_endpoint::Endpoint;
+use rollcall_web::rates::Rates;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, Source};
+use crate::outcome::{Exit, Trouble};
+use crate::{printer, runtime};
+
+/// How often whoever has not asked for a while is forgotten.
+const FORGET_EVERY: Duration = Duration::from_mins(1);
+
+pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
+    log();
+    let listener = bind(&config.listen.value).await?;
+    let mut config = config.clone();
+    if config.public_url.source == Source::Default {
+        // the address may have asked for any free port
+        config.public_url.value = format!("http://{}", listener.local_addr()?);
+    }
+    let app = runtime::app(&config).await?;
+    let _only_server = app.store().claim_server()?;
+    let rates = NonZeroU32::new(config.rate.value).map_or_else(Rates::default, Rates::new);
+    let served = start(app, listener, rates).await?;
+    printer::say(&format!(
+        "rollcall serves {} on {}",
+        config.store.value, served.address
+    ));
+    printer::say(&format!(
+        "  SCIM     {}/scim/v2/ORGANISATION",
+        config.public_url.value
+    ));
+    printer::say("  stop it with Ctrl-C or SIGTERM");
+    stop_signal().await?;
+    printer::say("finishing what is in flight …");
+    served.stop().await;
+    Ok(Exit::Done)
+}
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Served {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Served {
+    /// Takes no new connections and returns when all requests are answered.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            drop(task.await);
+        }
+    }
+}
+
+/// Listens on an address.
+pub(crate) async fn bind(listen: &str) -> anyhow::Result<TcpListener> {
+    let refused = |error| {
+        Trouble::unreachable(format!("cannot listen on `{listen}`: {error}"))
+            .hint("choose another address with --listen, for example 127.0.0.1:0 for any free port")
+    };
+    Ok(TcpListener::bind(listen).await.map_err(refused)?)
+}
+
+/// Starts the server.
+pub(crate) async fn start(app: App, listener: TcpListener, rates: Rates) -> anyhow::Result<Served> {
+    let address = listener.local_addr()?;
+    let rates = Arc::new(rates);
+    let endpoint = Endpoint::new(app.clone(), Arc::clone(&rates))
+        .await
+        .context("preparing the endpoint")?;
+    let router = Router::new()
+        .merge(rollcall_web::health::routes(app.clone()))
+        .merge(rollcall_endpoint::routes(endpoint))
+        .layer(from_fn_with_state(app.clone(), rollcall_web::gate::enter));
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(rollcall_web::serve::serve(
+        listener,
+        router,
+        stop.clone().cancelled_owned(),
+    ));
+    let forgetting = tokio::spawn(forget(rates, stop.clone()));
+    Ok(Served {
+        address,
+        stop,
+        tasks: vec![server, forgetting],
+    })
+}
+
+async fn forget(rates: Arc<Rates>, stop: CancellationToken) {
+    while tokio::time::timeout(FORGET_EVERY, stop.cancelled())
+        .await
+        .is_err()
+    {
+        rates.forget_idle();
+    }
+}
+
+async fn stop_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// Writes logs to stderr; `ROLLCALL_LOG` chooses how much (`info`, `rollcall=debug`, …).
+fn log() {
+    let filter = EnvFilter::try_from_env("ROLLCALL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    drop(subscriber.try_init());
+}

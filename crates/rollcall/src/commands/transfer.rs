@@ -1,0 +1,173 @@
+//! `rollcall import` and `rollcall export`.
+
+use std::path::Path;
+
+use rollcall_app::App;
+use rollcall_app::directory::{Context, Query, Wanted};
+use rollcall_app::transfer::{Listed, NotImported};
+use rollcall_connect::files::{self, Record};
+use rollcall_model::{Kind, ResourceId};
+use rollcall_store::{Paging, Selection};
+use serde_json::{Value, json};
+
+use crate::cli::{Export, Import};
+use crate::config::Config;
+use crate::outcome::{Exit, Trouble};
+use crate::{printer, runtime};
+
+/// A file longer than this is not read: 256 MiB.
+const LONGEST_FILE: u64 = 256 * 1024 * 1024;
+/// So many mistakes are shown; the rest is counted.
+const SHOWN_MISTAKES: usize = 50;
+/// So many objects are read together.
+const PAGE: u64 = 1_000;
+
+pub(crate) async fn import(
+    config: &Config,
+    command: &Import,
+    as_json: bool,
+) -> anyhow::Result<Exit> {
+    let app = runtime::app(config).await?;
+    let organisation = app.organisation(&command.org).await?;
+    let users = records(&app, Kind::User, &command.users)?;
+    let groups = command
+        .groups
+        .as_deref()
+        .map(|path| records(&app, Kind::Group, path))
+        .transpose()?
+        .unwrap_or_default();
+    let context = Context::new(
+        app.store().tenant(organisation.id),
+        app.command_origin(),
+        None,
+    );
+    match app.import(&context, users, groups).await {
+        Ok(report) if as_json => printer::json(&json!({
+            "created": report.created, "updated": report.updated, "unchanged": report.unchanged,
+            "memberships": report.memberships,
+        }))?,
+        Ok(report) => printer::say(&format!(
+            "{} created, {} updated, {} unchanged, {} memberships added",
+            report.created, report.updated, report.unchanged, report.memberships
+        )),
+        Err(NotImported::Refused(refusals)) => {
+            let lines = refusals.into_iter().map(|refusal| {
+                let path = if refusal.kind == Kind::User {
+                    Some(&command.users)
+                } else {
+                    command.groups.as_ref()
+                };
+                (
+                    path.map(|path| path.display().to_string())
+                        .unwrap_or_default(),
+                    refusal.line,
+                    refusal.reason,
+                )
+            });
+            return Err(mistakes(lines.collect()));
+        }
+        Err(NotImported::Failed(failure)) => return Err(failure.into()),
+    }
+    Ok(Exit::Done)
+}
+
+fn records(app: &App, kind: Kind, path: &Path) -> anyhow::Result<Vec<Listed>> {
+    let unreadable = |error| Trouble::wrong(format!("{} cannot be read: {error}", path.display()));
+    let length = std::fs::metadata(path).map_err(unreadable)?.len();
+    if length > LONGEST_FILE {
+        return Err(
+            Trouble::wrong(format!("{} is longer than 256 MiB", path.display()))
+                .hint("split it")
+                .into(),
+        );
+    }
+    let text = std::fs::read(path).map_err(unreadable)?;
+    let resource_type = match kind {
+        Kind::User => app.registry().user(),
+        Kind::Group => app.registry().group(),
+    };
+    match files::read(kind, resource_type, &text, &app.settings().limits) {
+        Ok(records) => Ok(records.into_iter().map(listed).collect()),
+        Err(wrong) => {
+            let name = path.display().to_string();
+            Err(mistakes(
+                wrong
+                    .into_iter()
+                    .map(|mistake| (name.clone(), mistake.line, mistake.reason))
+                    .collect(),
+            ))
+        }
+    }
+}
+
+fn listed(record: Record) -> Listed {
+    let Record {
+        line,
+        reference,
+        body,
+        members,
+        manager,
+    } = record;
+    Listed {
+        line,
+        reference,
+        body,
+        members,
+        manager,
+    }
+}
+
+fn mistakes(mistakes: Vec<(String, u64, String)>) -> anyhow::Error {
+    for (path, line, reason) in mistakes.iter().take(SHOWN_MISTAKES) {
+        printer::say(&format!("{path}:{line}: {reason}"));
+    }
+    let count = mistakes.len();
+    Trouble::wrong(format!("{count} mistakes; nothing was imported"))
+        .hint("mend the lines above and repeat")
+        .into()
+}
+
+pub(crate) async fn export(config: &Config, command: &Export) -> anyhow::Result<Exit> {
+    let app = runtime::app(config).await?;
+    let organisation = app.organisation(&command.org).await?;
+    let context = Context::new(
+        app.store().tenant(organisation.id),
+        app.command_origin(),
+        None,
+    );
+    for kind in [Kind::User, Kind::Group] {
+        let mut after: Option<ResourceId> = None;
+        loop {
+            let selection = Selection {
+                filter: None,
+                sort: None,
+                paging: Paging::After {
+                    id: after,
+                    count: PAGE,
+                },
+            };
+            let wanted = Wanted {
+                members: true,
+                groups: false,
+            };
+            let page = app
+                .list(&context, kind, Query { selection, wanted })
+                .await?;
+            for (resource, related) in page.shown {
+                let mut document = resource.into_value();
+                if let (Some(members), Some(fields)) = (related.members, document.as_object_mut()) {
+                    let members = members.into_iter().map(
+                        |(member, _)| json!({"value": member.id, "type": member.kind.resource_type()}),
+                    );
+                    fields.insert("members".into(), Value::Array(members.collect()));
+                }
+                printer::data(&document.to_string());
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,318 @@
+//! The configuration: flags, then `ROLLCALL_*` variables, then the file, then defaults. Read once; every value knows where it
+//! came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rollcall_model::Region;
+use rollcall_store::Location;
+use serde::Deserialize;
+
+use crate::cli::{Common, Serve};
+use crate::outcome::Trouble;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Flag(&'static str),
+    Variable(&'static str),
+    File(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "{name}"),
+            Self::Variable(name) => write!(f, "${name}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting<T> {
+    pub(crate) value: T,
+    pub(crate) source: Source,
+}
+
+/// The configuration in force.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Where the data is.
+    pub(crate) store: Setting<Location>,
+    /// Where to listen.
+    pub(crate) listen: Setting<String>,
+    /// The URL under which clients reach this server; without a slash at the end.
+    pub(crate) public_url: Setting<String>,
+    /// The region that this installation serves.
+    pub(crate) region: Setting<Region>,
+    /// The public URLs of other regions.
+    pub(crate) regions: Setting<BTreeMap<Region, String>>,
+    /// Requests per second and token.
+    pub(crate) rate: Setting<u32>,
+}
+
+/// What a configuration file may hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    store: Option<String>,
+    listen: Option<String>,
+    public_url: Option<String>,
+    region: Option<String>,
+    #[serde(default)]
+    regions: BTreeMap<String, String>,
+    rate: Option<u32>,
+}
+
+impl Config {
+    /// Reads the configuration for a command. `variable` reads the environment; tests give their own.
+    pub(crate) fn read(
+        common: &Common,
+        serve: Option<&Serve>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> anyhow::Result<Self> {
+        let path = common
+            .config
+            .clone()
+            .or_else(|| variable("ROLLCALL_CONFIG").map(PathBuf::from));
+        let file = path
+            .as_deref()
+            .map(read_file)
+            .transpose()?
+            .unwrap_or_default();
+        let layers = Layers {
+            variable,
+            path: path.as_deref(),
+        };
+
+        let store = layers.pick(
+            ("--store", common.store.clone()),
+            "ROLLCALL_STORE",
+            file.store,
+            || "sqlite:rollcall.db".into(),
+        );
+        let listen = layers.pick(
+            ("--listen", serve.and_then(|serve| serve.listen.clone())),
+            "ROLLCALL_LISTEN",
+            file.listen,
+            || "127.0.0.1:8080".into(),
+        );
+        let public_url = layers.pick(
+            (
+                "--public-url",
+                serve.and_then(|serve| serve.public_url.clone()),
+            ),
+            "ROLLCALL_PUBLIC_URL",
+            file.public_url,
+            || format!("http://{}", listen.value),
+        );
+        let region = layers.pick(("", None), "ROLLCALL_REGION", file.region, || {
+            Region::default().to_string()
+        });
+        let rate = layers.pick(
+            ("", None),
+            "ROLLCALL_RATE",
+            file.rate.map(|rate| rate.to_string()),
+            || rollcall_web::limits::TOKEN_RATE.to_string(),
+        );
+        let regions = file
+            .regions
+            .into_iter()
+            .map(|(region, url)| Ok((region.parse::<Region>()?, url_of(&url)?)))
+            .collect::<anyhow::Result<BTreeMap<_, _>>>()?;
+        let regions_source = match (&path, regions.is_empty()) {
+            (Some(path), false) => Source::File(path.clone()),
+            _ => Source::Default,
+        };
+        Ok(Self {
+            store: store.parse("store")?,
+            listen,
+            public_url: public_url.try_map("public_url", |text| url_of(&text))?,
+            region: region.parse("region")?,
+            regions: Setting {
+                value: regions,
+                source: regions_source,
+            },
+            rate: rate.try_map("rate", |text| match text.parse() {
+                Ok(rate) if rate > 0 => Ok(rate),
+                _ => anyhow::bail!("`{text}` is not a number of requests per second"),
+            })?,
+        })
+    }
+
+    /// Returns every value as text with where it came from. None of them is a secret yet; one that is shows as `…`.
+    pub(crate) fn rows(&self) -> Vec<[String; 3]> {
+        let regions: Vec<String> = self
+            .regions
+            .value
+            .iter()
+            .map(|(region, url)| format!("{region}={url}"))
+            .collect();
+        let row = |name: &str, value: String, source: &Source| {
+            [name.to_owned(), value, source.to_string()]
+        };
+        vec![
+            row("store", self.store.value.to_string(), &self.store.source),
+            row("listen", self.listen.value.clone(), &self.listen.source),
+            row(
+                "public_url",
+                self.public_url.value.clone(),
+                &self.public_url.source,
+            ),
+            row("region", self.region.value.to_string(), &self.region.source),
+            row("regions", regions.join(" "), &self.regions.source),
+            row("rate", self.rate.value.to_string(), &self.rate.source),
+        ]
+    }
+}
+
+struct Layers<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    path: Option<&'a Path>,
+}
+
+impl Layers<'_> {
+    fn pick(
+        &self,
+        (flag, typed): (&'static str, Option<String>),
+        variable: &'static str,
+        filed: Option<String>,
+        default: impl FnOnce() -> String,
+    ) -> Setting<String> {
+        if let Some(value) = typed {
+            return Setting {
+                value,
+                source: Source::Flag(flag),
+            };
+        }
+        if let Some(value) = (self.variable)(variable) {
+            return Setting {
+                value,
+                source: Source::Variable(variable),
+            };
+        }
+        match (filed, self.path) {
+            (Some(value), Some(path)) => Setting {
+                value,
+                source: Source::File(path.to_owned()),
+            },
+            _ => Setting {
+                value: default(),
+                source: Source::Default,
+            },
+        }
+    }
+}
+
+impl Setting<String> {
+    fn parse<T>(self, name: &str) -> anyhow::Result<Setting<T>>
+    where
+        T: std::str::FromStr,
+        T::Err: std::error::Error + Send + Sync + 'static,
+    {
+        self.try_map(name, |text| Ok(text.parse::<T>()?))
+    }
+
+    fn try_map<T>(
+        self,
+        name: &str,
+        convert: impl FnOnce(String) -> anyhow::Result<T>,
+    ) -> anyhow::Result<Setting<T>> {
+        let Self { value, source } = self;
+        let value = convert(value).with_context(|| format!("`{name}` (from {source})"))?;
+        Ok(Setting { value, source })
+    }
+}
+
+fn read_file(path: &Path) -> anyhow::Result<File> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Trouble::wrong(format!(
+            "the configuration {} cannot be read: {error}",
+            path.display()
+        ))
+    })?;
+    toml::from_str(&text).map_err(|error| {
+        Trouble::wrong(format!(
+            "the configuration {} is wrong: {}",
+            path.display(),
+            error.to_string().trim_end()
+        ))
+        .hint("the keys are store, listen, public_url, region, regions and rate")
+        .into()
+    })
+}
+
+/// Checks a base URL and takes the slash off its end.
+fn url_of(text: &str) -> anyhow::Result<String> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(['?', '#', ' ', '@']) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err(Trouble::wrong(format!(
+            "`{text}` is not a base URL such as https://rollcall.example.com"
+        ))
+        .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn common(store: Option<&str>, config: Option<PathBuf>) -> Common {
+        Common {
+            store: store.map(str::to_owned),
+            config,
+            json: false,
+        }
+    }
+
+    #[test]
+    fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollcall.toml");
+        std::fs::write(&path, "store = \"sqlite:file.db\"\nlisten = \"127.0.0.1:1\"\n[regions]\nus = \"https://us.example.com/\"\n").unwrap();
+        let variable =
+            |name: &str| (name == "ROLLCALL_STORE").then(|| "sqlite:variable.db".to_owned());
+
+        let flagged = Config::read(
+            &common(Some("sqlite:flag.db"), Some(path.clone())),
+            None,
+            &variable,
+        )
+        .unwrap();
+        let variabled = Config::read(&common(None, Some(path.clone())), None, &variable).unwrap();
+        let filed = Config::read(&common(None, Some(path.clone())), None, &|_| None).unwrap();
+
+        assert_eq!(flagged.store.value.to_string(), "sqlite:flag.db");
+        assert_eq!(variabled.store.value.to_string(), "sqlite:variable.db");
+        assert_eq!(variabled.store.source.to_string(), "$ROLLCALL_STORE");
+        assert_eq!(filed.store.value.to_string(), "sqlite:file.db");
+        assert_eq!(filed.listen.source, Source::File(path));
+        assert_eq!(filed.rate.source, Source::Default);
+        assert_eq!(
+            filed.regions.value.values().next().unwrap(),
+            "https://us.example.com"
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_in_the_file_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollcall.toml");
+        std::fs::write(&path, "stroe = \"sqlite:file.db\"\n").unwrap();
+
+        let error = Config::read(&common(None, Some(path)), None, &|_| None).unwrap_err();
+
+        assert!(error.to_string().contains("stroe"), "{error}");
+    }
+}

@@ -1,0 +1,70 @@
+//! The one place that prints: data to stdout, everything else to stderr, colour on a terminal only.
+
+#![expect(clippy::print_stdout, reason = "printing is what this module is for")]
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default();
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+
+/// Prints data: one line of stdout.
+pub(crate) fn data(text: &str) {
+    anstream::println!("{text}");
+}
+
+/// Prints data as JSON.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Prints data as a table.
+pub(crate) fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) {
+    data(&table_text(header, rows));
+}
+
+/// Returns a table as text.
+pub(crate) fn table_text<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.map(str::to_uppercase));
+    for row in rows {
+        table.add_row(row);
+    }
+    let text = table.to_string();
+    text.lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Says something to the person at the terminal.
+pub(crate) fn say(text: &str) {
+    anstream::eprintln!("{text}");
+}
+
+/// Says that something is good.
+pub(crate) fn good(text: &str) {
+    anstream::eprintln!("  {GREEN}✓{GREEN:#} {text}");
+}
+
+/// Says what went wrong.
+pub(crate) fn error(text: &str) {
+    anstream::eprintln!("{RED}error:{RED:#} {text}");
+}
+
+/// Says what can be done.
+pub(crate) fn hint(text: &str) {
+    anstream::eprintln!("{CYAN}hint:{CYAN:#} {text}");
+}

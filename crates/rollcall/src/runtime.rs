@@ -1,0 +1,30 @@
+//! Puts the pieces together: store, clock, randomness, schemas, use cases.
+
+use std::sync::Arc;
+
+use rollcall_app::{App, Settings, SystemRandomness};
+use rollcall_model::SystemClock;
+use rollcall_scim::limits::Limits;
+use rollcall_scim::schema::Registry;
+use rollcall_store::Store;
+
+use crate::config::Config;
+
+/// Opens the store and puts the use cases on it.
+pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
+    let store = Store::open(&config.store.value).await?;
+    let settings = Settings {
+        region: config.region.value.clone(),
+        regions: config.regions.value.clone(),
+        public_url: config.public_url.value.clone(),
+        limits: Limits::default(),
+    };
+    let registry = Arc::new(Registry::standard());
+    Ok(App::new(
+        store,
+        Arc::new(SystemClock),
+        Arc::new(SystemRandomness::default()),
+        registry,
+        settings,
+    ))
+}
