@@ -1,2 +1,42 @@
 //! The chores of this repository.
-fn main() {}
+//!
+//! `cargo xtask test` runs every test, `cargo xtask test --quick` those of the inner loop, `cargo xtask tidy` the checks of the
+//! repository itself, `cargo xtask bench` the benchmarks. What a step needs and is missing is installed with apt or cargo where
+//! that is allowed; otherwise the step fails and names it. Nothing is skipped in silence.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for the terminal"
+)]
+
+mod conformance;
+mod need;
+mod steps;
+mod tidy;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["test"] => steps::run(steps::ALL),
+        ["test", "--quick"] => steps::run(steps::QUICK),
+        ["test", "--step", names @ ..] if !names.is_empty() => steps::run_named(names),
+        ["tidy"] => tidy::check(),
+        ["bench"] => steps::bench(),
+        _ => {
+            eprintln!("usage: cargo xtask test [--quick | --step NAME…] | tidy | bench\n");
+            eprintln!("steps of test: {}", steps::names().join(", "));
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

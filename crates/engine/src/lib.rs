@@ -1,1 +1,0 @@
-//! Runs provisioning cycles: effects, retries, logs; the own directory as a source.

@@ -1,1 +1,0 @@
-//! The mapping language of directory provisioning: parse, check, evaluate, explain.

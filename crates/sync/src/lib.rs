@@ -1,1 +1,0 @@
-//! Decides what a provisioning cycle does: scope, match, map, compare, plan.

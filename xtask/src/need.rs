@@ -1,0 +1,74 @@
+//! What steps need beside Rust: installed where that is allowed, named where it is not.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::steps::{cargo, command_ok};
+
+/// Makes sure that `cargo nextest` is there.
+pub(crate) fn nextest() -> anyhow::Result<()> {
+    if answers(Command::new("cargo").args(["nextest", "--version"])) {
+        return Ok(());
+    }
+    cargo(&["install", "--locked", "cargo-nextest"])
+        .context("cargo-nextest is missing and could not be installed")
+}
+
+/// Makes sure that a program of a Debian package is there.
+pub(crate) fn program(program: &str, package: &str) -> anyhow::Result<()> {
+    if answers(Command::new(program).arg("--version")) {
+        return Ok(());
+    }
+    apt(package).with_context(|| {
+        format!("`{program}` is missing: install the Debian package `{package}`")
+    })?;
+    if answers(Command::new(program).arg("--version")) {
+        return Ok(());
+    }
+    bail!("`{program}` is still missing after the Debian package `{package}` was installed")
+}
+
+/// Makes sure that Python can make virtual environments.
+pub(crate) fn python_venv() -> anyhow::Result<()> {
+    program("python3", "python3")?;
+    if answers(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
+        return Ok(());
+    }
+    apt("python3-venv").context(
+        "Python cannot make virtual environments: install the Debian package `python3-venv`",
+    )
+}
+
+fn apt(package: &str) -> anyhow::Result<()> {
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!("there is no apt-get here");
+    }
+    println!("installing {package} with apt");
+    let quiet = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdout(Stdio::null());
+        command_ok(&mut command)
+    };
+    quiet(&["update", "--quiet"])?;
+    quiet(&[
+        "install",
+        "--yes",
+        "--quiet",
+        "--no-install-recommends",
+        package,
+    ])
+}
+
+fn answers(command: &mut Command) -> bool {
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}

@@ -1,0 +1,160 @@
+//! The steps of a test run: named, timed, and to be run alone.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::{conformance, need, tidy};
+
+/// A step of a test run.
+pub(crate) struct Step {
+    name: &'static str,
+    run: fn() -> anyhow::Result<()>,
+}
+
+/// Every step, in order: the cheap ones first.
+pub(crate) const ALL: &[Step] = &[
+    Step {
+        name: "format",
+        run: format,
+    },
+    Step {
+        name: "tidy",
+        run: tidy::check,
+    },
+    Step {
+        name: "clippy",
+        run: clippy,
+    },
+    Step {
+        name: "tests",
+        run: tests,
+    },
+    Step {
+        name: "doctests",
+        run: doctests,
+    },
+    Step {
+        name: "conformance",
+        run: conformance::run,
+    },
+];
+
+/// The steps of the inner loop.
+pub(crate) const QUICK: &[Step] = &[
+    Step {
+        name: "format",
+        run: format,
+    },
+    Step {
+        name: "tidy",
+        run: tidy::check,
+    },
+    Step {
+        name: "clippy",
+        run: clippy,
+    },
+    Step {
+        name: "tests",
+        run: tests,
+    },
+];
+
+/// Returns the names of all steps.
+pub(crate) fn names() -> Vec<&'static str> {
+    ALL.iter().map(|step| step.name).collect()
+}
+
+/// Runs the steps of these names.
+pub(crate) fn run_named(names: &[&str]) -> anyhow::Result<()> {
+    for name in names {
+        let step = ALL.iter().find(|step| step.name == *name);
+        let step = step.with_context(|| format!("there is no step `{name}`"))?;
+        run(std::slice::from_ref(step))?;
+    }
+    Ok(())
+}
+
+/// Runs steps and prints how long each took. The first that fails ends the run.
+pub(crate) fn run(steps: &[Step]) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let mut times: Vec<(&str, Duration)> = Vec::new();
+    for step in steps {
+        println!("── {} ──", step.name);
+        let begun = Instant::now();
+        (step.run)().with_context(|| format!("step `{}` failed", step.name))?;
+        times.push((step.name, begun.elapsed()));
+    }
+    println!();
+    for (name, time) in times {
+        println!("{name:<12} {:>7.1} s", time.as_secs_f64());
+    }
+    println!("{:<12} {:>7.1} s", "all", begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Returns the repository's folder.
+pub(crate) fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent()
+        .map_or(here.clone(), std::path::Path::to_path_buf)
+}
+
+/// Runs cargo in the repository's folder.
+pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command_ok(&mut command)
+}
+
+/// Runs a command; an exit code other than 0 is an error.
+pub(crate) fn command_ok(command: &mut Command) -> anyhow::Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("{command:?} could not be started"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}
+
+fn format() -> anyhow::Result<()> {
+    cargo(&["fmt", "--all", "--check"])
+}
+
+fn clippy() -> anyhow::Result<()> {
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ])
+}
+
+fn tests() -> anyhow::Result<()> {
+    need::nextest()?;
+    cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])
+}
+
+fn doctests() -> anyhow::Result<()> {
+    cargo(&["test", "--workspace", "--doc", "--quiet"])
+}
+
+/// Runs the benchmarks.
+pub(crate) fn bench() -> anyhow::Result<()> {
+    cargo(&[
+        "run",
+        "--release",
+        "--package",
+        "rollcall-store",
+        "--example",
+        "membership",
+        "--features",
+        "conformance",
+    ])
+}
