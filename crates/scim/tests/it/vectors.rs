@@ -75,7 +75,7 @@ fn run(kind: &ResourceType, row: &Value) -> Result<Value, Error> {
             before, untouched,
             "{}: a refused PATCH left traces",
             row["name"]
-        )
+        );
     })?;
     for change in changes {
         match change {

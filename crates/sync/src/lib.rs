@@ -1,0 +1,17 @@
+//! Decides what a provisioning cycle does.
+//!
+//! **Is:** the rules of an application compiled ([`rules`]), what the target should hold of an object ([`wish`]), the steps by
+//! which one object gets there ([`task`]), and what comes of many ([`plan`], [`guard`]). Plain data in, decisions out.
+//! **Is not:** a client or a store: nothing here waits, reads a clock or draws a random number. The engine asks a [`task::Task`]
+//! for its next step, takes it, and tells what came back; a plan asks the same questions and stops before the first write.
+//! **Start at** [`task::Task`].
+
+pub mod digest;
+pub mod guard;
+pub mod plan;
+pub mod rules;
+pub mod scope;
+pub mod source;
+pub mod target_path;
+pub mod task;
+pub mod wish;

@@ -1,0 +1,167 @@
+//! What a cycle would do: the same decisions, stopped before the write.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use rollcall_model::provisioning::ModifiedProperty;
+use rollcall_model::{Kind, ResourceId};
+
+use crate::task::Decision;
+
+/// What would be done with one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id at the source.
+    pub object: ResourceId,
+    /// Its name for people.
+    pub name: String,
+    /// What would be done.
+    pub decision: Decision,
+    /// Why, when it is left out, held or failing.
+    pub reason: Option<String>,
+    /// What would change.
+    pub properties: Vec<ModifiedProperty>,
+}
+
+/// What a cycle would do, worst first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// The objects with which something would be done, or that would be left out for a reason worth reading.
+    pub objects: Vec<Planned>,
+    /// How many of each kind there are of each decision.
+    pub counts: BTreeMap<(Decision, Kind), u64>,
+    /// How many memberships would be added and removed.
+    pub memberships: (u64, u64),
+}
+
+impl Plan {
+    /// Adds an object.
+    pub fn add(&mut self, planned: Planned) {
+        *self
+            .counts
+            .entry((planned.decision, planned.kind))
+            .or_default() += 1;
+        if !matches!(planned.decision, Decision::Keep) {
+            self.objects.push(planned);
+        }
+    }
+
+    /// Puts the objects in order, worst first.
+    pub fn sort(&mut self) {
+        self.objects
+            .sort_by(|a, b| (a.decision, a.kind, &a.name).cmp(&(b.decision, b.kind, &b.name)));
+    }
+
+    /// Returns how many objects of a kind have a decision.
+    pub fn count(&self, decision: Decision, kind: Kind) -> u64 {
+        self.counts
+            .get(&(decision, kind))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Tells whether nothing would be done.
+    pub fn is_empty(&self) -> bool {
+        let does = |decision: &Decision| !matches!(decision, Decision::Keep | Decision::Skip);
+        self.memberships == (0, 0) && !self.counts.keys().any(|(decision, _)| does(decision))
+    }
+
+    /// Returns the plan as text: the counts, then `shown` objects of each decision.
+    pub fn text(&self, shown: usize) -> String {
+        let mut text = String::new();
+        for decision in [
+            Decision::Delete,
+            Decision::Disable,
+            Decision::Hold,
+            Decision::Fail,
+            Decision::Create,
+            Decision::Adopt,
+            Decision::Update,
+            Decision::Skip,
+        ] {
+            let (users, groups) = (
+                self.count(decision, Kind::User),
+                self.count(decision, Kind::Group),
+            );
+            if users + groups == 0 {
+                continue;
+            }
+            // writing to a text cannot fail
+            let _ = writeln!(text, "{:<8} {}", word(decision), amount(users, groups));
+            let of_it = self
+                .objects
+                .iter()
+                .filter(|planned| planned.decision == decision);
+            for planned in of_it.clone().take(shown) {
+                let _ = writeln!(text, "  {}{}", planned.name, details(planned));
+            }
+            let rest = of_it.count().saturating_sub(shown);
+            if rest > 0 {
+                let _ = writeln!(text, "  … and {rest} more");
+            }
+        }
+        let (added, removed) = self.memberships;
+        if added + removed > 0 {
+            let _ = writeln!(text, "members  {added} added, {removed} removed");
+        }
+        if text.is_empty() {
+            text.push_str("nothing to do: both ends agree\n");
+        }
+        text
+    }
+}
+
+/// Returns the word for a decision.
+pub fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Delete => "delete",
+        Decision::Disable => "disable",
+        Decision::Hold => "hold",
+        Decision::Fail => "fail",
+        Decision::Create => "create",
+        Decision::Adopt => "adopt",
+        Decision::Update => "update",
+        Decision::Keep => "keep",
+        Decision::Skip => "skip",
+    }
+}
+
+fn amount(users: u64, groups: u64) -> String {
+    match (users, groups) {
+        (users, 0) => format!("{users} people"),
+        (0, groups) => format!("{groups} groups"),
+        (users, groups) => format!("{users} people, {groups} groups"),
+    }
+}
+
+fn details(planned: &Planned) -> String {
+    if let Some(reason) = &planned.reason {
+        return format!(": {reason}");
+    }
+    if !matches!(
+        planned.decision,
+        Decision::Update | Decision::Adopt | Decision::Disable
+    ) {
+        return String::new();
+    }
+    let changes: Vec<String> = planned
+        .properties
+        .iter()
+        .map(|property| {
+            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
+            format!(
+                "{} {} → {}",
+                property.display_name,
+                value(&property.old_value),
+                value(&property.new_value)
+            )
+        })
+        .collect();
+    if changes.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", changes.join(", "))
+    }
+}

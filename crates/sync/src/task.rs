@@ -1,0 +1,644 @@
+//! The steps by which one object comes to be in the target what it should be.
+//!
+//! **Is:** a state machine: [`Task::step`] says what to do next, [`Task::answer`] takes what came back. It finishes with an
+//! [`Ending`]: what was done, and the link to remember.
+//! **Is not:** anything that waits. A run takes every step; a plan takes the reading steps and stops before the first write, so both
+//! decide alike.
+//! **Start at** [`Task::new`]. The order: scope → match (linked, adoptable, ambiguous, absent) → map → compare → write.
+//!
+//! INVARIANT: a creation is preceded by a look-up in the same task, and its intent is remembered before it is sent: after a
+//! crash or an unknown outcome the next task looks first, and adopts what it had created itself.
+
+use jiff::Timestamp;
+use rollcall_model::Kind;
+use rollcall_model::link::{Intent, Link, LinkState};
+use rollcall_model::mapping::defaults;
+use rollcall_model::provisioning::ModifiedProperty;
+use serde_json::{Map, Value, json};
+
+use crate::rules::ObjectRules;
+use crate::source::{Presence, SourceObject};
+use crate::target_path::TargetPath;
+use crate::wish::{Surroundings, Unmappable, Wish};
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Look the object up in the target.
+    Find {
+        /// The target's attribute.
+        attribute: String,
+        /// Its value.
+        value: String,
+    },
+    /// Read a resource of the target.
+    Get {
+        /// Its id.
+        id: String,
+    },
+    /// Remember the link before the next step, on disk.
+    Remember(Box<Link>),
+    /// Write to the target.
+    Write(Write),
+    /// Nothing more: this is how it ended.
+    End(Box<Ending>),
+}
+
+/// A request that changes the target.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// Creates a resource.
+    Create {
+        /// Its body.
+        body: Map<String, Value>,
+    },
+    /// Changes a resource.
+    Patch {
+        /// Its id.
+        id: String,
+        /// The operations.
+        operations: Vec<Value>,
+    },
+    /// Deletes a resource.
+    Delete {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Resources that a look-up found.
+    Found(Vec<Map<String, Value>>),
+    /// The resource that was read; absent: there is none.
+    Got(Option<Map<String, Value>>),
+    /// It is remembered.
+    Remembered,
+    /// It was created, with this id.
+    Created(String),
+    /// It was done.
+    Done,
+    /// The target has another object with a unique value of this one.
+    Conflict(String),
+    /// The resource is not there.
+    Missing,
+    /// It did not work.
+    Failed(Trouble),
+}
+
+/// Why a step did not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The code of the provisioning log.
+    pub code: String,
+    /// What happened, for people.
+    pub message: String,
+    /// Whether trying again later may help.
+    pub may_pass: bool,
+}
+
+/// What was decided about an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Decision {
+    /// Deleted in the target.
+    Delete,
+    /// Switched off in the target.
+    Disable,
+    /// Not done until somebody allows it.
+    Hold,
+    /// Created in the target.
+    Create,
+    /// Found in the target by a matching attribute, and linked.
+    Adopt,
+    /// Changed in the target.
+    Update,
+    /// As it should be.
+    Keep,
+    /// Left out.
+    Skip,
+    /// Failed.
+    Fail,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ending {
+    /// What was decided, and done unless it failed.
+    pub decision: Decision,
+    /// Why, as a code of the provisioning log: `RedundantExport`, `NotEffectivelyEntitled`, `DuplicateTargetEntries`, …
+    pub reason: Option<Trouble>,
+    /// What changed in the target.
+    pub properties: Vec<ModifiedProperty>,
+    /// The link to remember; absent: none is to be kept.
+    pub link: Option<Link>,
+}
+
+/// Whether the object is to be in use in the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entitlement {
+    /// It is.
+    Entitled,
+    /// It is not: blocked, unassigned or out of scope.
+    NotEntitled,
+}
+
+/// One object on its way.
+#[derive(Debug)]
+pub struct Task<'r> {
+    rules: &'r ObjectRules,
+    object: &'r SourceObject,
+    link: Link,
+    now: Timestamp,
+    wish: Option<Wish>,
+    entitlement: Entitlement,
+    state: State,
+    properties: Vec<ModifiedProperty>,
+    decision: Decision,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Asks for a linked resource.
+    Linked(String),
+    /// Looks up by the matching attribute at this place.
+    Matching(usize),
+    /// Remembers the intent to create.
+    Intending,
+    Creating(Map<String, Value>),
+    Patching {
+        id: String,
+        operations: Vec<Value>,
+    },
+    Deleting(String),
+    Over(Option<Box<Ending>>),
+}
+
+impl<'r> Task<'r> {
+    /// Begins with an object, what is remembered of it, and whether it is entitled.
+    pub fn new(
+        rules: &'r ObjectRules,
+        object: &'r SourceObject,
+        link: Link,
+        entitlement: Entitlement,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Self {
+        let mut task = Self {
+            rules,
+            object,
+            link,
+            now: surroundings.now,
+            wish: None,
+            entitlement,
+            state: State::Over(None),
+            properties: Vec::new(),
+            decision: Decision::Keep,
+        };
+        task.begin(surroundings);
+        task
+    }
+
+    fn begin(&mut self, surroundings: &mut Surroundings<'_>) {
+        let target_id = self.link.target_id.clone();
+        match (self.object.presence, self.entitlement) {
+            (Presence::Present, Entitlement::Entitled) => match self.map(false, surroundings) {
+                Err(unmappable) => self.unmappable(&unmappable),
+                Ok(wish) => self.begin_entitled(wish, target_id),
+            },
+            (Presence::Present, Entitlement::NotEntitled) => {
+                self.begin_leaving(target_id, surroundings);
+            }
+            (Presence::Gone, _) => match target_id {
+                Some(id) => self.delete(id),
+                None => self.end_without_link(
+                    Decision::Skip,
+                    "NotEffectivelyEntitled",
+                    "it is gone and was not provisioned",
+                ),
+            },
+        }
+    }
+
+    fn begin_entitled(&mut self, wish: Wish, target_id: Option<String>) {
+        let is_unchanged = self.link.state == LinkState::Active
+            && self.link.digest.as_deref() == Some(wish.digest(self.rules).as_str())
+            && self.link.failure.is_none();
+        self.wish = Some(wish);
+        match target_id {
+            Some(_) if is_unchanged => {
+                self.end(Decision::Keep, Some(("RedundantExport", "nothing changed")));
+            }
+            Some(id) => self.state = State::Linked(id),
+            None => self.look_up(0),
+        }
+    }
+
+    fn begin_leaving(&mut self, target_id: Option<String>, surroundings: &mut Surroundings<'_>) {
+        let Some(id) = target_id.filter(|_| self.link.state != LinkState::Released) else {
+            let reason = "it is blocked, unassigned or out of scope, and was not provisioned";
+            return self.end_without_link(Decision::Skip, "NotEffectivelyEntitled", reason);
+        };
+        if self.link.state == LinkState::Disabled && self.link.failure.is_none() {
+            return self.end(
+                Decision::Skip,
+                Some(("NotEffectivelyEntitled", "it is switched off already")),
+            );
+        }
+        if self.object.kind == Kind::User && self.rules.can_disable() {
+            self.decision = Decision::Disable;
+            if !self.rules.actions.update {
+                return self.end(
+                    Decision::Skip,
+                    Some((
+                        "NotPermitted",
+                        "updates are switched off for this application",
+                    )),
+                );
+            }
+            match self.map(true, surroundings) {
+                Ok(wish) => {
+                    self.wish = Some(wish);
+                    self.state = State::Linked(id);
+                }
+                Err(unmappable) => self.unmappable(&unmappable),
+            }
+        } else {
+            self.delete(id);
+        }
+    }
+
+    fn map(
+        &self,
+        is_soft_deleted: bool,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Result<Wish, Unmappable> {
+        Wish::of(self.rules, self.object, is_soft_deleted, surroundings)
+    }
+
+    /// Tells whether the object is about to be switched off or deleted in the target.
+    pub fn is_leaving(&self) -> bool {
+        match &self.state {
+            State::Deleting(_) => true,
+            State::Linked(_) => self.decision == Decision::Disable,
+            _ => false,
+        }
+    }
+
+    /// Ends the task without writing: somebody has to allow it first.
+    pub fn hold(mut self) -> Ending {
+        self.link.state = LinkState::Held;
+        let message =
+            "more objects would leave than the deletion guard allows; allow it, or bring them back"
+                .to_owned();
+        self.ending(
+            Decision::Hold,
+            Some(Trouble {
+                code: "TooManyDeletes".into(),
+                message,
+                may_pass: true,
+            }),
+        )
+    }
+
+    /// Returns what to do next.
+    pub fn step(&mut self) -> Step {
+        match &mut self.state {
+            State::Linked(id) => Step::Get { id: id.clone() },
+            State::Matching(place) => {
+                let matching = self
+                    .wish
+                    .as_ref()
+                    .and_then(|wish| wish.matching.get(*place));
+                let (attribute, value) = matching.cloned().unwrap_or_default();
+                Step::Find { attribute, value }
+            }
+            State::Intending => Step::Remember(Box::new(self.link.clone())),
+            State::Creating(body) => Step::Write(Write::Create { body: body.clone() }),
+            State::Patching { id, operations } => Step::Write(Write::Patch {
+                id: id.clone(),
+                operations: operations.clone(),
+            }),
+            State::Deleting(id) => Step::Write(Write::Delete { id: id.clone() }),
+            State::Over(ending) => match ending.take() {
+                Some(ending) => Step::End(ending),
+                None => Step::End(Box::new(self.ending(Decision::Fail, Some(unexpected())))),
+            },
+        }
+    }
+
+    /// Returns what would be done and changed if the task went on from here: for plans, before a write.
+    pub fn prospect(&self) -> (Decision, Vec<ModifiedProperty>) {
+        (self.decision, self.properties.clone())
+    }
+
+    /// Takes what came back.
+    pub fn answer(&mut self, answer: Answer) {
+        let state = std::mem::replace(&mut self.state, State::Over(None));
+        match (state, answer) {
+            (_, Answer::Failed(trouble)) => self.fail(trouble),
+            (State::Linked(id), Answer::Got(Some(there))) => self.compare(id, &there),
+            (State::Matching(place), Answer::Found(found)) => self.matched(place, found),
+            (State::Intending, Answer::Remembered) => self.create(),
+            (State::Creating(_), Answer::Created(id)) => {
+                self.link.target_id = Some(id);
+                self.settle(Decision::Create);
+            }
+            (State::Creating(_) | State::Patching { .. }, Answer::Conflict(message)) => {
+                self.fail(trouble("Conflict", &message, true));
+            }
+            (State::Patching { .. }, Answer::Done) => self.settle(self.decision),
+            (State::Linked(_), Answer::Got(None)) | (State::Patching { .. }, Answer::Missing) => {
+                self.lost();
+            }
+            (State::Deleting(_), Answer::Done | Answer::Missing) => {
+                self.end_without_link_after(Decision::Delete);
+            }
+            _ => self.fail(unexpected()),
+        }
+    }
+
+    fn look_up(&mut self, place: usize) {
+        let count = self.wish.as_ref().map_or(0, |wish| wish.matching.len());
+        if count == 0 {
+            let message = "it has no value for any matching attribute, so it cannot be looked up";
+            return self.end(Decision::Skip, Some(("ImportSkipped", message)));
+        }
+        if place < count {
+            self.state = State::Matching(place);
+        } else if self.rules.actions.create {
+            let wish = self.wish.as_ref().and_then(|wish| wish.matching.first());
+            let (attribute, value) = wish.cloned().unwrap_or_default();
+            self.link.state = LinkState::Creating(Intent { attribute, value });
+            self.link.changed = self.now;
+            self.decision = Decision::Create;
+            if let Some(wish) = &self.wish {
+                self.properties = wish.creation(self.rules, schema(self.object.kind)).1;
+            }
+            self.state = State::Intending;
+        } else {
+            self.end(
+                Decision::Skip,
+                Some((
+                    "NotPermitted",
+                    "creations are switched off for this application",
+                )),
+            );
+        }
+    }
+
+    /// Reads what a look-up found. The target is not trusted to have filtered: what it sent must have the value.
+    fn matched(&mut self, place: usize, found: Vec<Map<String, Value>>) {
+        let (attribute, value) = self
+            .wish
+            .as_ref()
+            .and_then(|wish| wish.matching.get(place))
+            .cloned()
+            .unwrap_or_default();
+        let path = TargetPath::parse(&attribute);
+        let has_value = |resource: &Map<String, Value>| {
+            let there = path
+                .as_ref()
+                .ok()
+                .and_then(|path| path.find(resource))
+                .and_then(Value::as_str);
+            there.is_some_and(|there| {
+                rollcall_scim::key::canonical(there) == rollcall_scim::key::canonical(&value)
+            })
+        };
+        if !found.iter().all(has_value) {
+            let message = format!(
+                "the target answered a filter on `{attribute}` with objects that do not match it"
+            );
+            return self.fail(trouble(
+                "SystemForCrossDomainIdentityManagementServiceIncompatible",
+                &message,
+                false,
+            ));
+        }
+        match found.as_slice() {
+            [] => self.look_up(place + 1),
+            [only] => match only.get("id").and_then(Value::as_str) {
+                Some(id) if !id.is_empty() => {
+                    let id = id.to_owned();
+                    // what our own interrupted creation left is not taken over from somebody
+                    let was_ours = matches!(self.link.state, LinkState::Creating(_));
+                    self.decision = if was_ours {
+                        Decision::Create
+                    } else {
+                        Decision::Adopt
+                    };
+                    self.link.target_id = Some(id.clone());
+                    self.compare(id, only);
+                }
+                _ => {
+                    let message = "the target found an object without an id";
+                    self.fail(trouble(
+                        "SystemForCrossDomainIdentityManagementServiceIncompatible",
+                        message,
+                        false,
+                    ));
+                }
+            },
+            _ => {
+                let message = format!(
+                    "the target has several objects whose `{attribute}` is `{value}`: make it unique there"
+                );
+                self.fail(trouble("DuplicateTargetEntries", &message, false));
+            }
+        }
+    }
+
+    /// Compares what is there with what should be.
+    fn compare(&mut self, id: String, there: &Map<String, Value>) {
+        let Some(wish) = &self.wish else {
+            return self.fail(unexpected());
+        };
+        let (operations, properties) = wish.changes(self.rules, there);
+        self.properties = properties;
+        if operations.is_empty() {
+            return match self.decision {
+                Decision::Keep => self.settle_quietly(),
+                decision => self.settle(decision),
+            };
+        }
+        if self.decision == Decision::Keep {
+            self.decision = Decision::Update;
+        }
+        if !self.rules.actions.update {
+            return self.end(
+                Decision::Skip,
+                Some((
+                    "NotPermitted",
+                    "updates are switched off for this application",
+                )),
+            );
+        }
+        self.state = State::Patching { id, operations };
+    }
+
+    /// The linked resource is not there any more.
+    fn lost(&mut self) {
+        if self.entitlement == Entitlement::NotEntitled {
+            return self.end_without_link_after(Decision::Disable);
+        }
+        self.link = Link::new(
+            self.link.application,
+            self.link.kind,
+            self.link.object,
+            self.now,
+        );
+        self.decision = Decision::Keep;
+        self.look_up(0);
+    }
+
+    fn create(&mut self) {
+        let Some(wish) = &self.wish else {
+            return self.fail(unexpected());
+        };
+        let (body, properties) = wish.creation(self.rules, schema(self.object.kind));
+        self.properties = properties;
+        self.state = State::Creating(body);
+    }
+
+    fn delete(&mut self, id: String) {
+        self.decision = Decision::Delete;
+        if self.rules.actions.delete {
+            self.state = State::Deleting(id);
+        } else {
+            self.link.state = LinkState::Released;
+            self.end(
+                Decision::Skip,
+                Some((
+                    "NotPermitted",
+                    "deletions are switched off for this application",
+                )),
+            );
+        }
+    }
+
+    /// The target is as it should be: the link remembers it.
+    fn settle(&mut self, decision: Decision) {
+        self.remember_agreement();
+        let ending = self.ending(decision, None);
+        self.state = State::Over(Some(Box::new(ending)));
+    }
+
+    fn settle_quietly(&mut self) {
+        self.remember_agreement();
+        self.end(
+            Decision::Keep,
+            Some(("RedundantExport", "both sides are equal")),
+        );
+    }
+
+    fn remember_agreement(&mut self) {
+        self.link.state = match self.entitlement {
+            Entitlement::Entitled => LinkState::Active,
+            Entitlement::NotEntitled => LinkState::Disabled,
+        };
+        self.link.digest = self.wish.as_ref().map(|wish| wish.digest(self.rules));
+        self.link.failure = None;
+        self.link.changed = self.now;
+    }
+
+    fn unmappable(&mut self, unmappable: &Unmappable) {
+        match unmappable {
+            Unmappable::LeftOut { .. } => self.end(
+                Decision::Skip,
+                Some(("EntrySynchronizationSkipped", &unmappable.to_string())),
+            ),
+            Unmappable::Failed { .. } => self.fail(trouble(
+                "EntrySynchronizationError",
+                &unmappable.to_string(),
+                true,
+            )),
+        }
+    }
+
+    fn fail(&mut self, trouble: Trouble) {
+        let ending = self.ending(Decision::Fail, Some(trouble));
+        self.state = State::Over(Some(Box::new(ending)));
+    }
+
+    fn end(&mut self, decision: Decision, reason: Option<(&str, &str)>) {
+        let reason = reason.map(|(code, message)| trouble(code, message, false));
+        let ending = self.ending(decision, reason);
+        self.state = State::Over(Some(Box::new(ending)));
+    }
+
+    fn end_without_link(&mut self, decision: Decision, code: &str, message: &str) {
+        let reason = Some(trouble(code, message, false));
+        self.state = State::Over(Some(Box::new(Ending {
+            decision,
+            reason,
+            properties: Vec::new(),
+            link: None,
+        })));
+    }
+
+    fn end_without_link_after(&mut self, decision: Decision) {
+        self.state = State::Over(Some(Box::new(Ending {
+            decision,
+            reason: None,
+            properties: Vec::new(),
+            link: None,
+        })));
+    }
+
+    fn ending(&self, decision: Decision, reason: Option<Trouble>) -> Ending {
+        let is_nothing =
+            matches!(self.link.state, LinkState::Unlinked) && self.link.target_id.is_none();
+        let keeps = !is_nothing || decision == Decision::Fail;
+        Ending {
+            decision,
+            reason,
+            properties: self.properties.clone(),
+            link: keeps.then(|| self.link.clone()),
+        }
+    }
+}
+
+fn schema(kind: Kind) -> &'static str {
+    match kind {
+        Kind::User => "urn:ietf:params:scim:schemas:core:2.0:User",
+        Kind::Group => defaults::GROUP,
+    }
+}
+
+fn trouble(code: &str, message: &str, may_pass: bool) -> Trouble {
+    Trouble {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        may_pass,
+    }
+}
+
+fn unexpected() -> Trouble {
+    trouble(
+        "InternalError",
+        "a step was answered by something that it did not ask for",
+        true,
+    )
+}
+
+/// Returns the PATCH that sets a reference of a resource, or takes it away.
+pub fn reference_patch(path: &TargetPath, target_id: Option<&str>) -> Vec<Value> {
+    let path = path.to_string();
+    match target_id {
+        Some(id) => vec![json!({"op": "add", "path": path, "value": id})],
+        None => vec![json!({"op": "remove", "path": path})],
+    }
+}
+
+/// Returns the PATCH operations that add members to a group and take members out of it.
+pub fn member_patch(added: &[String], removed: &[String]) -> Vec<Value> {
+    let mut operations: Vec<Value> = removed
+        .iter()
+        .map(|id| json!({"op": "remove", "path": format!("members[value eq {}]", Value::from(id.as_str()))}))
+        .collect();
+    if !added.is_empty() {
+        let members: Vec<Value> = added.iter().map(|id| json!({"value": id})).collect();
+        operations.push(json!({"op": "add", "path": "members", "value": members}));
+    }
+    operations
+}

@@ -1,0 +1,281 @@
+//! What the target should hold of an object: the mappings evaluated on it.
+//!
+//! Every mapping is evaluated on the whole object as it is now, never on a difference: so a value that did not change cannot be
+//! mistaken for one that is absent.
+
+use jiff::Timestamp;
+use rollcall_expression::{Context, Outcome, Randomness, Taken, Value as Result_};
+use rollcall_model::mapping::{Apply, Nulls};
+use rollcall_model::provisioning::{ModifiedProperty, REDACTED};
+use serde_json::{Map, Value, json};
+
+use crate::digest::Digest;
+use crate::rules::{Compiled, ObjectRules, Rule};
+use crate::source::SourceObject;
+
+/// What the target should hold of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wish {
+    values: Vec<Wanted>,
+    /// The texts by which the object is looked up: target attribute and value, in order.
+    pub matching: Vec<(String, String)>,
+}
+
+/// One value that the target should hold.
+#[derive(Debug, Clone, PartialEq)]
+struct Wanted {
+    /// The place of its rule.
+    rule: usize,
+    /// Null clears.
+    value: Value,
+    /// Whether logs must not show it.
+    is_secret: bool,
+}
+
+/// Why an object cannot be mapped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unmappable {
+    /// An expression failed on this object.
+    #[error("the mapping of `{attribute}` failed: {reason}")]
+    Failed {
+        /// The target's attribute.
+        attribute: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A mapping says to leave the object out.
+    #[error("the mapping of `{attribute}` leaves this object out")]
+    LeftOut {
+        /// The target's attribute.
+        attribute: String,
+    },
+}
+
+/// What evaluation may use beside the object.
+pub struct Surroundings<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// A source of random numbers, seeded for this object.
+    pub randomness: &'a mut dyn Randomness,
+}
+
+impl Wish {
+    /// Evaluates the mappings. `is_soft_deleted` tells that the object is blocked, unassigned or out of scope.
+    ///
+    /// # Errors
+    /// [`Unmappable`] when an expression fails, or says to leave the object out.
+    pub fn of(
+        rules: &ObjectRules,
+        object: &SourceObject,
+        is_soft_deleted: bool,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Result<Self, Unmappable> {
+        let mut attributes = object.attributes.clone();
+        attributes.insert("IsSoftDeleted".into(), Value::Bool(is_soft_deleted));
+        let mut wish = Self {
+            values: Vec::new(),
+            matching: Vec::new(),
+        };
+        for (place, rule) in rules.attributes.iter().enumerate() {
+            let Some((value, is_secret)) = evaluate(rule, &attributes, surroundings)? else {
+                continue;
+            };
+            let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+            if is_empty && rule.nulls == Nulls::Keep && rule.default.is_none() {
+                continue;
+            }
+            let value = if is_empty {
+                Value::Null
+            } else {
+                rule.typed(value)
+            };
+            wish.values.push(Wanted {
+                rule: place,
+                value,
+                is_secret,
+            });
+        }
+        for place in &rules.matching {
+            let found = wish.values.iter().find(|wanted| wanted.rule == *place);
+            let text = found
+                .and_then(|wanted| wanted.value.as_str())
+                .filter(|text| !text.is_empty());
+            if let (Some(text), Some(rule)) = (text, rules.attributes.get(*place)) {
+                wish.matching
+                    .push((rule.target.to_string(), text.to_owned()));
+            }
+        }
+        Ok(wish)
+    }
+
+    /// Returns a digest of what will be kept equal in the target.
+    pub fn digest(&self, rules: &ObjectRules) -> String {
+        let mut digest = Digest::default();
+        for (rule, wanted) in self.lasting(rules) {
+            digest.text(&rule.target.to_string()).value(&wanted.value);
+        }
+        digest.finish()
+    }
+
+    /// Returns the body that creates the object.
+    pub fn creation(
+        &self,
+        rules: &ObjectRules,
+        schema: &str,
+    ) -> (Map<String, Value>, Vec<ModifiedProperty>) {
+        let mut body = Map::new();
+        let mut properties = Vec::new();
+        for (rule, wanted) in self.all(rules) {
+            let value = match (&wanted.value, &rule.default) {
+                (Value::Null, Some(default)) => rule.typed(Value::from(default.as_str())),
+                (Value::Null, None) => continue,
+                (value, _) => value.clone(),
+            };
+            properties.push(property(rule, wanted.is_secret, None, Some(&value)));
+            rule.target.insert(&mut body, value);
+        }
+        let mut schemas = vec![json!(schema)];
+        schemas.extend(
+            body.keys()
+                .filter(|name| name.starts_with("urn:"))
+                .map(|urn| json!(urn)),
+        );
+        body.shift_insert(0, "schemas".into(), Value::Array(schemas));
+        (body, properties)
+    }
+
+    /// Returns the PATCH operations that make a resource of the target what it should be, and what they change; none when it is
+    /// already.
+    pub fn changes(
+        &self,
+        rules: &ObjectRules,
+        there: &Map<String, Value>,
+    ) -> (Vec<Value>, Vec<ModifiedProperty>) {
+        let (mut operations, mut properties) = (Vec::new(), Vec::new());
+        for (rule, wanted) in self.lasting(rules) {
+            let found = rule.target.find(there);
+            if is_same(found, &wanted.value, rule.exact_case) {
+                continue;
+            }
+            let path = rule.target.to_string();
+            operations.push(match (&wanted.value, found) {
+                (Value::Null, _) => json!({"op": "remove", "path": path}),
+                (value, Some(_)) => json!({"op": "replace", "path": path, "value": value}),
+                (value, None) => json!({"op": "add", "path": path, "value": value}),
+            });
+            properties.push(property(rule, wanted.is_secret, found, Some(&wanted.value)));
+        }
+        (operations, properties)
+    }
+
+    fn all<'w>(&'w self, rules: &'w ObjectRules) -> impl Iterator<Item = (&'w Rule, &'w Wanted)> {
+        self.values
+            .iter()
+            .filter_map(|wanted| Some((rules.attributes.get(wanted.rule)?, wanted)))
+    }
+
+    /// What is kept equal after the creation: not what applies at creation only, nor a default.
+    fn lasting<'w>(
+        &'w self,
+        rules: &'w ObjectRules,
+    ) -> impl Iterator<Item = (&'w Rule, &'w Wanted)> {
+        self.all(rules).filter(|(rule, wanted)| {
+            rule.apply == Apply::Always && (!wanted.value.is_null() || rule.nulls == Nulls::Clear)
+        })
+    }
+}
+
+/// Evaluates a mapping; `None`: the attribute is left alone.
+fn evaluate(
+    rule: &Rule,
+    attributes: &Map<String, Value>,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<Option<(Value, bool)>, Unmappable> {
+    let expression = match &rule.source {
+        Compiled::Attribute(name) => {
+            return Ok(Some((
+                attributes.get(name).cloned().unwrap_or_default(),
+                false,
+            )));
+        }
+        Compiled::Constant(text) => return Ok(Some((Value::from(text.as_str()), false))),
+        Compiled::Nothing => return Ok(Some((Value::Null, false))),
+        Compiled::Expression(expression) => expression,
+    };
+    let attribute = || rule.target.to_string();
+    let mut context = Context {
+        now: surroundings.now,
+        randomness: surroundings.randomness,
+        taken: &|_| Taken::No,
+    };
+    match expression.evaluate(attributes, &mut context) {
+        Ok(Outcome::Value(value)) => Ok(Some((json_of(&value), expression.is_redacted()))),
+        Ok(Outcome::Ignore) => Ok(None),
+        Ok(Outcome::SkipObject) => Err(Unmappable::LeftOut {
+            attribute: attribute(),
+        }),
+        // nobody answers that a value is unknown, so none is asked for
+        Ok(Outcome::NeedsLookUp(value)) => Err(Unmappable::Failed {
+            attribute: attribute(),
+            reason: format!("whether `{value}` is taken cannot be found out"),
+        }),
+        Err(failure) => Err(Unmappable::Failed {
+            attribute: attribute(),
+            reason: failure.mistake().message,
+        }),
+    }
+}
+
+fn json_of(value: &Result_) -> Value {
+    value.to_json()
+}
+
+/// Tells whether the target holds a value already. Text is compared without regard to case unless the attribute is exact; a
+/// boolean as text equals the boolean; elements of a list are compared as a set.
+fn is_same(found: Option<&Value>, wanted: &Value, exact_case: bool) -> bool {
+    match (found, wanted) {
+        (None, Value::Null) => true,
+        (None, _) => false,
+        (Some(Value::String(found)), Value::String(wanted)) if !exact_case => {
+            rollcall_scim::key::canonical(found) == rollcall_scim::key::canonical(wanted)
+        }
+        (Some(Value::Bool(found)), Value::String(text))
+        | (Some(Value::String(text)), Value::Bool(found)) => {
+            text.eq_ignore_ascii_case(if *found { "true" } else { "false" })
+        }
+        (Some(Value::Number(found)), Value::String(text))
+        | (Some(Value::String(text)), Value::Number(found)) => found.to_string() == *text,
+        (Some(Value::Array(found)), Value::Array(wanted)) => {
+            found.len() == wanted.len()
+                && wanted.iter().all(|one| {
+                    found
+                        .iter()
+                        .any(|there| is_same(Some(there), one, exact_case))
+                })
+        }
+        // a reference is told as an object by some targets and as its id by us
+        (Some(Value::Object(found)), Value::String(_)) => {
+            is_same(found.get("value"), wanted, exact_case)
+        }
+        (Some(found), wanted) => found == wanted,
+    }
+}
+
+fn property(
+    rule: &Rule,
+    is_secret: bool,
+    old: Option<&Value>,
+    new: Option<&Value>,
+) -> ModifiedProperty {
+    let text = |value: &Value| match value {
+        _ if is_secret => REDACTED.to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(flag) => if *flag { "True" } else { "False" }.to_owned(),
+        other => other.to_string(),
+    };
+    ModifiedProperty {
+        display_name: rule.target.to_string(),
+        old_value: old.map(text),
+        new_value: new.filter(|value| !value.is_null()).map(text),
+    }
+}
