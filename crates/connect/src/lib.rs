@@ -1,5 +1,13 @@
 //! Sources and targets over I/O.
 //!
-//! **Start at** [`files`] for lists of people and groups in files.
+//! **Is:** the one client that talks to the outside ([`client`]) under its guard ([`guard`]), a SCIM endpoint as a target
+//! ([`target`]), and lists of people and groups in files ([`files`]).
+//! **Is not:** decisions. What to look up and what to write is asked for by `rollcall-sync`; here it is done, and what came back is
+//! put into its words.
+//! **Start at** [`target::Target`].
 
+pub mod client;
 pub mod files;
+pub mod guard;
+mod reply;
+pub mod target;

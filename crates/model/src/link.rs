@@ -94,9 +94,9 @@ pub enum LinkState {
     Creating(Intent),
     /// The counterpart is in use.
     Active,
-    /// The counterpart was switched off because the object is blocked at the source, though still in scope.
+    /// The counterpart was switched off because the object is blocked at the source, or left the scope.
     Disabled,
-    /// The counterpart was switched off because the object left the scope; nothing more is sent until it comes back.
+    /// The object left, and the application may not touch its counterpart; nothing is sent until it comes back.
     Released,
     /// The counterpart would have been switched off or deleted, but the guard stopped the cycle.
     Held,

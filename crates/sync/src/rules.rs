@@ -38,6 +38,8 @@ pub struct ObjectRules {
     pub references: Vec<(TargetPath, &'static str)>,
     /// Whether the target's `members` are provisioned.
     pub members: bool,
+    /// Whether an object that leaves the scope is left alone in the target.
+    pub keeps_who_leaves: bool,
     /// Places in `attributes` of the matching attributes, in the order in which they are tried.
     pub matching: Vec<usize>,
 }
@@ -90,8 +92,11 @@ impl Rules {
     /// Every mistake in them.
     pub fn compile(application: &Application) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
-        let users = compile(&application.users, Kind::User, &mut mistakes);
-        let groups = compile(&application.groups, Kind::Group, &mut mistakes);
+        let mut users = compile(&application.users, Kind::User, &mut mistakes);
+        let mut groups = compile(&application.groups, Kind::Group, &mut mistakes);
+        for rules in [&mut users, &mut groups] {
+            rules.keeps_who_leaves = application.settings.skip_out_of_scope_deletions;
+        }
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -100,6 +105,11 @@ impl Rules {
             // a structure of texts and lists always has a JSON form
             basis.value(&serde_json::to_value(mapping).unwrap_or_default());
         }
+        basis.text(if application.settings.skip_out_of_scope_deletions {
+            "keeps who leaves"
+        } else {
+            ""
+        });
         basis.text(if application.scope == Scope::All {
             "all"
         } else {
@@ -156,6 +166,7 @@ fn compile(mapping: &ObjectMapping, kind: Kind, mistakes: &mut Vec<Mistake>) -> 
         attributes: Vec::new(),
         references: Vec::new(),
         members: false,
+        keeps_who_leaves: false,
         matching: Vec::new(),
     };
     match ScopeFilters::compile(&mapping.filters) {

@@ -14,11 +14,12 @@ use rollcall_model::Kind;
 use rollcall_model::link::{Intent, Link, LinkState};
 use rollcall_model::mapping::defaults;
 use rollcall_model::provisioning::ModifiedProperty;
+use rollcall_scim::key::canonical;
 use serde_json::{Map, Value, json};
 
 use crate::rules::ObjectRules;
-use crate::source::{Presence, SourceObject};
-use crate::target_path::TargetPath;
+use crate::source::SourceObject;
+use crate::target_path::{TargetPath, member};
 use crate::wish::{Surroundings, Unmappable, Wish};
 
 /// What to do next.
@@ -96,6 +97,39 @@ pub struct Trouble {
     pub message: String,
     /// Whether trying again later may help.
     pub may_pass: bool,
+    /// How far it reaches.
+    pub extent: Extent,
+}
+
+/// How far a trouble reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// It concerns this object; others may do well.
+    Object,
+    /// It concerns the target: out of reach, wrong credentials, not SCIM. Nothing else will work either.
+    Target,
+}
+
+impl Trouble {
+    /// Makes a trouble with one object.
+    pub fn of_object(code: &str, message: impl Into<String>, may_pass: bool) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            may_pass,
+            extent: Extent::Object,
+        }
+    }
+
+    /// Makes a trouble with the target.
+    pub fn of_target(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            may_pass: true,
+            extent: Extent::Target,
+        }
+    }
 }
 
 /// What was decided about an object.
@@ -139,8 +173,55 @@ pub struct Ending {
 pub enum Entitlement {
     /// It is.
     Entitled,
-    /// It is not: blocked, unassigned or out of scope.
-    NotEntitled,
+    /// It is in scope, but blocked at the source.
+    Blocked,
+    /// It is not assigned, or a scoping filter leaves it out.
+    OutOfScope,
+    /// The source has deleted it.
+    Gone,
+}
+
+impl Entitlement {
+    /// Determines whether an object is to be in use. `needs_assignment` says that only assigned objects are.
+    pub fn of(rules: &ObjectRules, object: &SourceObject, needs_assignment: bool) -> Self {
+        if object.is_gone() {
+            Self::Gone
+        } else if !rules.enabled
+            || (needs_assignment && !object.is_assigned)
+            || !rules.filters.evaluate(&object.attributes).passed
+        {
+            Self::OutOfScope
+        } else if object.is_enabled() {
+            Self::Entitled
+        } else {
+            Self::Blocked
+        }
+    }
+
+    /// Says why the object is not to be in use.
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Entitled => "it is in scope",
+            Self::Blocked => "its account is blocked at the source",
+            Self::OutOfScope => "it is not assigned, or a scoping filter leaves it out",
+            Self::Gone => "the source has deleted it",
+        }
+    }
+
+    /// Tells whether an object that stands like this in the target would leave it: be switched off or deleted.
+    pub fn takes_away(self, rules: &ObjectRules, link: &Link) -> bool {
+        let is_there = link.target_id.is_some()
+            && matches!(
+                link.state,
+                LinkState::Active | LinkState::Held | LinkState::Creating(_)
+            );
+        match self {
+            Self::Entitled => false,
+            Self::OutOfScope => is_there && !rules.keeps_who_leaves,
+            Self::Blocked => is_there,
+            Self::Gone => link.target_id.is_some() && link.state != LinkState::Released,
+        }
+    }
 }
 
 /// One object on its way.
@@ -163,6 +244,8 @@ enum State {
     Linked(String),
     /// Looks up by the matching attribute at this place.
     Matching(usize),
+    /// Looks up what a creation of unknown outcome may have left.
+    Seeking,
     /// Remembers the intent to create.
     Intending,
     Creating(Map<String, Value>),
@@ -200,26 +283,29 @@ impl<'r> Task<'r> {
 
     fn begin(&mut self, surroundings: &mut Surroundings<'_>) {
         let target_id = self.link.target_id.clone();
-        match (self.object.presence, self.entitlement) {
-            (Presence::Present, Entitlement::Entitled) => match self.map(false, surroundings) {
+        match self.entitlement {
+            Entitlement::Entitled => match self.map(false, surroundings) {
                 Err(unmappable) => self.unmappable(&unmappable),
                 Ok(wish) => self.begin_entitled(wish, target_id),
             },
-            (Presence::Present, Entitlement::NotEntitled) => {
+            Entitlement::Blocked | Entitlement::OutOfScope => {
                 self.begin_leaving(target_id, surroundings);
             }
-            (Presence::Gone, _) => match target_id {
-                Some(id) => self.delete(id),
-                None => self.end_without_link(
-                    Decision::Skip,
-                    "NotEffectivelyEntitled",
-                    "it is gone and was not provisioned",
-                ),
+            Entitlement::Gone => match target_id {
+                Some(id) if self.link.state != LinkState::Released => self.delete(id),
+                None if matches!(self.link.state, LinkState::Creating(_)) => {
+                    self.state = State::Seeking;
+                }
+                _ => self.end_without_link(Decision::Skip, Some(self.entitlement.reason())),
             },
         }
     }
 
-    fn begin_entitled(&mut self, wish: Wish, target_id: Option<String>) {
+    fn begin_entitled(&mut self, mut wish: Wish, target_id: Option<String>) {
+        if let LinkState::Creating(Intent { attribute, value }) = &self.link.state {
+            // what was begun is found under the value that it was begun with, though the object may have another one now
+            wish.look_first(attribute, value);
+        }
         let is_unchanged = self.link.state == LinkState::Active
             && self.link.digest.as_deref() == Some(wish.digest(self.rules).as_str())
             && self.link.failure.is_none();
@@ -234,34 +320,67 @@ impl<'r> Task<'r> {
     }
 
     fn begin_leaving(&mut self, target_id: Option<String>, surroundings: &mut Surroundings<'_>) {
-        let Some(id) = target_id.filter(|_| self.link.state != LinkState::Released) else {
-            let reason = "it is blocked, unassigned or out of scope, and was not provisioned";
-            return self.end_without_link(Decision::Skip, "NotEffectivelyEntitled", reason);
-        };
-        if self.link.state == LinkState::Disabled && self.link.failure.is_none() {
-            return self.end(
-                Decision::Skip,
-                Some(("NotEffectivelyEntitled", "it is switched off already")),
-            );
-        }
-        if self.object.kind == Kind::User && self.rules.can_disable() {
-            self.decision = Decision::Disable;
-            if !self.rules.actions.update {
-                return self.end(
-                    Decision::Skip,
-                    Some((
-                        "NotPermitted",
-                        "updates are switched off for this application",
-                    )),
-                );
+        if self.entitlement == Entitlement::OutOfScope && self.rules.keeps_who_leaves {
+            if target_id.is_some() {
+                self.link.state = LinkState::Released;
             }
-            match self.map(true, surroundings) {
+            return self.skip("it left the scope, and this application leaves such accounts alone");
+        }
+        match (&self.link.state, target_id) {
+            (LinkState::Creating(_), None) => match self.map(true, surroundings) {
                 Ok(wish) => {
                     self.wish = Some(wish);
+                    self.state = State::Seeking;
+                }
+                Err(unmappable) => self.unmappable(&unmappable),
+            },
+            (LinkState::Disabled, Some(_)) if self.link.failure.is_none() => {
+                self.skip("it is switched off in the target already");
+            }
+            (LinkState::Released, _) | (_, None) => self.skip(self.entitlement.reason()),
+            (_, Some(id)) if self.disables() => match self.map(true, surroundings) {
+                Ok(wish) => {
+                    self.wish = Some(wish);
+                    self.decision = Decision::Disable;
                     self.state = State::Linked(id);
                 }
                 Err(unmappable) => self.unmappable(&unmappable),
+            },
+            (_, Some(id)) => self.delete(id),
+        }
+    }
+
+    /// Tells whether who is not entitled is switched off rather than deleted.
+    fn disables(&self) -> bool {
+        self.entitlement != Entitlement::Gone
+            && self.object.kind == Kind::User
+            && self.rules.can_disable()
+    }
+
+    /// Reads what became of a creation of unknown outcome, of an object that is not entitled any more.
+    fn sought(&mut self, found: Vec<Map<String, Value>>) {
+        let LinkState::Creating(intent) = self.link.state.clone() else {
+            return self.fail(unexpected());
+        };
+        let [only] = found.as_slice() else {
+            if found.is_empty() {
+                self.link.state = LinkState::Unlinked;
+                self.skip(self.entitlement.reason());
+            } else {
+                self.fail(ambiguous(&intent.attribute, &intent.value));
             }
+            return;
+        };
+        if !has_value(only, &intent.attribute, &intent.value) {
+            return self.fail(unfiltered(&intent.attribute));
+        }
+        let Some(id) = id_of(only) else {
+            return self.fail(nameless());
+        };
+        self.link.target_id = Some(id.clone());
+        if self.disables() {
+            self.decision = Decision::Disable;
+            self.compare(id, only);
         } else {
             self.delete(id);
         }
@@ -275,15 +394,6 @@ impl<'r> Task<'r> {
         Wish::of(self.rules, self.object, is_soft_deleted, surroundings)
     }
 
-    /// Tells whether the object is about to be switched off or deleted in the target.
-    pub fn is_leaving(&self) -> bool {
-        match &self.state {
-            State::Deleting(_) => true,
-            State::Linked(_) => self.decision == Decision::Disable,
-            _ => false,
-        }
-    }
-
     /// Ends the task without writing: somebody has to allow it first.
     pub fn hold(mut self) -> Ending {
         self.link.state = LinkState::Held;
@@ -292,11 +402,7 @@ impl<'r> Task<'r> {
                 .to_owned();
         self.ending(
             Decision::Hold,
-            Some(Trouble {
-                code: "TooManyDeletes".into(),
-                message,
-                may_pass: true,
-            }),
+            Some(Trouble::of_object("TooManyDeletes", message, true)),
         )
     }
 
@@ -312,6 +418,10 @@ impl<'r> Task<'r> {
                 let (attribute, value) = matching.cloned().unwrap_or_default();
                 Step::Find { attribute, value }
             }
+            State::Seeking => match self.link.state.clone() {
+                LinkState::Creating(Intent { attribute, value }) => Step::Find { attribute, value },
+                _ => Step::End(Box::new(self.ending(Decision::Fail, Some(unexpected())))),
+            },
             State::Intending => Step::Remember(Box::new(self.link.clone())),
             State::Creating(body) => Step::Write(Write::Create { body: body.clone() }),
             State::Patching { id, operations } => Step::Write(Write::Patch {
@@ -338,6 +448,7 @@ impl<'r> Task<'r> {
             (_, Answer::Failed(trouble)) => self.fail(trouble),
             (State::Linked(id), Answer::Got(Some(there))) => self.compare(id, &there),
             (State::Matching(place), Answer::Found(found)) => self.matched(place, found),
+            (State::Seeking, Answer::Found(found)) => self.sought(found),
             (State::Intending, Answer::Remembered) => self.create(),
             (State::Creating(_), Answer::Created(id)) => {
                 self.link.target_id = Some(id);
@@ -351,7 +462,7 @@ impl<'r> Task<'r> {
                 self.lost();
             }
             (State::Deleting(_), Answer::Done | Answer::Missing) => {
-                self.end_without_link_after(Decision::Delete);
+                self.end_without_link(Decision::Delete, None);
             }
             _ => self.fail(unexpected()),
         }
@@ -388,38 +499,15 @@ impl<'r> Task<'r> {
 
     /// Reads what a look-up found. The target is not trusted to have filtered: what it sent must have the value.
     fn matched(&mut self, place: usize, found: Vec<Map<String, Value>>) {
-        let (attribute, value) = self
-            .wish
-            .as_ref()
-            .and_then(|wish| wish.matching.get(place))
-            .cloned()
-            .unwrap_or_default();
-        let path = TargetPath::parse(&attribute);
-        let has_value = |resource: &Map<String, Value>| {
-            let there = path
-                .as_ref()
-                .ok()
-                .and_then(|path| path.find(resource))
-                .and_then(Value::as_str);
-            there.is_some_and(|there| {
-                rollcall_scim::key::canonical(there) == rollcall_scim::key::canonical(&value)
-            })
-        };
-        if !found.iter().all(has_value) {
-            let message = format!(
-                "the target answered a filter on `{attribute}` with objects that do not match it"
-            );
-            return self.fail(trouble(
-                "SystemForCrossDomainIdentityManagementServiceIncompatible",
-                &message,
-                false,
-            ));
+        let matching = self.wish.as_ref().and_then(|wish| wish.matching.get(place));
+        let (attribute, value) = matching.cloned().unwrap_or_default();
+        if !found.iter().all(|one| has_value(one, &attribute, &value)) {
+            return self.fail(unfiltered(&attribute));
         }
         match found.as_slice() {
             [] => self.look_up(place + 1),
-            [only] => match only.get("id").and_then(Value::as_str) {
-                Some(id) if !id.is_empty() => {
-                    let id = id.to_owned();
+            [only] => match id_of(only) {
+                Some(id) => {
                     // what our own interrupted creation left is not taken over from somebody
                     let was_ours = matches!(self.link.state, LinkState::Creating(_));
                     self.decision = if was_ours {
@@ -430,21 +518,9 @@ impl<'r> Task<'r> {
                     self.link.target_id = Some(id.clone());
                     self.compare(id, only);
                 }
-                _ => {
-                    let message = "the target found an object without an id";
-                    self.fail(trouble(
-                        "SystemForCrossDomainIdentityManagementServiceIncompatible",
-                        message,
-                        false,
-                    ));
-                }
+                None => self.fail(nameless()),
             },
-            _ => {
-                let message = format!(
-                    "the target has several objects whose `{attribute}` is `{value}`: make it unique there"
-                );
-                self.fail(trouble("DuplicateTargetEntries", &message, false));
-            }
+            _ => self.fail(ambiguous(&attribute, &value)),
         }
     }
 
@@ -478,8 +554,8 @@ impl<'r> Task<'r> {
 
     /// The linked resource is not there any more.
     fn lost(&mut self) {
-        if self.entitlement == Entitlement::NotEntitled {
-            return self.end_without_link_after(Decision::Disable);
+        if self.entitlement != Entitlement::Entitled {
+            return self.end_without_link(Decision::Disable, None);
         }
         self.link = Link::new(
             self.link.application,
@@ -534,7 +610,7 @@ impl<'r> Task<'r> {
     fn remember_agreement(&mut self) {
         self.link.state = match self.entitlement {
             Entitlement::Entitled => LinkState::Active,
-            Entitlement::NotEntitled => LinkState::Disabled,
+            _ => LinkState::Disabled,
         };
         self.link.digest = self.wish.as_ref().map(|wish| wish.digest(self.rules));
         self.link.failure = None;
@@ -566,23 +642,20 @@ impl<'r> Task<'r> {
         self.state = State::Over(Some(Box::new(ending)));
     }
 
-    fn end_without_link(&mut self, decision: Decision, code: &str, message: &str) {
-        let reason = Some(trouble(code, message, false));
-        self.state = State::Over(Some(Box::new(Ending {
+    fn skip(&mut self, message: &str) {
+        self.end(Decision::Skip, Some(("NotEffectivelyEntitled", message)));
+    }
+
+    /// Ends with nothing to remember.
+    fn end_without_link(&mut self, decision: Decision, reason: Option<&str>) {
+        let reason = reason.map(|message| trouble("NotEffectivelyEntitled", message, false));
+        let ending = Ending {
             decision,
             reason,
             properties: Vec::new(),
             link: None,
-        })));
-    }
-
-    fn end_without_link_after(&mut self, decision: Decision) {
-        self.state = State::Over(Some(Box::new(Ending {
-            decision,
-            reason: None,
-            properties: Vec::new(),
-            link: None,
-        })));
+        };
+        self.state = State::Over(Some(Box::new(ending)));
     }
 
     fn ending(&self, decision: Decision, reason: Option<Trouble>) -> Ending {
@@ -605,12 +678,48 @@ fn schema(kind: Kind) -> &'static str {
     }
 }
 
+/// Tells whether a resource of the target has a value, in whatever case.
+fn has_value(resource: &Map<String, Value>, attribute: &str, value: &str) -> bool {
+    let path = TargetPath::parse(attribute);
+    let there = path
+        .as_ref()
+        .ok()
+        .and_then(|path| path.find(resource))
+        .and_then(Value::as_str);
+    there.is_some_and(|there| canonical(there) == canonical(value))
+}
+
+fn id_of(resource: &Map<String, Value>) -> Option<String> {
+    let id = member(resource, "id").and_then(Value::as_str);
+    id.filter(|id| !id.is_empty()).map(str::to_owned)
+}
+
+/// What the log calls an endpoint that does not do what SCIM says.
+const INCOMPATIBLE: &str = "SystemForCrossDomainIdentityManagementServiceIncompatible";
+
+fn unfiltered(attribute: &str) -> Trouble {
+    let message =
+        format!("the target answered a filter on `{attribute}` with objects that do not match it");
+    trouble(INCOMPATIBLE, &message, false)
+}
+
+fn nameless() -> Trouble {
+    trouble(
+        INCOMPATIBLE,
+        "the target found an object without an id",
+        false,
+    )
+}
+
+fn ambiguous(attribute: &str, value: &str) -> Trouble {
+    let message = format!(
+        "the target has several objects whose `{attribute}` is `{value}`: make it unique there"
+    );
+    trouble("DuplicateTargetEntries", &message, false)
+}
+
 fn trouble(code: &str, message: &str, may_pass: bool) -> Trouble {
-    Trouble {
-        code: code.to_owned(),
-        message: message.to_owned(),
-        may_pass,
-    }
+    Trouble::of_object(code, message, may_pass)
 }
 
 fn unexpected() -> Trouble {

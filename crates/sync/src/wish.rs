@@ -108,6 +108,14 @@ impl Wish {
         Ok(wish)
     }
 
+    /// Makes a value the first by which the object is looked up.
+    pub(crate) fn look_first(&mut self, attribute: &str, value: &str) {
+        self.matching
+            .retain(|(known, text)| known != attribute || text != value);
+        self.matching
+            .insert(0, (attribute.to_owned(), value.to_owned()));
+    }
+
     /// Returns a digest of what will be kept equal in the target.
     pub fn digest(&self, rules: &ObjectRules) -> String {
         let mut digest = Digest::default();

@@ -41,7 +41,7 @@ proptest! {
             Ok(expression) => prop_assert_eq!(expression.source(), text),
             Err(mistakes) => {
                 prop_assert!(mistakes.iter().next().is_some());
-                for mistake in mistakes.iter() {
+                for mistake in &mistakes {
                     prop_assert!(text.get(mistake.span.clone()).is_some(), "{:?} of {:?}", mistake, text);
                     prop_assert!(render(&text, mistake).contains('^'), "{}", render(&text, mistake));
                 }
