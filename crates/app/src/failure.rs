@@ -63,6 +63,9 @@ pub enum Failure {
         /// Where to go, when this installation knows.
         url: Option<String>,
     },
+    /// An application's mappings cannot be used; every mistake in them.
+    #[error("{} mistakes in the configuration: {}", .0.len(), .0.iter().map(|mistake| format!("{}: {}", mistake.place, mistake.message)).collect::<Vec<_>>().join("; "))]
+    Configuration(Vec<rollcall_sync::rules::Mistake>),
     /// The store is out of reach; trying again later helps.
     #[error("the store is out of reach")]
     Unavailable(#[source] rollcall_store::Error),

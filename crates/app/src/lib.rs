@@ -6,10 +6,12 @@
 //! **Start at** [`App`]; [`directory`] holds the rules about people and groups.
 
 pub mod administrators;
+pub mod applications;
 pub mod directory;
 mod failure;
 pub mod organisations;
 mod randomness;
+pub mod sealing;
 pub mod tokens;
 pub mod transfer;
 
@@ -21,6 +23,8 @@ use rollcall_model::{Actor, Clock, Origin, Randomness, Region, RequestId};
 use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::Registry;
 use rollcall_store::Store;
+
+use sealing::Sealer;
 
 pub use failure::Failure;
 pub use randomness::SystemRandomness;
@@ -45,13 +49,14 @@ impl Settings {
     }
 }
 
-/// The use cases, with what they need: storage, a clock, randomness, the schemas.
+/// The use cases, with what they need: storage, a clock, randomness, the schemas, the key of credentials.
 #[derive(Clone)]
 pub struct App {
     store: Store,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     registry: Arc<Registry>,
+    sealer: Arc<Sealer>,
     settings: Arc<Settings>,
 }
 
@@ -62,6 +67,7 @@ impl App {
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
         registry: Arc<Registry>,
+        sealer: Sealer,
         settings: Settings,
     ) -> Self {
         Self {
@@ -69,6 +75,7 @@ impl App {
             clock,
             randomness,
             registry,
+            sealer: Arc::new(sealer),
             settings: Arc::new(settings),
         }
     }
@@ -81,6 +88,11 @@ impl App {
     /// Returns the schemas in force.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// Returns what seals credentials.
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
     }
 
     /// Returns what the installation knows about itself.
@@ -107,6 +119,11 @@ impl App {
     /// Makes the id of a new request or command.
     pub fn new_request_id(&self) -> RequestId {
         RequestId::new(self.now(), &*self.randomness)
+    }
+
+    /// Returns the context of a command on the server, in an organisation.
+    pub fn command_context(&self, organisation: rollcall_model::OrgId) -> directory::Context {
+        directory::Context::new(self.store.tenant(organisation), self.command_origin(), None)
     }
 
     /// Returns the origin of what a command on the server does.

@@ -55,10 +55,15 @@ pub(crate) struct Config {
     pub(crate) regions: Setting<BTreeMap<Region, String>>,
     /// Requests per second and token.
     pub(crate) rate: Setting<u32>,
+    /// The file with the key that seals stored credentials; made when it is not there.
+    pub(crate) key_file: Setting<PathBuf>,
+    /// Whether targets may be reached by http and in private networks.
+    pub(crate) allow_private_targets: Setting<bool>,
 }
 
 /// What a configuration file may hold.
 #[derive(Debug, Default, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the keys")]
 #[serde(deny_unknown_fields)]
 struct File {
     store: Option<String>,
@@ -68,6 +73,8 @@ struct File {
     #[serde(default)]
     regions: BTreeMap<String, String>,
     rate: Option<u32>,
+    key_file: Option<String>,
+    allow_private_targets: Option<bool>,
 }
 
 impl Config {
@@ -121,6 +128,17 @@ impl Config {
             file.rate.map(|rate| rate.to_string()),
             || rollcall_web::limits::TOKEN_RATE.to_string(),
         );
+        let store: Setting<Location> = store.parse("store")?;
+        let key_file = layers.pick(("", None), "ROLLCALL_KEY_FILE", file.key_file, || {
+            let Location::Sqlite(path) = &store.value;
+            format!("{}.key", path.display())
+        });
+        let allow_private_targets = layers.pick(
+            ("", None),
+            "ROLLCALL_ALLOW_PRIVATE_TARGETS",
+            file.allow_private_targets.map(|allow| allow.to_string()),
+            || "false".into(),
+        );
         let regions = file
             .regions
             .into_iter()
@@ -131,7 +149,7 @@ impl Config {
             _ => Source::Default,
         };
         Ok(Self {
-            store: store.parse("store")?,
+            store,
             listen,
             public_url: public_url.try_map("public_url", |text| url_of(&text))?,
             region: region.parse("region")?,
@@ -143,6 +161,15 @@ impl Config {
                 Ok(rate) if rate > 0 => Ok(rate),
                 _ => anyhow::bail!("`{text}` is not a number of requests per second"),
             })?,
+            key_file: key_file.parse("key_file")?,
+            allow_private_targets: allow_private_targets.try_map(
+                "allow_private_targets",
+                |text| match text.as_str() {
+                    "true" | "1" => Ok(true),
+                    "false" | "0" => Ok(false),
+                    _ => anyhow::bail!("`{text}` is neither true nor false"),
+                },
+            )?,
         })
     }
 
@@ -168,6 +195,16 @@ impl Config {
             row("region", self.region.value.to_string(), &self.region.source),
             row("regions", regions.join(" "), &self.regions.source),
             row("rate", self.rate.value.to_string(), &self.rate.source),
+            row(
+                "key_file",
+                self.key_file.value.display().to_string(),
+                &self.key_file.source,
+            ),
+            row(
+                "allow_private_targets",
+                self.allow_private_targets.value.to_string(),
+                &self.allow_private_targets.source,
+            ),
         ]
     }
 }
@@ -243,7 +280,9 @@ fn read_file(path: &Path) -> anyhow::Result<File> {
             path.display(),
             error.to_string().trim_end()
         ))
-        .hint("the keys are store, listen, public_url, region, regions and rate")
+        .hint(
+            "the keys are store, listen, public_url, region, regions, rate, key_file and allow_private_targets",
+        )
         .into()
     })
 }

@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod config;
+mod key;
 mod outcome;
 mod printer;
 mod runtime;

@@ -9,6 +9,7 @@ use rollcall_scim::schema::Registry;
 use rollcall_store::Store;
 
 use crate::config::Config;
+use crate::key;
 
 /// Opens the store and puts the use cases on it.
 pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
@@ -20,11 +21,14 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         limits: Limits::default(),
     };
     let registry = Arc::new(Registry::standard());
+    let randomness = SystemRandomness::default();
+    let sealer = key::sealer(&config.key_file.value, &randomness)?;
     Ok(App::new(
         store,
         Arc::new(SystemClock),
-        Arc::new(SystemRandomness::default()),
+        Arc::new(randomness),
         registry,
+        sealer,
         settings,
     ))
 }

@@ -40,6 +40,11 @@ impl Context {
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
     }
+
+    /// Returns who asked.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
 }
 
 /// Which version of an object a caller is ready to change.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rollcall_app::App;
-use rollcall_app::directory::{Context, Query, Wanted};
+use rollcall_app::directory::{Query, Wanted};
 use rollcall_app::transfer::{Listed, NotImported};
 use rollcall_connect::files::{self, Record};
 use rollcall_model::{Kind, ResourceId};
@@ -36,11 +36,7 @@ pub(crate) async fn import(
         .map(|path| records(&app, Kind::Group, path))
         .transpose()?
         .unwrap_or_default();
-    let context = Context::new(
-        app.store().tenant(organisation.id),
-        app.command_origin(),
-        None,
-    );
+    let context = app.command_context(organisation.id);
     match app.import(&context, users, groups).await {
         Ok(report) if as_json => printer::json(&json!({
             "created": report.created, "updated": report.updated, "unchanged": report.unchanged,
@@ -130,11 +126,7 @@ fn mistakes(mistakes: Vec<(String, u64, String)>) -> anyhow::Error {
 pub(crate) async fn export(config: &Config, command: &Export) -> anyhow::Result<Exit> {
     let app = runtime::app(config).await?;
     let organisation = app.organisation(&command.org).await?;
-    let context = Context::new(
-        app.store().tenant(organisation.id),
-        app.command_origin(),
-        None,
-    );
+    let context = app.command_context(organisation.id);
     for kind in [Kind::User, Kind::Group] {
         let mut after: Option<ResourceId> = None;
         loop {

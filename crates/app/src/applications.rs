@@ -1,0 +1,340 @@
+//! Enterprise applications: created, configured, given credentials, assigned, started, restarted.
+//!
+//! **Is:** what an administrator of the directory side does before a cycle can run. **Is not:** the cycle; `rollcall-engine` runs it.
+
+use jiff::Timestamp;
+use rollcall_model::application::{Application, Assignment, Target};
+use rollcall_model::{ApplicationId, JobState, Kind, ResourceId, Secret};
+use rollcall_store::{NewAudit, Writer};
+use rollcall_sync::rules::Rules;
+use serde_json::{Value, json};
+
+use crate::directory::{self, Context};
+use crate::{App, Failure};
+
+/// How many links are looked at in one read.
+const LINKS: u64 = 1_000;
+
+/// An application as a cycle needs it.
+#[derive(Debug)]
+pub struct Configured {
+    /// The application.
+    pub application: Application,
+    /// The credential of its target; absent: none was entered.
+    pub token: Option<Secret>,
+    /// Who is assigned.
+    pub assignments: Vec<Assignment>,
+    /// What the last cycle left.
+    pub job: JobState,
+}
+
+impl App {
+    /// Adds an application with the default mappings, switched off.
+    pub async fn create_application(
+        &self,
+        context: &Context,
+        name: String,
+    ) -> Result<Application, Failure> {
+        let now = self.now();
+        let id = ApplicationId::new(now, &**self.randomness());
+        let application = Application::new(id, name, now);
+        let created = application.clone();
+        let detail = json!({"name": application.name});
+        self.on_application(context, id, "application.created", detail, move |writer| {
+            writer.save_application(&created)
+        })
+        .await?;
+        Ok(application)
+    }
+
+    /// Lists an organisation's applications in order of creation.
+    pub async fn applications(&self, context: &Context) -> Result<Vec<Application>, Failure> {
+        context
+            .tenant()
+            .read(|reader| Ok(reader.applications()?))
+            .await
+    }
+
+    /// Returns an application with everything that a cycle needs.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`]; [`Failure::Internal`] when its credential was sealed with another key.
+    pub async fn configured(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+    ) -> Result<Configured, Failure> {
+        let (application, sealed, assignments, job) = context
+            .tenant()
+            .read::<_, Failure, _>(move |reader| {
+                let application = reader.application(id)?.ok_or_else(|| missing(id))?;
+                let sealed = reader.sealed_secret(id)?;
+                Ok((
+                    application,
+                    sealed,
+                    reader.assignments(id)?,
+                    reader.job(id)?,
+                ))
+            })
+            .await?;
+        let token = match sealed {
+            Some(sealed) => Some(
+                self.sealer()
+                    .open(&place(context, id), &sealed)
+                    .map_err(|error| Failure::Internal(Box::new(error)))?,
+            ),
+            None => None,
+        };
+        Ok(Configured {
+            application,
+            token,
+            assignments,
+            job,
+        })
+    }
+
+    /// Sets where an application lives and the credential for it. Both together: a credential never goes to an address that it
+    /// was not entered for.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`].
+    pub async fn set_credentials(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        tenant_url: String,
+        token: &Secret,
+    ) -> Result<(), Failure> {
+        let sealed = self
+            .sealer()
+            .seal(&place(context, id), token, &**self.randomness());
+        let detail = json!({"tenant_url": tenant_url});
+        self.on_application(
+            context,
+            id,
+            "application.credentials",
+            detail,
+            move |writer| {
+                if let Some(mut application) = writer.application(id)? {
+                    application.target = Some(Target { tenant_url });
+                    writer.save_application(&application)?;
+                    writer.save_sealed_secret(id, Some(&sealed))?;
+                }
+                Ok(())
+            },
+        )
+        .await
+    }
+
+    /// Changes an application's configuration: mappings, scope, mode, status, settings.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`]; [`Failure::Configuration`] with every mistake in the mappings.
+    pub async fn configure(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        change: impl FnOnce(&mut Application) + Send + 'static,
+    ) -> Result<Application, Failure> {
+        let now = self.now();
+        let origin = context.origin().clone();
+        context
+            .tenant()
+            .write(move |writer| {
+                let mut application = writer.application(id)?.ok_or_else(|| missing(id))?;
+                change(&mut application);
+                application.id = id;
+                Rules::compile(&application).map_err(Failure::Configuration)?;
+                writer.save_application(&application)?;
+                let detail = json!({
+                    "status": application.status, "mode": application.mode, "scope": application.scope,
+                });
+                let entry = NewAudit {
+                    origin,
+                    action: "application.configured",
+                    object: id.to_string(),
+                    detail,
+                };
+                writer.append_audit(now, &entry)?;
+                Ok(application)
+            })
+            .await
+    }
+
+    /// Assigns a person or a group to an application.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] for the application, the person or the group.
+    pub async fn assign(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        kind: Kind,
+        principal: ResourceId,
+    ) -> Result<(), Failure> {
+        let since = self.now();
+        self.check_principal(context, kind, principal).await?;
+        let detail = json!({"principal": principal, "kind": kind});
+        self.on_application(context, id, "application.assigned", detail, move |writer| {
+            let assignment = Assignment {
+                kind,
+                principal,
+                since,
+            };
+            writer.assign(id, &assignment)
+        })
+        .await
+    }
+
+    /// Ends an assignment.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] for the application.
+    pub async fn unassign(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        kind: Kind,
+        principal: ResourceId,
+    ) -> Result<(), Failure> {
+        let detail = json!({"principal": principal, "kind": kind});
+        self.on_application(
+            context,
+            id,
+            "application.unassigned",
+            detail,
+            move |writer| writer.unassign(id, kind, principal).map(drop),
+        )
+        .await
+    }
+
+    /// Makes the next cycle an initial one: the watermark, the waiting times of failures and the quarantine are forgotten, the links are
+    /// kept.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] for the application.
+    pub async fn restart(&self, context: &Context, id: ApplicationId) -> Result<(), Failure> {
+        let now = self.now();
+        self.on_application(
+            context,
+            id,
+            "application.restarted",
+            json!({}),
+            move |writer| {
+                let mut job = writer.job(id)?;
+                job.watermark = None;
+                job.quarantine = None;
+                writer.save_job(id, &job)?;
+                for kind in [Kind::User, Kind::Group] {
+                    forget_waiting(writer, id, kind, now)?;
+                }
+                Ok(())
+            },
+        )
+        .await
+    }
+
+    /// Allows the next cycle so many deletions, in place of the guard's limit.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] for the application.
+    pub async fn allow_deletions(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        count: u64,
+    ) -> Result<(), Failure> {
+        let detail = json!({"count": count});
+        self.on_application(
+            context,
+            id,
+            "application.deletions_allowed",
+            detail,
+            move |writer| {
+                let mut job = writer.job(id)?;
+                job.allowed_deletions = Some(count);
+                job.quarantine = None;
+                writer.save_job(id, &job)
+            },
+        )
+        .await
+    }
+
+    async fn check_principal(
+        &self,
+        context: &Context,
+        kind: Kind,
+        principal: ResourceId,
+    ) -> Result<(), Failure> {
+        let raw = context
+            .tenant()
+            .read::<_, Failure, _>(move |reader| Ok(reader.raw(kind, principal)?))
+            .await?;
+        raw.map(drop)
+            .ok_or_else(|| directory::missing(kind, principal))
+    }
+
+    /// Changes something about an application, with its audit entry.
+    async fn on_application(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        action: &'static str,
+        detail: Value,
+        change: impl FnOnce(&mut dyn Writer) -> Result<(), rollcall_store::Error> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let now = self.now();
+        let entry = NewAudit {
+            origin: context.origin().clone(),
+            action,
+            object: id.to_string(),
+            detail,
+        };
+        context
+            .tenant()
+            .write(move |writer| {
+                if action != "application.created" && writer.application(id)?.is_none() {
+                    return Err(missing(id));
+                }
+                change(writer)?;
+                writer.append_audit(now, &entry)?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn forget_waiting(
+    writer: &mut dyn Writer,
+    id: ApplicationId,
+    kind: Kind,
+    now: Timestamp,
+) -> Result<(), rollcall_store::Error> {
+    let mut after = None;
+    loop {
+        let links = writer.links_needing_attention(id, kind, after, LINKS)?;
+        let Some(last) = links.last() else {
+            return Ok(());
+        };
+        after = Some(last.object);
+        for mut link in links {
+            if let Some(failure) = &mut link.failure {
+                failure.next_attempt = now;
+                writer.save_link(&link)?;
+            }
+        }
+    }
+}
+
+/// What a sealed credential is bound to.
+fn place(context: &Context, id: ApplicationId) -> Vec<u8> {
+    let organisation = context.tenant().organisation();
+    [organisation.as_bytes().as_slice(), id.as_bytes()].concat()
+}
+
+fn missing(id: ApplicationId) -> Failure {
+    Failure::Missing {
+        noun: "application",
+        id: id.to_string(),
+    }
+}
