@@ -34,7 +34,7 @@ pub struct Link {
     /// The references that were exported, by target attribute.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub references: BTreeMap<String, Reference>,
-    /// Whether a reference waits for the object that it points to.
+    /// Whether a reference waits for the object that it points to, or a group for its members.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waiting: bool,
     /// What went wrong last; absent: nothing.

@@ -39,6 +39,9 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Shows the main job with nothing to set up: a directory is provisioned into an application, over real HTTP
+    #[command(after_help = "Example: rollcall demo --once --users 20000")]
+    Demo(Demo),
     /// Runs the SCIM endpoint and the provisioning engine
     #[command(
         after_help = "Example: rollcall serve --listen 0.0.0.0:8080 --public-url https://rollcall.example.com"
@@ -80,6 +83,24 @@ pub(crate) struct Serve {
     /// The URL under which clients reach this server [default: http:// and the address] [env: ROLLCALL_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How many people the directory holds
+    #[arg(long, default_value_t = 500, value_name = "N")]
+    pub(crate) users: usize,
+    /// Where the receiving end listens [default: any free port of this machine]
+    #[arg(
+        long,
+        default_value = "127.0.0.1:0",
+        value_name = "ADDR",
+        hide_default_value = true
+    )]
+    pub(crate) listen: String,
+    /// Exit after the summary; the exit code tells whether both ends agree
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 #[derive(Debug, Subcommand)]

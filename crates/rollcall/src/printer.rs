@@ -9,6 +9,7 @@ use serde::Serialize;
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
+const BOLD: Style = Style::new().bold();
 
 /// Prints data: one line of stdout.
 pub(crate) fn data(text: &str) {
@@ -52,6 +53,16 @@ pub(crate) fn table_text<const N: usize>(
 /// Says something to the person at the terminal.
 pub(crate) fn say(text: &str) {
     anstream::eprintln!("{text}");
+}
+
+/// Says what the next part is about.
+pub(crate) fn title(text: &str) {
+    anstream::eprintln!("\n{BOLD}{text}{BOLD:#}");
+}
+
+/// Says more about it.
+pub(crate) fn detail(text: &str) {
+    anstream::eprintln!("    {text}");
 }
 
 /// Says that something is good.

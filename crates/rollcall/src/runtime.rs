@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use rollcall_app::{App, Settings, SystemRandomness};
+use rollcall_connect::client::Client;
+use rollcall_connect::guard::Reach;
 use rollcall_model::SystemClock;
 use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::Registry;
@@ -31,4 +33,14 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         sealer,
         settings,
     ))
+}
+
+/// Makes the client for everything that goes out.
+pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
+    let reach = if config.allow_private_targets.value {
+        Reach::Anywhere
+    } else {
+        Reach::Public
+    };
+    Ok(Client::new(reach)?)
 }

@@ -814,6 +814,8 @@ pub async fn links_and_exported_members_are_kept_apart_by_application(store: Sto
     tenant
         .read::<_, Error, _>(move |reader| {
             assert_eq!(reader.applications()?.len(), 2);
+            assert_eq!(reader.linked(one)?, 1);
+            assert_eq!(reader.linked(other)?, 0);
             assert_eq!(reader.linked_to(one, Kind::User, "t1")?, Some(ann));
             assert_eq!(reader.linked_to(other, Kind::User, "t1")?, None);
             assert!(reader.link(other, Kind::User, ann)?.is_none());

@@ -227,6 +227,8 @@ pub trait ReadJobs {
         after: Option<ResourceId>,
         count: u64,
     ) -> Result<Vec<Link>, Error>;
+    /// Counts the objects that have a counterpart in the target.
+    fn linked(&self, id: ApplicationId) -> Result<u64, Error>;
     /// Returns the object that is linked to this target object.
     fn linked_to(
         &self,

@@ -264,7 +264,7 @@ impl<'r> Task<'r> {
         object: &'r SourceObject,
         link: Link,
         entitlement: Entitlement,
-        surroundings: &mut Surroundings<'_>,
+        surroundings: &Surroundings<'_>,
     ) -> Self {
         let mut task = Self {
             rules,
@@ -281,7 +281,7 @@ impl<'r> Task<'r> {
         task
     }
 
-    fn begin(&mut self, surroundings: &mut Surroundings<'_>) {
+    fn begin(&mut self, surroundings: &Surroundings<'_>) {
         let target_id = self.link.target_id.clone();
         match self.entitlement {
             Entitlement::Entitled => match self.map(false, surroundings) {
@@ -319,7 +319,7 @@ impl<'r> Task<'r> {
         }
     }
 
-    fn begin_leaving(&mut self, target_id: Option<String>, surroundings: &mut Surroundings<'_>) {
+    fn begin_leaving(&mut self, target_id: Option<String>, surroundings: &Surroundings<'_>) {
         if self.entitlement == Entitlement::OutOfScope && self.rules.keeps_who_leaves {
             if target_id.is_some() {
                 self.link.state = LinkState::Released;
@@ -389,7 +389,7 @@ impl<'r> Task<'r> {
     fn map(
         &self,
         is_soft_deleted: bool,
-        surroundings: &mut Surroundings<'_>,
+        surroundings: &Surroundings<'_>,
     ) -> Result<Wish, Unmappable> {
         Wish::of(self.rules, self.object, is_soft_deleted, surroundings)
     }

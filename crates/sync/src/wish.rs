@@ -4,7 +4,8 @@
 //! mistaken for one that is absent.
 
 use jiff::Timestamp;
-use rollcall_expression::{Context, Outcome, Randomness, Taken, Value as Result_};
+use rollcall_expression::{Context, Outcome, Taken};
+use rollcall_model::Randomness;
 use rollcall_model::mapping::{Apply, Nulls};
 use rollcall_model::provisioning::{ModifiedProperty, REDACTED};
 use serde_json::{Map, Value, json};
@@ -55,8 +56,17 @@ pub enum Unmappable {
 pub struct Surroundings<'a> {
     /// The time.
     pub now: Timestamp,
-    /// A source of random numbers, seeded for this object.
-    pub randomness: &'a mut dyn Randomness,
+    /// A source of random numbers that is fit for passwords.
+    pub randomness: &'a dyn Randomness,
+}
+
+/// Lends the source of random numbers to an expression.
+struct Lent<'a>(&'a dyn Randomness);
+
+impl rollcall_expression::Randomness for Lent<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
+    }
 }
 
 impl Wish {
@@ -68,7 +78,7 @@ impl Wish {
         rules: &ObjectRules,
         object: &SourceObject,
         is_soft_deleted: bool,
-        surroundings: &mut Surroundings<'_>,
+        surroundings: &Surroundings<'_>,
     ) -> Result<Self, Unmappable> {
         let mut attributes = object.attributes.clone();
         attributes.insert("IsSoftDeleted".into(), Value::Bool(is_soft_deleted));
@@ -197,7 +207,7 @@ impl Wish {
 fn evaluate(
     rule: &Rule,
     attributes: &Map<String, Value>,
-    surroundings: &mut Surroundings<'_>,
+    surroundings: &Surroundings<'_>,
 ) -> Result<Option<(Value, bool)>, Unmappable> {
     let expression = match &rule.source {
         Compiled::Attribute(name) => {
@@ -211,13 +221,14 @@ fn evaluate(
         Compiled::Expression(expression) => expression,
     };
     let attribute = || rule.target.to_string();
+    let mut randomness = Lent(surroundings.randomness);
     let mut context = Context {
         now: surroundings.now,
-        randomness: surroundings.randomness,
+        randomness: &mut randomness,
         taken: &|_| Taken::No,
     };
     match expression.evaluate(attributes, &mut context) {
-        Ok(Outcome::Value(value)) => Ok(Some((json_of(&value), expression.is_redacted()))),
+        Ok(Outcome::Value(value)) => Ok(Some((value.to_json(), expression.is_redacted()))),
         Ok(Outcome::Ignore) => Ok(None),
         Ok(Outcome::SkipObject) => Err(Unmappable::LeftOut {
             attribute: attribute(),
@@ -232,10 +243,6 @@ fn evaluate(
             reason: failure.mistake().message,
         }),
     }
-}
-
-fn json_of(value: &Result_) -> Value {
-    value.to_json()
 }
 
 /// Tells whether the target holds a value already. Text is compared without regard to case unless the attribute is exact; a

@@ -10,7 +10,8 @@ use super::Context;
 use crate::{App, Failure};
 
 impl App {
-    pub(crate) fn resource_type(&self, kind: Kind) -> &ResourceType {
+    /// Returns the resource type of a kind of object, with the schemas in force.
+    pub fn resource_type(&self, kind: Kind) -> &ResourceType {
         match kind {
             Kind::User => self.registry().user(),
             Kind::Group => self.registry().group(),

@@ -4,7 +4,7 @@ mod admin;
 mod config;
 mod doctor;
 mod org;
-mod serve;
+pub(crate) mod serve;
 mod token;
 mod transfer;
 
@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         .build()?;
     runtime.block_on(async {
         match command {
+            Command::Demo(demo) => crate::demo::run(&config, &demo).await,
             Command::Serve(_) => serve::run(&config).await,
             Command::Org(org) => org::run(&config, org, common.json).await,
             Command::Admin(admin) => admin::run(&config, admin, common.json).await,

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use rollcall_app::App;
 use rollcall_endpoint::Endpoint;
+use rollcall_engine::Engine;
 use rollcall_web::rates::Rates;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -34,7 +35,13 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
     let app = runtime::app(&config).await?;
     let _only_server = app.store().claim_server()?;
     let rates = NonZeroU32::new(config.rate.value).map_or_else(Rates::default, Rates::new);
-    let served = start(app, listener, rates).await?;
+    let engine = Engine::new(app.clone(), runtime::client(&config)?);
+    let serving = Serving {
+        app,
+        engine: Some(engine),
+        rates,
+    };
+    let served = start(serving, listener).await?;
     printer::say(&format!(
         "rollcall serves {} on {}",
         config.store.value, served.address
@@ -78,8 +85,18 @@ pub(crate) async fn bind(listen: &str) -> anyhow::Result<TcpListener> {
     Ok(TcpListener::bind(listen).await.map_err(refused)?)
 }
 
+/// What a server serves.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) app: App,
+    /// Runs the cycles that are due; absent: none is run.
+    pub(crate) engine: Option<Engine>,
+    pub(crate) rates: Rates,
+}
+
 /// Starts the server.
-pub(crate) async fn start(app: App, listener: TcpListener, rates: Rates) -> anyhow::Result<Served> {
+pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Result<Served> {
+    let Serving { app, engine, rates } = serving;
     let address = listener.local_addr()?;
     let rates = Arc::new(rates);
     let endpoint = Endpoint::new(app.clone(), Arc::clone(&rates))
@@ -95,11 +112,17 @@ pub(crate) async fn start(app: App, listener: TcpListener, rates: Rates) -> anyh
         router,
         stop.clone().cancelled_owned(),
     ));
-    let forgetting = tokio::spawn(forget(rates, stop.clone()));
+    let mut tasks = vec![server, tokio::spawn(forget(rates, stop.clone()))];
+    if let Some(engine) = engine {
+        tasks.push(tokio::spawn(rollcall_engine::schedule::run(
+            engine,
+            stop.clone(),
+        )));
+    }
     Ok(Served {
         address,
         stop,
-        tasks: vec![server, forgetting],
+        tasks,
     })
 }
 
@@ -112,7 +135,8 @@ async fn forget(rates: Arc<Rates>, stop: CancellationToken) {
     }
 }
 
-async fn stop_signal() -> std::io::Result<()> {
+/// Waits for Ctrl-C or SIGTERM.
+pub(crate) async fn stop_signal() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {

@@ -110,6 +110,16 @@ impl ReadJobs for Tenant<'_> {
         )
     }
 
+    fn linked(&self, id: ApplicationId) -> Result<u64, Error> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT count(*) FROM links WHERE org = ?1 AND application = ?2 AND target_id IS NOT NULL",
+            )?
+            .query_row(params![self.org(), blob(id)], |row| row.get::<_, i64>(0))?
+            .unsigned_abs())
+    }
+
     fn linked_to(
         &self,
         id: ApplicationId,

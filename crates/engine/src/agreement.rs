@@ -1,0 +1,320 @@
+//! Whether both ends agree: every object of the target compared with what it should be, however it came to be so.
+//!
+//! The comparison reads the whole target and the whole directory. It uses neither the digests nor the log of the cycles; only the links say
+//! which is whose counterpart, and a counterpart that is missing or superfluous is a difference.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use rollcall_app::directory::Context;
+use rollcall_model::{ApplicationId, Kind, ResourceId};
+use rollcall_sync::target_path::TargetPath;
+use rollcall_sync::task::Entitlement;
+use rollcall_sync::wish::{Surroundings, Wish};
+use serde_json::{Map, Value};
+
+use crate::directory::{self, Known};
+use crate::objects::next_page;
+use crate::survey::Candidates;
+use crate::work::{PAGE, Work};
+use crate::{Engine, Error, Watch};
+
+/// How many differences are described; the others are counted.
+const DESCRIBED: usize = 20;
+/// How many resources of the target are read at once.
+const TARGET_PAGE: u64 = 200;
+
+/// What a comparison of both ends found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Agreement {
+    /// People who should be in use in the target, and are as they should be.
+    pub users: u64,
+    /// Groups likewise.
+    pub groups: u64,
+    /// Memberships that both ends have.
+    pub memberships: u64,
+    /// People and groups of the target that this application does not manage.
+    pub others: u64,
+    /// How many differences there are.
+    pub differing: u64,
+    /// The first of them, for people.
+    pub differences: Vec<String>,
+}
+
+impl Agreement {
+    /// Tells whether both ends agree object by object.
+    pub fn holds(&self) -> bool {
+        self.differing == 0
+    }
+
+    fn differs(&mut self, description: String) {
+        self.differing += 1;
+        if self.differences.len() < DESCRIBED {
+            self.differences.push(description);
+        }
+    }
+}
+
+impl Engine {
+    /// Compares both ends of an application.
+    ///
+    /// # Errors
+    /// [`Error`] when one of them cannot be read to its end.
+    pub async fn compare(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+    ) -> Result<Agreement, Error> {
+        let configured = self.app.configured(context, application).await?;
+        let work = Work::prepare(self, context, configured, Watch::default()).await?;
+        let mut agreement = Agreement::default();
+        for kind in [Kind::User, Kind::Group] {
+            if work.rules.of(kind).enabled {
+                let seen = target_side(&work, kind, &mut agreement).await?;
+                source_side(&work, kind, &seen, &mut agreement).await?;
+            }
+        }
+        Ok(agreement)
+    }
+}
+
+/// Reads the target; returns the objects of the source whose counterparts were there.
+async fn target_side(
+    work: &Arc<Work>,
+    kind: Kind,
+    agreement: &mut Agreement,
+) -> Result<HashSet<ResourceId>, Error> {
+    let mut seen = HashSet::new();
+    let mut start = 1;
+    loop {
+        let page = work
+            .target
+            .page(kind, start, TARGET_PAGE)
+            .await
+            .map_err(|trouble| Error::Stopped {
+                reason: rollcall_model::provisioning::QuarantineReason::Unknown,
+                message: trouble.message,
+            })?;
+        let read = page.resources.len() as u64;
+        for resource in page.resources {
+            match counterpart(work, kind, &resource).await? {
+                None => agreement.others += 1,
+                Some(known) => {
+                    if !seen.insert(known.object.id) {
+                        agreement.differs(format!("{} is in the target twice", name(&known)));
+                    }
+                    compare(work, &known, &resource, agreement).await?;
+                }
+            }
+        }
+        start += read;
+        if read == 0 || start > page.total {
+            return Ok(seen);
+        }
+    }
+}
+
+async fn counterpart(
+    work: &Arc<Work>,
+    kind: Kind,
+    resource: &Map<String, Value>,
+) -> Result<Option<Known>, Error> {
+    let Some(target_id) = resource
+        .get("id")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+    else {
+        return Ok(None);
+    };
+    let inner = Arc::clone(work);
+    work.tenant
+        .read(move |reader| {
+            let (application, assigned) = (inner.application, &inner.assigned);
+            let Some(id) = reader.linked_to(application, kind, &target_id)? else {
+                return Ok(None);
+            };
+            Ok(Some(directory::known(
+                reader,
+                application,
+                assigned,
+                kind,
+                id,
+            )?))
+        })
+        .await
+}
+
+/// Compares one counterpart with what it should be.
+async fn compare(
+    work: &Arc<Work>,
+    known: &Known,
+    resource: &Map<String, Value>,
+    agreement: &mut Agreement,
+) -> Result<(), Error> {
+    let object = &known.object;
+    let rules = work.rules.of(object.kind);
+    let entitlement = work.entitlement(object);
+    if entitlement == Entitlement::Gone
+        || (object.kind == Kind::Group && entitlement != Entitlement::Entitled)
+    {
+        agreement.differs(format!("{} should not be in the target", name(known)));
+        return Ok(());
+    }
+    let is_entitled = entitlement == Entitlement::Entitled;
+    let surroundings = Surroundings {
+        now: work.app.now(),
+        randomness: &**work.app.randomness(),
+    };
+    let wish = match Wish::of(rules, object, !is_entitled, &surroundings) {
+        Ok(wish) => wish,
+        Err(unmappable) => {
+            agreement.differs(format!("{}: {unmappable}", name(known)));
+            return Ok(());
+        }
+    };
+    if !is_entitled {
+        let is_off = resource.get("active") == Some(&Value::Bool(false));
+        if !is_off {
+            agreement.differs(format!("{} should be switched off", name(known)));
+        }
+        return Ok(());
+    }
+    let (_, mut differing) = wish.changes(rules, resource);
+    let mut described: Vec<String> = differing
+        .drain(..)
+        .map(|property| {
+            format!(
+                "{} is {:?}, should be {:?}",
+                property.display_name, property.old_value, property.new_value
+            )
+        })
+        .collect();
+    for (path, attribute) in &rules.references {
+        let wanted = object
+            .reference(attribute)
+            .map(|reference| reference.object);
+        let wanted = target_id(work, Kind::User, wanted).await?;
+        let there = reference(path, resource);
+        if wanted != there {
+            described.push(format!("{path} is {there:?}, should be {wanted:?}"));
+        }
+    }
+    if described.is_empty() {
+        match object.kind {
+            Kind::User => agreement.users += 1,
+            Kind::Group => agreement.groups += 1,
+        }
+    } else {
+        agreement.differs(format!("{}: {}", name(known), described.join("; ")));
+    }
+    if object.kind == Kind::Group && rules.members {
+        members(work, known, agreement).await?;
+    }
+    Ok(())
+}
+
+/// Compares the members of a group.
+async fn members(work: &Arc<Work>, known: &Known, agreement: &mut Agreement) -> Result<(), Error> {
+    let Some(id) = known.link.as_ref().and_then(|link| link.target_id.clone()) else {
+        return Ok(());
+    };
+    let there = work
+        .target
+        .members(&id)
+        .await
+        .map_err(|trouble| Error::Stopped {
+            reason: rollcall_model::provisioning::QuarantineReason::Unknown,
+            message: trouble.message,
+        })?;
+    let there: BTreeSet<String> = there.into_iter().collect();
+    let (inner, group) = (Arc::clone(work), known.object.id);
+    let wanted = work
+        .tenant
+        .read::<_, Error, _>(move |reader| {
+            let (mut wanted, mut after) = (BTreeSet::new(), None);
+            loop {
+                let members = reader.members(group, after, PAGE)?;
+                let Some(last) = members.last() else {
+                    return Ok(wanted);
+                };
+                after = Some(last.id);
+                for member in members {
+                    let link = reader.link(inner.application, member.kind, member.id)?;
+                    wanted.extend(
+                        link.filter(rollcall_model::Link::is_active)
+                            .and_then(|link| link.target_id),
+                    );
+                }
+            }
+        })
+        .await?;
+    agreement.memberships += wanted.intersection(&there).count() as u64;
+    let (missing, superfluous) = (
+        wanted.difference(&there).count(),
+        there.difference(&wanted).count(),
+    );
+    if missing + superfluous > 0 {
+        agreement.differs(format!(
+            "{}: {missing} members are missing, {superfluous} are too many",
+            name(known)
+        ));
+    }
+    Ok(())
+}
+
+/// Reads the directory: who should be in the target and was not seen there?
+async fn source_side(
+    work: &Arc<Work>,
+    kind: Kind,
+    seen: &HashSet<ResourceId>,
+    agreement: &mut Agreement,
+) -> Result<(), Error> {
+    let surroundings = Surroundings {
+        now: work.app.now(),
+        randomness: &**work.app.randomness(),
+    };
+    let mut after = None;
+    while let Some(page) = next_page(work, &Candidates::Whole, kind, &mut after).await? {
+        for known in page {
+            let object = &known.object;
+            let is_wanted = work.entitlement(object) == Entitlement::Entitled
+                && Wish::of(work.rules.of(kind), object, false, &surroundings)
+                    .is_ok_and(|wish| !wish.matching.is_empty());
+            if is_wanted && !seen.contains(&object.id) {
+                agreement.differs(format!("{} is not in the target", name(&known)));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn target_id(
+    work: &Arc<Work>,
+    kind: Kind,
+    object: Option<ResourceId>,
+) -> Result<Option<String>, Error> {
+    let (Some(object), application) = (object, work.application) else {
+        return Ok(None);
+    };
+    work.tenant
+        .read(move |reader| {
+            let link = reader.link(application, kind, object)?;
+            Ok(link
+                .filter(rollcall_model::Link::is_active)
+                .and_then(|link| link.target_id))
+        })
+        .await
+}
+
+/// Reads a reference in the target: an object with a value, or the id alone.
+fn reference(path: &TargetPath, resource: &Map<String, Value>) -> Option<String> {
+    let found = path.find(resource)?;
+    let id = found.get("value").unwrap_or(found).as_str()?;
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+fn name(known: &Known) -> String {
+    let object = &known.object;
+    let name = object.sign_in_name().or_else(|| object.display_name());
+    name.map_or_else(|| object.id.to_string(), |name| format!("`{name}`"))
+}

@@ -1,0 +1,194 @@
+//! A cycle from its beginning to its end.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use rollcall_app::directory::Context;
+use rollcall_model::provisioning::{
+    CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
+};
+use rollcall_model::{ApplicationId, CycleId, Kind};
+use rollcall_store::Tenant;
+use rollcall_sync::guard::Verdict;
+
+use crate::survey::{self, Survey};
+use crate::work::{Tally, Work};
+use crate::{Engine, Error, Watch, memberships, objects, references};
+
+/// The pause of a job after its first failure; it doubles.
+const QUARANTINE: SignedDuration = SignedDuration::from_mins(5);
+/// The longest pause of a job in quarantine.
+const LONGEST_QUARANTINE: SignedDuration = SignedDuration::from_hours(24);
+
+impl Engine {
+    /// Runs one cycle of an application: an initial one when there was none, when it was restarted, or when its rules or assignments
+    /// changed; otherwise an incremental one, which reads what changed. It begins with the deactivations.
+    ///
+    /// What stands in the way of the whole cycle is reported as its outcome, and puts the job into quarantine.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] and [`Error::Failed`]: then the state of the job is untouched, and the next cycle goes on.
+    pub async fn run(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+        watch: Watch,
+    ) -> Result<CycleReport, Error> {
+        let configured = self.app.configured(context, application).await?;
+        let job = configured.job.clone();
+        let began = self.app.now();
+        let prepared = Work::prepare(self, context, configured, watch).await;
+        let (work, outcome) = match prepared {
+            Ok(work) => {
+                let outcome = perform(&work, &job).await;
+                (Some(work), outcome)
+            }
+            Err(error) => (None, Err(error)),
+        };
+        let tally = work.as_ref().map(|work| work.tally()).unwrap_or_default();
+        let is_first = job.watermark.is_none();
+        let report = |outcome| CycleReport {
+            cycle: work.as_ref().map_or_else(
+                || CycleId::new(began, &**self.app.randomness()),
+                |work| work.cycle,
+            ),
+            kind: if is_first {
+                CycleKind::Initial
+            } else {
+                CycleKind::Incremental
+            },
+            began,
+            ended: self.app.now(),
+            outcome,
+            users: tally.users,
+            groups: tally.groups,
+            members_added: tally.members_added,
+            members_removed: tally.members_removed,
+        };
+        let ended = match (outcome, &work) {
+            (Ok(survey), Some(work)) => Ended::Complete {
+                watermark: survey.watermark,
+                basis: work.basis.clone(),
+                report: report(outcome_of(&tally)),
+            },
+            (Err(Error::Stopped { reason, message }), _) => {
+                Ended::Stopped(report(CycleOutcome::Stopped { reason, message }))
+            }
+            (Err(error), _) => return Err(error),
+            (Ok(_), None) => return Err(Error::Interrupted),
+        };
+        remember(context.tenant(), application, ended).await
+    }
+}
+
+/// Goes through the phases of a cycle.
+async fn perform(work: &Arc<Work>, job: &JobState) -> Result<Survey, Error> {
+    work.begin(Phase::Connecting, 0);
+    work.connect().await?;
+    work.begin(Phase::Reading, 0);
+    let survey = survey::survey(work, job).await?;
+    if let Verdict::Hold { leaving, limit } = survey.verdict {
+        objects::hold(work, &survey).await?;
+        let message = format!(
+            "{leaving} people or groups would be disabled or deleted, and {limit} may be: bring them back, or allow {leaving} deletions"
+        );
+        return Err(Error::Stopped {
+            reason: QuarantineReason::TooManyDeletes,
+            message,
+        });
+    }
+    work.begin(Phase::Leaving, survey.leaving.len() as u64);
+    objects::leave(work, &survey).await?;
+    work.begin(Phase::Writing, survey.total);
+    objects::bring_all(work, &survey, Kind::User).await?;
+    objects::bring_all(work, &survey, Kind::Group).await?;
+    references::bring_all(work).await?;
+    memberships::bring_all(work, &survey.candidates).await?;
+    work.begin(Phase::Finished, 0);
+    Ok(survey)
+}
+
+fn outcome_of(tally: &Tally) -> CycleOutcome {
+    if tally.users.failed + tally.groups.failed > 0 {
+        CycleOutcome::EntryLevelErrors
+    } else {
+        CycleOutcome::Succeeded
+    }
+}
+
+enum Ended {
+    Complete {
+        watermark: u64,
+        basis: String,
+        report: CycleReport,
+    },
+    Stopped(CycleReport),
+}
+
+/// Stores how a cycle ended. The state is read again in the same transaction: an administrator may have restarted the job meanwhile.
+async fn remember(
+    tenant: &Tenant,
+    application: ApplicationId,
+    ended: Ended,
+) -> Result<CycleReport, Error> {
+    tenant
+        .write(move |writer| {
+            let mut job = writer.job(application)?;
+            let report = match ended {
+                Ended::Complete {
+                    watermark,
+                    basis,
+                    report,
+                } => {
+                    job.watermark = Some(watermark);
+                    job.basis = Some(basis);
+                    job.quarantine = None;
+                    job.allowed_deletions = None;
+                    if !report.has_exports() {
+                        job.steady_since.get_or_insert(report.ended);
+                    }
+                    job.last_complete = Some(report.clone());
+                    report
+                }
+                Ended::Stopped(report) => {
+                    if let CycleOutcome::Stopped { reason, message } = &report.outcome {
+                        let before = job.quarantine.take();
+                        let quarantine = quarantine(before, *reason, message.clone(), report.ended);
+                        job.quarantine = Some(quarantine);
+                    }
+                    report
+                }
+            };
+            job.last = Some(report.clone());
+            writer.save_job(application, &job)?;
+            Ok(report)
+        })
+        .await
+}
+
+fn quarantine(
+    before: Option<Quarantine>,
+    reason: QuarantineReason,
+    message: String,
+    now: Timestamp,
+) -> Quarantine {
+    let count = before
+        .as_ref()
+        .map_or(0, |before| before.count)
+        .saturating_add(1);
+    let pause = QUARANTINE
+        .checked_mul(1_i32.checked_shl(count.min(12) - 1).unwrap_or(1))
+        .map_or(LONGEST_QUARANTINE, |pause| pause.min(LONGEST_QUARANTINE));
+    // nothing but an administrator's word changes what the guard or the configuration says
+    let waits_for_word = matches!(
+        reason,
+        QuarantineReason::TooManyDeletes | QuarantineReason::InvalidConfiguration
+    );
+    Quarantine {
+        reason,
+        message,
+        since: before.map_or(now, |before| before.since),
+        count,
+        next_attempt: (!waits_for_word).then(|| now.saturating_add(pause).unwrap_or(now)),
+    }
+}

@@ -1,0 +1,107 @@
+//! Runs provisioning cycles.
+//!
+//! **Is:** the effects that the pure decisions of `rollcall-sync` ask for: reading our own directory as a source, asking and writing
+//! the target, remembering links and log entries, each in one small transaction; the schedule.
+//! **Is not:** decisions. What is to be done with an object is said by a [`rollcall_sync::task::Task`]; a plan asks the same one.
+//! **Start at** [`Engine::run`]; the phases of a cycle are in `cycle`, in order.
+//!
+//! INVARIANT: a link is stored after each write to the target, and the watermark moves only when every candidate was handled. A cycle
+//! that was killed anywhere is simply run again.
+
+mod agreement;
+mod cycle;
+mod directory;
+mod entry;
+mod memberships;
+mod objects;
+mod planning;
+mod references;
+pub mod schedule;
+mod survey;
+mod work;
+
+use rollcall_app::directory::Context;
+use rollcall_app::{App, Failure};
+use rollcall_connect::client::Client;
+use rollcall_model::ApplicationId;
+use rollcall_model::provisioning::{Phase, Progress, QuarantineReason};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use agreement::Agreement;
+
+/// Runs cycles for the applications of an installation.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    app: App,
+    client: Client,
+}
+
+/// Where a cycle tells how far it is, and where it is told to stop.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// How far it is.
+    pub progress: watch::Sender<Progress>,
+    /// Ends it after what is in flight; nothing is lost, the next cycle goes on.
+    pub interrupt: CancellationToken,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        let beginning = Progress {
+            phase: Phase::Connecting,
+            done: 0,
+            total: 0,
+        };
+        Self {
+            progress: watch::Sender::new(beginning),
+            interrupt: CancellationToken::new(),
+        }
+    }
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// The target or the configuration stands in the way.
+    #[error("{message}")]
+    Stopped {
+        /// What a job in quarantine is told to have.
+        reason: QuarantineReason,
+        /// The cause, for people.
+        message: String,
+    },
+    /// Our own side failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl From<rollcall_store::Error> for Error {
+    fn from(error: rollcall_store::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Engine {
+    /// Puts an engine on the use cases, with the client for what goes out.
+    pub fn new(app: App, client: Client) -> Self {
+        Self { app, client }
+    }
+
+    /// Tests the connection to an application's target with its stored credential.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] with the exact reason.
+    pub async fn test_connection(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+    ) -> Result<(), Error> {
+        let configured = self.app.configured(context, application).await?;
+        let work = work::Work::prepare(self, context, configured, Watch::default()).await?;
+        work.connect().await
+    }
+}

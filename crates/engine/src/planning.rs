@@ -1,0 +1,199 @@
+//! A plan: the same survey and the same tasks as a cycle's, stopped before the first write.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rollcall_app::directory::Context;
+use rollcall_model::link::Link;
+use rollcall_model::provisioning::Phase;
+use rollcall_model::{ApplicationId, Kind, ResourceId};
+use rollcall_store::Member;
+use rollcall_sync::guard::Verdict;
+use rollcall_sync::plan::{Plan, Planned};
+use rollcall_sync::task::{Decision, Entitlement, Step};
+
+use crate::directory::Known;
+use crate::memberships::{self, Walk};
+use crate::objects::{self, begin, find, next_page};
+use crate::survey::{Survey, survey};
+use crate::work::{WIDTH, Work, each};
+use crate::{Engine, Error, Watch};
+
+/// A plan being made.
+#[derive(Debug, Default)]
+struct Draft {
+    plan: Plan,
+    /// Whether objects that are looked at will be in use in the target afterwards.
+    in_use: HashMap<ResourceId, bool>,
+}
+
+impl Engine {
+    /// Makes a plan of an application's next cycle. Nothing is written, neither here nor in the target.
+    ///
+    /// # Errors
+    /// [`Error`], as when a cycle is run.
+    pub async fn plan(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+        watch: Watch,
+    ) -> Result<Plan, Error> {
+        let configured = self.app.configured(context, application).await?;
+        let job = configured.job.clone();
+        let work = Work::prepare(self, context, configured, watch).await?;
+        work.begin(Phase::Connecting, 0);
+        work.connect().await?;
+        work.begin(Phase::Reading, 0);
+        let survey = survey(&work, &job).await?;
+        work.begin(Phase::Writing, survey.total);
+        let draft = Arc::new(Mutex::new(Draft::default()));
+        let holds = matches!(survey.verdict, Verdict::Hold { .. });
+        for (kind, id) in &survey.leaving {
+            let known = objects::one(&work, *kind, *id).await?;
+            consider(&work, known, holds, &draft).await?;
+        }
+        for kind in [Kind::User, Kind::Group] {
+            all(&work, &survey, kind, &draft).await?;
+        }
+        compare_members(&work, &survey, &draft).await?;
+        let mut plan = std::mem::take(&mut locked(&draft).plan);
+        plan.sort();
+        Ok(plan)
+    }
+}
+
+async fn all(
+    work: &Arc<Work>,
+    survey: &Survey,
+    kind: Kind,
+    draft: &Arc<Mutex<Draft>>,
+) -> Result<(), Error> {
+    let mut after = None;
+    while let Some(page) = next_page(work, &survey.candidates, kind, &mut after).await? {
+        let rest: Vec<Known> = page
+            .into_iter()
+            .filter(|known| !survey.leaving.contains(&known.object.key()))
+            .collect();
+        each(work, rest, WIDTH, |work, known| {
+            let draft = Arc::clone(draft);
+            async move {
+                let is_foreign = known.link.is_none()
+                    && work.entitlement(&known.object) != Entitlement::Entitled;
+                if !is_foreign {
+                    consider(&work, known, false, &draft).await?;
+                }
+                work.advance(1);
+                Ok(())
+            }
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Takes the reading steps of an object's task.
+async fn consider(
+    work: &Arc<Work>,
+    known: Known,
+    holds: bool,
+    draft: &Mutex<Draft>,
+) -> Result<(), Error> {
+    let object = &known.object;
+    let mut task = begin(work, &known);
+    let (decision, reason, properties) = if holds {
+        let ending = task.hold();
+        (ending.decision, ending.reason, ending.properties)
+    } else {
+        loop {
+            match task.step() {
+                Step::Find { attribute, value } => {
+                    task.answer(find(work, object, &attribute, &value).await?);
+                }
+                Step::Get { id } => task.answer(work.target.get(object.kind, &id).await),
+                Step::Remember(_) | Step::Write(_) => {
+                    let (decision, properties) = task.prospect();
+                    break (decision, None, properties);
+                }
+                Step::End(ending) => break (ending.decision, ending.reason, ending.properties),
+            }
+        }
+    };
+    work.note(reason.as_ref().filter(|_| decision == Decision::Fail));
+    let name = object
+        .sign_in_name()
+        .or_else(|| object.display_name())
+        .map_or_else(|| object.id.to_string(), str::to_owned);
+    let was_in_use = known.link.as_ref().is_some_and(Link::is_active);
+    let in_use = match decision {
+        Decision::Create | Decision::Adopt | Decision::Update | Decision::Keep => true,
+        Decision::Delete | Decision::Disable => false,
+        Decision::Hold | Decision::Skip | Decision::Fail => was_in_use,
+    };
+    let mut draft = locked(draft);
+    draft.in_use.insert(object.id, in_use);
+    draft.plan.add(Planned {
+        kind: object.kind,
+        object: object.id,
+        name,
+        decision,
+        reason: reason.map(|trouble| trouble.message),
+        properties,
+    });
+    Ok(())
+}
+
+/// Counts the memberships that would change.
+async fn compare_members(
+    work: &Arc<Work>,
+    survey: &Survey,
+    draft: &Arc<Mutex<Draft>>,
+) -> Result<(), Error> {
+    if !work.rules.of(Kind::Group).members {
+        return Ok(());
+    }
+    let mut groups: HashMap<ResourceId, _> = memberships::groups(work, &survey.candidates)
+        .await?
+        .into_iter()
+        .collect();
+    for planned in &locked(draft).plan.objects {
+        if planned.kind == Kind::Group && planned.decision == Decision::Create {
+            groups.insert(planned.object, None);
+        }
+    }
+    for (group, chosen) in groups {
+        let mut walk = Walk::over(chosen);
+        let mut added = 0;
+        loop {
+            let (inner, draft) = (Arc::clone(work), Arc::clone(draft));
+            walk = work
+                .tenant
+                .read::<_, Error, _>(move |reader| {
+                    let link = reader.link(inner.application, Kind::Group, group)?;
+                    let will_be = |id: ResourceId, link: Option<Link>| {
+                        let known = locked(&draft).in_use.get(&id).copied();
+                        known.unwrap_or_else(|| link.is_some_and(|link| link.is_active()))
+                    };
+                    let is_group_in_use = will_be(group, link);
+                    let counterpart = |member: Member| {
+                        let link = reader.link(inner.application, member.kind, member.id)?;
+                        let is_wanted = is_group_in_use && will_be(member.id, link);
+                        Ok(is_wanted.then(String::new))
+                    };
+                    Ok(walk.go_on(reader, &inner, group, &counterpart)?)
+                })
+                .await?;
+            added += walk.added.len() as u64;
+            if walk.is_over {
+                break;
+            }
+        }
+        let mut draft = locked(draft);
+        draft.plan.memberships.0 += added;
+        draft.plan.memberships.1 += walk.removed().len() as u64;
+    }
+    Ok(())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

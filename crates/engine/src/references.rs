@@ -1,0 +1,169 @@
+//! References to other objects, such as the manager: a pass of their own, when both ends exist in the target.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rollcall_model::link::{Link, Reference};
+use rollcall_model::provisioning::{ModifiedProperty, Phase};
+use rollcall_model::{Kind, ResourceId};
+use rollcall_sync::task::{Answer, Extent, Trouble, Write, reference_patch};
+use serde_json::Value;
+
+use crate::directory::{self, Known};
+use crate::objects::setback;
+use crate::work::{WIDTH, Work, each};
+use crate::{Error, entry};
+
+/// Brings the references of all people who were noted for it.
+pub(crate) async fn bring_all(work: &Arc<Work>) -> Result<(), Error> {
+    let people = work.take_references();
+    work.begin(Phase::References, people.len() as u64);
+    each(work, people, WIDTH, |work, id| async move {
+        bring(&work, id).await?;
+        work.advance(1);
+        Ok(())
+    })
+    .await
+}
+
+/// What has to be sent, and what is to be remembered once it was.
+struct Wanted {
+    operations: Vec<Value>,
+    properties: Vec<ModifiedProperty>,
+    link: Link,
+}
+
+async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
+    let begun = Instant::now();
+    let inner = Arc::clone(work);
+    let (known, counterparts) = work
+        .tenant
+        .read::<_, Error, _>(move |reader| {
+            let (application, assigned) = (inner.application, &inner.assigned);
+            let known = directory::known(reader, application, assigned, Kind::User, id)?;
+            let mut counterparts = Vec::new();
+            for reference in &known.object.references {
+                let link = reader.link(application, Kind::User, reference.object)?;
+                let target_id = link.filter(Link::is_active).and_then(|link| link.target_id);
+                counterparts.push((reference.attribute, reference.object, target_id));
+            }
+            Ok((known, counterparts))
+        })
+        .await?;
+    let Known {
+        object,
+        link: Some(link),
+    } = known
+    else {
+        return Ok(());
+    };
+    let Some(target_id) = link.target_id.clone().filter(|_| link.is_active()) else {
+        return Ok(());
+    };
+    let mut wanted = wanted(work, link.clone(), &counterparts);
+    let answer = if wanted.operations.is_empty() {
+        Answer::Done
+    } else {
+        let operations = std::mem::take(&mut wanted.operations);
+        let write = Write::Patch {
+            id: target_id,
+            operations,
+        };
+        work.target.write(Kind::User, &write).await
+    };
+    let trouble = match answer {
+        Answer::Done => None,
+        Answer::Failed(trouble) => Some(trouble),
+        Answer::Conflict(message) => Some(Trouble::of_object("Conflict", message, true)),
+        _ => Some(Trouble::of_object(
+            "InvalidAnchor",
+            "it is not there any more",
+            true,
+        )),
+    };
+    work.note(trouble.as_ref());
+    if trouble
+        .as_ref()
+        .is_some_and(|trouble| trouble.extent == Extent::Target)
+    {
+        return Ok(());
+    }
+    let changed = match &trouble {
+        None => wanted.link,
+        Some(trouble) => Link {
+            failure: Some(setback(&link, trouble, work.app.now())),
+            ..link.clone()
+        },
+    };
+    if changed == link {
+        return Ok(());
+    }
+    let is_worth_logging = trouble.is_some() || !wanted.properties.is_empty();
+    let entry = is_worth_logging.then(|| {
+        let properties = wanted.properties;
+        entry::of_references(
+            work,
+            &object,
+            &changed,
+            properties,
+            trouble.as_ref(),
+            begun.elapsed(),
+        )
+    });
+    work.tenant
+        .write::<_, Error, _>(move |writer| {
+            writer.save_link(&changed)?;
+            if let Some(entry) = &entry {
+                writer.append_log(entry)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// Compares the references that the target should have with those that it was sent.
+fn wanted(
+    work: &Work,
+    mut link: Link,
+    counterparts: &[(&str, ResourceId, Option<String>)],
+) -> Wanted {
+    let (mut operations, mut properties) = (Vec::new(), Vec::new());
+    link.waiting = false;
+    for (path, attribute) in &work.rules.of(Kind::User).references {
+        let name = path.to_string();
+        let source = counterparts.iter().find(|(name, ..)| name == attribute);
+        let reference = match source {
+            Some((_, object, Some(target_id))) => Some(Reference {
+                object: *object,
+                target_id: target_id.clone(),
+            }),
+            Some((_, _, None)) => {
+                link.waiting = true;
+                None
+            }
+            None => None,
+        };
+        let exported = link.references.get(&name).cloned();
+        if exported == reference {
+            continue;
+        }
+        let target_id = reference
+            .as_ref()
+            .map(|reference| reference.target_id.as_str());
+        operations.extend(reference_patch(path, target_id));
+        properties.push(ModifiedProperty {
+            display_name: name.clone(),
+            old_value: exported.map(|reference| reference.target_id),
+            new_value: target_id.map(str::to_owned),
+        });
+        match reference {
+            Some(reference) => link.references.insert(name, reference),
+            None => link.references.remove(&name),
+        };
+    }
+    Wanted {
+        operations,
+        properties,
+        link,
+    }
+}

@@ -1,0 +1,299 @@
+//! What all parts of a cycle share.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rollcall_app::App;
+use rollcall_app::applications::Configured;
+use rollcall_app::directory::Context;
+use rollcall_connect::target::{INCOMPATIBLE, Target};
+use rollcall_model::application::Scope;
+use rollcall_model::provisioning::{Counts, Phase, Progress, QuarantineReason};
+use rollcall_model::{ApplicationId, CycleId, Kind, ResourceId};
+use rollcall_store::Tenant;
+use rollcall_sync::digest::Digest;
+use rollcall_sync::rules::Rules;
+use rollcall_sync::source::SourceObject;
+use rollcall_sync::task::{Decision, Entitlement, Extent, Trouble};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::directory::{self, Assigned};
+use crate::{Engine, Error, Watch};
+
+/// How many objects are handled at once.
+pub(crate) const WIDTH: usize = 16;
+/// How many objects are read at once.
+pub(crate) const PAGE: u64 = 500;
+/// After so many requests in a row without an answer, the target counts as out of reach.
+const SILENT_REQUESTS: u32 = 10;
+
+/// A cycle, or a plan of one, under way.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) app: App,
+    pub(crate) tenant: Tenant,
+    pub(crate) application: ApplicationId,
+    pub(crate) cycle: CycleId,
+    pub(crate) rules: Rules,
+    pub(crate) target: Target,
+    pub(crate) assigned: Assigned,
+    /// A digest of rules and assignments: while it stays, only what changed has to be read.
+    pub(crate) basis: String,
+    /// How many may leave, by configuration and by an administrator's word.
+    pub(crate) max_deletions: (Option<u64>, Option<u64>),
+    watch: Watch,
+    trouble: Mutex<Option<Trouble>>,
+    silent_requests: AtomicU32,
+    tally: Mutex<Tally>,
+    /// People whose references have to be looked at after the objects.
+    references: Mutex<BTreeSet<ResourceId>>,
+}
+
+/// What was done so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) users: Counts,
+    pub(crate) groups: Counts,
+    pub(crate) members_added: u64,
+    pub(crate) members_removed: u64,
+}
+
+impl Work {
+    /// Compiles an application's configuration and reads who is assigned.
+    pub(crate) async fn prepare(
+        engine: &Engine,
+        context: &Context,
+        configured: Configured,
+        watch: Watch,
+    ) -> Result<Arc<Self>, Error> {
+        let Configured {
+            application,
+            token,
+            assignments,
+            job,
+        } = configured;
+        let invalid = |message: String| Error::Stopped {
+            reason: QuarantineReason::InvalidConfiguration,
+            message,
+        };
+        let rules = Rules::compile(&application).map_err(|mistakes| {
+            let mistakes: Vec<String> = mistakes
+                .iter()
+                .map(|mistake| format!("{}: {}", mistake.place, mistake.message))
+                .collect();
+            invalid(mistakes.join("; "))
+        })?;
+        let (Some(address), Some(token)) = (&application.target, token) else {
+            return Err(invalid(
+                "the application has no Tenant URL and Secret Token yet".to_owned(),
+            ));
+        };
+        let target = Target::new(engine.client.clone(), &address.tenant_url, token)
+            .map_err(|refused| invalid(refused.to_string()))?;
+        let mut basis = Digest::default();
+        basis.text(rules.basis());
+        if rules.scope == Scope::AssignedOnly {
+            for assignment in &assignments {
+                basis.text(&assignment.principal.to_string());
+            }
+        }
+        let scope = rules.scope;
+        let tenant = context.tenant().clone();
+        let assigned = tenant
+            .read::<_, Error, _>(move |reader| {
+                Ok(directory::assigned(reader, scope, &assignments)?)
+            })
+            .await?;
+        let app = engine.app.clone();
+        Ok(Arc::new(Self {
+            cycle: CycleId::new(app.now(), &**app.randomness()),
+            tenant,
+            application: application.id,
+            rules,
+            target,
+            assigned,
+            basis: basis.finish(),
+            max_deletions: (application.settings.max_deletions, job.allowed_deletions),
+            watch,
+            trouble: Mutex::default(),
+            silent_requests: AtomicU32::new(0),
+            tally: Mutex::default(),
+            references: Mutex::default(),
+            app,
+        }))
+    }
+
+    /// Asks the target whether it is there, filters, and takes the credential.
+    pub(crate) async fn connect(&self) -> Result<(), Error> {
+        let kinds: Vec<(Kind, String)> = [Kind::User, Kind::Group]
+            .into_iter()
+            .filter(|kind| self.rules.of(*kind).enabled)
+            .filter_map(|kind| {
+                let rules = self.rules.of(kind);
+                let matching = rules.attributes.get(*rules.matching.first()?)?;
+                Some((kind, matching.target.to_string()))
+            })
+            .collect();
+        let mut nobody = [0; 16];
+        self.app.randomness().fill(&mut nobody);
+        let nobody = Uuid::from_bytes(nobody).to_string();
+        let tested = self.target.test(&kinds, &nobody).await;
+        tested.map_err(|trouble| stopped(&trouble))
+    }
+
+    /// Tells whether an object is to be in use in the target.
+    pub(crate) fn entitlement(&self, object: &SourceObject) -> Entitlement {
+        let needs_assignment = self.rules.scope == Scope::AssignedOnly;
+        Entitlement::of(self.rules.of(object.kind), object, needs_assignment)
+    }
+
+    /// Notes how a request ended. What concerns the whole target ends the cycle, so that not every object fails of it.
+    pub(crate) fn note(&self, trouble: Option<&Trouble>) {
+        let has_no_answer = trouble.is_some_and(|trouble| {
+            matches!(
+                trouble.code.as_str(),
+                "Timeout" | "WebExceptionProtocolError"
+            )
+        });
+        let silent = if has_no_answer {
+            self.silent_requests.fetch_add(1, Ordering::Relaxed) + 1
+        } else {
+            self.silent_requests.store(0, Ordering::Relaxed);
+            0
+        };
+        if let Some(trouble) = trouble
+            && (trouble.extent == Extent::Target || silent >= SILENT_REQUESTS)
+        {
+            locked(&self.trouble).get_or_insert_with(|| trouble.clone());
+        }
+    }
+
+    /// Tells whether nothing new is to be begun.
+    pub(crate) fn is_over(&self) -> bool {
+        self.watch.interrupt.is_cancelled() || locked(&self.trouble).is_some()
+    }
+
+    /// Returns why the cycle has to end early, if it has to.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if let Some(trouble) = &*locked(&self.trouble) {
+            return Err(stopped(trouble));
+        }
+        if self.watch.interrupt.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+
+    /// Tells that a phase began.
+    pub(crate) fn begin(&self, phase: Phase, total: u64) {
+        self.watch.progress.send_replace(Progress {
+            phase,
+            done: 0,
+            total,
+        });
+    }
+
+    /// Tells that so many units of the phase are done.
+    pub(crate) fn advance(&self, count: u64) {
+        self.watch
+            .progress
+            .send_modify(|progress| progress.done += count);
+    }
+
+    /// Counts what was decided about an object.
+    pub(crate) fn count(&self, kind: Kind, decision: Decision) {
+        let mut tally = locked(&self.tally);
+        let counts = match kind {
+            Kind::User => &mut tally.users,
+            Kind::Group => &mut tally.groups,
+        };
+        counts.imported += 1;
+        *match decision {
+            Decision::Delete => &mut counts.deleted,
+            Decision::Disable => &mut counts.disabled,
+            Decision::Hold => &mut counts.held,
+            Decision::Create => &mut counts.created,
+            Decision::Adopt => &mut counts.adopted,
+            Decision::Update => &mut counts.updated,
+            Decision::Keep => &mut counts.kept,
+            Decision::Skip => &mut counts.skipped,
+            Decision::Fail => &mut counts.failed,
+        } += 1;
+    }
+
+    pub(crate) fn count_with(&self, change: impl FnOnce(&mut Tally)) {
+        change(&mut locked(&self.tally));
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        *locked(&self.tally)
+    }
+
+    /// Notes a person whose references have to be looked at.
+    pub(crate) fn note_references(&self, person: ResourceId) {
+        locked(&self.references).insert(person);
+    }
+
+    /// Takes out the people whose references have to be looked at.
+    pub(crate) fn take_references(&self) -> Vec<ResourceId> {
+        std::mem::take(&mut *locked(&self.references))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Does something with many items, some of them at once. Ends early when the cycle has to.
+pub(crate) async fn each<T, F>(
+    work: &Arc<Work>,
+    items: Vec<T>,
+    width: usize,
+    act: impl Fn(Arc<Work>, T) -> F,
+) -> Result<(), Error>
+where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    let mut outcome = Ok(());
+    for item in items {
+        if running.len() >= width
+            && let Some(done) = running.join_next().await
+        {
+            outcome = outcome.and(joined(done));
+        }
+        if work.is_over() || outcome.is_err() {
+            break;
+        }
+        running.spawn(act(Arc::clone(work), item));
+    }
+    while let Some(done) = running.join_next().await {
+        outcome = outcome.and(joined(done));
+    }
+    outcome?;
+    work.check()
+}
+
+fn joined(done: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
+    done.unwrap_or_else(|panicked| {
+        Err(Error::Failed(rollcall_app::Failure::Internal(Box::new(
+            panicked,
+        ))))
+    })
+}
+
+fn stopped(trouble: &Trouble) -> Error {
+    let reason = if trouble.code == INCOMPATIBLE {
+        QuarantineReason::ServiceIncompatible
+    } else {
+        QuarantineReason::EncounteredQuarantineException
+    };
+    Error::Stopped {
+        reason,
+        message: trouble.message.clone(),
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
