@@ -7,7 +7,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rollcall_app::directory::Context;
-use rollcall_model::{ApplicationId, Kind, ResourceId};
+use rollcall_model::provisioning::QuarantineReason;
+use rollcall_model::{ApplicationId, Kind, Link, ResourceId};
 use rollcall_sync::target_path::TargetPath;
 use rollcall_sync::task::Entitlement;
 use rollcall_sync::wish::{Surroundings, Wish};
@@ -92,7 +93,7 @@ async fn target_side(
             .page(kind, start, TARGET_PAGE)
             .await
             .map_err(|trouble| Error::Stopped {
-                reason: rollcall_model::provisioning::QuarantineReason::Unknown,
+                reason: QuarantineReason::Unknown,
                 message: trouble.message,
             })?;
         let read = page.resources.len() as u64;
@@ -223,7 +224,7 @@ async fn members(work: &Arc<Work>, known: &Known, agreement: &mut Agreement) -> 
         .members(&id)
         .await
         .map_err(|trouble| Error::Stopped {
-            reason: rollcall_model::provisioning::QuarantineReason::Unknown,
+            reason: QuarantineReason::Unknown,
             message: trouble.message,
         })?;
     let there: BTreeSet<String> = there.into_iter().collect();
@@ -240,10 +241,7 @@ async fn members(work: &Arc<Work>, known: &Known, agreement: &mut Agreement) -> 
                 after = Some(last.id);
                 for member in members {
                     let link = reader.link(inner.application, member.kind, member.id)?;
-                    wanted.extend(
-                        link.filter(rollcall_model::Link::is_active)
-                            .and_then(|link| link.target_id),
-                    );
+                    wanted.extend(link.filter(Link::is_active).and_then(|link| link.target_id));
                 }
             }
         })
@@ -299,9 +297,7 @@ async fn target_id(
     work.tenant
         .read(move |reader| {
             let link = reader.link(application, kind, object)?;
-            Ok(link
-                .filter(rollcall_model::Link::is_active)
-                .and_then(|link| link.target_id))
+            Ok(link.and_then(|link| link.target_id))
         })
         .await
 }

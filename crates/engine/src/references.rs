@@ -44,7 +44,8 @@ async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
             let mut counterparts = Vec::new();
             for reference in &known.object.references {
                 let link = reader.link(application, Kind::User, reference.object)?;
-                let target_id = link.filter(Link::is_active).and_then(|link| link.target_id);
+                // a manager whose account is switched off is still the manager
+                let target_id = link.and_then(|link| link.target_id);
                 counterparts.push((reference.attribute, reference.object, target_id));
             }
             Ok((known, counterparts))

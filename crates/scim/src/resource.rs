@@ -13,7 +13,7 @@ use crate::leniency::named;
 use crate::limits::Limits;
 use crate::member::{self, Member};
 use crate::path::Path;
-use crate::schema::{Attribute, Mutability, ResourceType};
+use crate::schema::{Attribute, ENTERPRISE_USER, Mutability, ResourceType};
 use crate::value::{self, Checker};
 
 /// A document that keeps the rules of its type.
@@ -239,6 +239,12 @@ impl Resource {
             .get("active")
             .and_then(Value::as_bool)
             .unwrap_or(true)
+    }
+
+    /// Returns the id of a user's manager (RFC 7643 §4.3).
+    pub fn manager(&self) -> Option<&str> {
+        let manager = self.document.get(ENTERPRISE_USER)?.get("manager")?;
+        manager.get("value")?.as_str()
     }
 
     /// Returns the e-mail addresses, in order.

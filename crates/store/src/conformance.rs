@@ -37,7 +37,7 @@ macro_rules! conformance_suite {
             listings_agree_with_the_evaluator, pages_cover_everything_once, orders_put_missing_values_last,
             the_feed_has_no_gaps, counts_follow_every_change, tokens_are_found_by_digest_in_their_organisation,
             concurrent_creations_of_one_name_have_one_winner, a_panic_in_a_unit_is_its_own_failure,
-            links_and_exported_members_are_kept_apart_by_application);
+            links_and_exported_members_are_kept_apart_by_application, people_are_found_by_their_manager);
     };
     (@each $open:expr, $($name:ident),+) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -836,6 +836,42 @@ pub async fn links_and_exported_members_are_kept_apart_by_application(store: Sto
         .await
         .unwrap();
     assert!(left.is_empty());
+}
+
+/// Who reports to whom follows every change, within one organisation.
+pub async fn people_are_found_by_their_manager(store: Store) {
+    const ENTERPRISE: &str = rollcall_scim::schema::ENTERPRISE_USER;
+    let tenant = organisation(&store, "one").await;
+    let other = organisation(&store, "other").await;
+    let ann = person("ann", json!({}));
+    let (boss, lead) = (ann.id, ann.id.to_string());
+    let bob = person("bob", json!({ENTERPRISE: {"manager": {"value": lead}}}));
+    let report = bob.id;
+    change(&tenant, move |writer| {
+        writer.insert(&ann)?;
+        writer.insert(&bob)
+    })
+    .await;
+    let reports = async |tenant: &Tenant| {
+        tenant
+            .read::<_, Error, _>(move |reader| reader.reports_of(boss))
+            .await
+            .unwrap()
+    };
+    assert_eq!(reports(&tenant).await, [report]);
+    assert!(reports(&other).await.is_empty());
+
+    change(&tenant, move |writer| {
+        let before = writer.entry(Kind::User, report)?.ok_or(Error::Missing)?;
+        let after = Entry {
+            version: 2,
+            resource: person("bob", json!({})).resource,
+            ..before
+        };
+        writer.update(&after.stamped())
+    })
+    .await;
+    assert!(reports(&tenant).await.is_empty());
 }
 
 #[cfg(test)]

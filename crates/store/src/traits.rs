@@ -86,6 +86,9 @@ pub trait ReadDirectory {
     /// Returns the groups whose direct member this is, with their display names, in order of id.
     fn groups_of(&self, member: ResourceId) -> Result<Vec<(ResourceId, String)>, Error>;
 
+    /// Returns the people whose manager this is, in order of id.
+    fn reports_of(&self, manager: ResourceId) -> Result<Vec<ResourceId>, Error>;
+
     /// Returns the tombstones of objects that had this externalId or this name, latest first.
     fn tombstones(
         &self,

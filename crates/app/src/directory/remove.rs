@@ -1,7 +1,11 @@
 //! Deleting a person or a group.
 
+use jiff::Timestamp;
 use rollcall_model::{Action, Kind, Membership, ResourceId};
-use serde_json::Value;
+use rollcall_scim::patch::{PATCH_SCHEMA, Patch};
+use rollcall_scim::schema::ENTERPRISE_USER;
+use rollcall_store::{Entry, Writer};
+use serde_json::{Value, json};
 
 use super::adoption::charge;
 use super::rules::{self, Event};
@@ -10,7 +14,7 @@ use crate::{App, Failure};
 
 impl App {
     /// Deletes a person or a group. What remains is a tombstone, so that who comes back gets the same id; and an entry in the
-    /// feed for each group that loses a member.
+    /// feed for each group that loses a member and each person who loses their manager.
     ///
     /// # Errors
     /// [`Failure::Missing`], [`Failure::Precondition`], [`Failure::Forbidden`].
@@ -22,7 +26,7 @@ impl App {
         expected: Expected,
     ) -> Result<(), Failure> {
         let now = self.now();
-        let inner = context.clone();
+        let (app, inner) = (self.clone(), context.clone());
         context
             .tenant
             .write(move |writer| {
@@ -33,30 +37,9 @@ impl App {
                     return Err(Failure::Precondition);
                 }
                 charge(writer, &inner, &before)?;
-                for (group, _) in writer.groups_of(id)? {
-                    let Some(entry) = writer.entry(Kind::Group, group)? else {
-                        continue;
-                    };
-                    let removed = writer.remove_members(group, &[id])?;
-                    let after = rollcall_store::Entry {
-                        version: entry.version + 1,
-                        modified: now,
-                        ..entry
-                    }
-                    .stamped();
-                    writer.update(&after)?;
-                    let event = Event {
-                        kind: Kind::Group,
-                        id: group,
-                        action: Action::Members,
-                        entry: None,
-                        membership: Membership {
-                            added: Vec::new(),
-                            removed,
-                        },
-                        changes: Value::Null,
-                    };
-                    rules::record(writer, &inner, now, event)?;
+                leave_groups(writer, &inner, now, id)?;
+                if kind == Kind::User {
+                    leave_reports(&app, writer, &inner, now, id)?;
                 }
                 writer.remove(kind, id, now)?;
                 let event = Event {
@@ -71,4 +54,80 @@ impl App {
             })
             .await
     }
+}
+
+/// Takes an object out of all groups.
+fn leave_groups(
+    writer: &mut dyn Writer,
+    context: &Context,
+    now: Timestamp,
+    id: ResourceId,
+) -> Result<(), Failure> {
+    for (group, _) in writer.groups_of(id)? {
+        let Some(entry) = writer.entry(Kind::Group, group)? else {
+            continue;
+        };
+        let removed = writer.remove_members(group, &[id])?;
+        let after = Entry {
+            version: entry.version + 1,
+            modified: now,
+            ..entry
+        }
+        .stamped();
+        writer.update(&after)?;
+        let event = Event {
+            kind: Kind::Group,
+            id: group,
+            action: Action::Members,
+            entry: None,
+            membership: Membership {
+                added: Vec::new(),
+                removed,
+            },
+            changes: Value::Null,
+        };
+        rules::record(writer, context, now, event)?;
+    }
+    Ok(())
+}
+
+/// Takes a person away as manager of others, so that nobody reports to somebody who is not there.
+fn leave_reports(
+    app: &App,
+    writer: &mut dyn Writer,
+    context: &Context,
+    now: Timestamp,
+    id: ResourceId,
+) -> Result<(), Failure> {
+    let body = json!({
+        "schemas": [PATCH_SCHEMA],
+        "Operations": [{"op": "remove", "path": format!("{ENTERPRISE_USER}:manager")}],
+    });
+    let (kind, limits) = (app.resource_type(Kind::User), &app.settings().limits);
+    let patch = Patch::parse(&body, kind, limits)?;
+    for report in writer.reports_of(id)? {
+        let Some(before) = writer.entry(Kind::User, report)? else {
+            continue;
+        };
+        let mut resource = before.resource.clone();
+        let changes = patch.apply(&mut resource, kind, limits)?;
+        let after = Entry {
+            version: before.version + 1,
+            modified: now,
+            resource,
+            ..before
+        }
+        .stamped();
+        writer.update(&after)?;
+        let event = Event {
+            kind: Kind::User,
+            id: report,
+            action: Action::Updated,
+            entry: Some(&after),
+            membership: Membership::default(),
+            changes: rules::described(&changes),
+        };
+        rules::record(writer, context, now, event)?;
+    }
+    Ok(())
 }

@@ -162,6 +162,15 @@ impl ReadDirectory for Tenant<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    fn reports_of(&self, manager: ResourceId) -> Result<Vec<ResourceId>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id FROM resources WHERE org = ?1 AND manager = ?2 ORDER BY id",
+        )?;
+        let rows =
+            statement.query_map(params![self.org(), manager.to_string()], |row| id(row, 0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn tombstones(
         &self,
         kind: Kind,
@@ -202,8 +211,8 @@ impl WriteDirectory for Tenant<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO resources (org, kind, id, name_key, external_id, display, display_key, active, managed_by,
-                                        created, modified, version, document)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                                        created, modified, version, document, manager)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?
             .execute(params![
                 self.org(),
@@ -219,6 +228,7 @@ impl WriteDirectory for Tenant<'_> {
                 instant(entry.modified),
                 number(entry.version),
                 entry.resource.to_bytes(),
+                columns.manager,
             ])
             .map_err(|error| taken(error, unique_attribute(entry.kind)))?;
         self.index_emails(entry.id, &[], &columns.emails)?;
@@ -234,7 +244,7 @@ impl WriteDirectory for Tenant<'_> {
         self.connection
             .prepare_cached(
                 "UPDATE resources SET name_key = ?4, external_id = ?5, display = ?6, display_key = ?7, active = ?8,
-                                      managed_by = ?9, modified = ?10, version = ?11, document = ?12
+                                      managed_by = ?9, modified = ?10, version = ?11, document = ?12, manager = ?13
                  WHERE org = ?1 AND kind = ?2 AND id = ?3",
             )?
             .execute(params![
@@ -250,6 +260,7 @@ impl WriteDirectory for Tenant<'_> {
                 instant(entry.modified),
                 number(entry.version),
                 entry.resource.to_bytes(),
+                new.manager,
             ])
             .map_err(|error| taken(error, unique_attribute(entry.kind)))?;
         self.index_emails(entry.id, &old.emails, &new.emails)?;
@@ -388,6 +399,7 @@ struct Columns {
     display: Option<String>,
     display_key: Option<String>,
     active: bool,
+    manager: Option<String>,
     emails: Vec<String>,
 }
 
@@ -409,6 +421,7 @@ impl Columns {
             display,
             display_key,
             active: resource.is_active(),
+            manager: resource.manager().map(str::to_owned),
             emails,
         }
     }

@@ -28,6 +28,8 @@ CREATE TABLE resources (
     display_key TEXT,
     active INTEGER NOT NULL,
     managed_by BLOB,
+    -- as the document has it: a client may name a manager whom nobody knows
+    manager TEXT,
     created INTEGER NOT NULL,
     modified INTEGER NOT NULL,
     version INTEGER NOT NULL,
@@ -37,6 +39,7 @@ CREATE TABLE resources (
 CREATE UNIQUE INDEX resources_by_name ON resources (org, kind, name_key);
 CREATE INDEX resources_by_external_id ON resources (org, kind, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX resources_by_display ON resources (org, kind, display_key) WHERE display_key IS NOT NULL;
+CREATE INDEX resources_by_manager ON resources (org, manager) WHERE manager IS NOT NULL;
 CREATE INDEX resources_by_modified ON resources (org, kind, modified);
 
 CREATE TABLE emails (
