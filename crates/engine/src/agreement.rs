@@ -311,6 +311,8 @@ fn reference(path: &TargetPath, resource: &Map<String, Value>) -> Option<String>
 
 fn name(known: &Known) -> String {
     let object = &known.object;
-    let name = object.sign_in_name().or_else(|| object.display_name());
+    let name = object
+        .name()
+        .or_else(|| known.link.as_ref()?.name.as_deref());
     name.map_or_else(|| object.id.to_string(), |name| format!("`{name}`"))
 }

@@ -195,11 +195,12 @@ fn identity(object: &SourceObject) -> Identity {
 }
 
 fn target(kind: Kind, link: Option<&Link>) -> Option<Identity> {
-    let id = link?.target_id.clone()?;
+    let link = link?;
+    let id = link.target_id.clone()?;
     Some(Identity {
         id,
         kind,
-        display_name: None,
+        display_name: link.name.clone(),
         sign_in_name: None,
     })
 }

@@ -30,7 +30,10 @@ pub(crate) async fn bring_all(work: &Arc<Work>, candidates: &Candidates) -> Resu
     if !work.rules.of(Kind::Group).members {
         return Ok(());
     }
-    let groups = groups(work, candidates).await?;
+    let groups = groups(work, candidates, |_, link| {
+        link.is_some_and(Link::is_active)
+    })
+    .await?;
     work.begin(Phase::Members, groups.len() as u64);
     each(work, groups, GROUPS, |work, (group, members)| async move {
         bring(&work, group, members).await?;
@@ -40,10 +43,12 @@ pub(crate) async fn bring_all(work: &Arc<Work>, candidates: &Candidates) -> Resu
     .await
 }
 
-/// Finds out which members of which groups have to be compared.
+/// Finds out which members of which groups have to be compared. `is_in_use` tells whether an object is in use in the target: by its
+/// link, or by a plan.
 pub(crate) async fn groups(
     work: &Arc<Work>,
     candidates: &Candidates,
+    is_in_use: impl Fn(ResourceId, Option<&Link>) -> bool + Send + 'static,
 ) -> Result<Vec<Compared>, Error> {
     let application = work.application;
     let Candidates::These {
@@ -65,14 +70,10 @@ pub(crate) async fn groups(
             let nested = groups.iter().map(|id| (Kind::Group, *id));
             for (kind, id) in people.chain(nested) {
                 let link = reader.link(application, kind, id)?;
-                let wanted: BTreeSet<ResourceId> = match link.filter(Link::is_active) {
-                    Some(_) => reader
-                        .groups_of(id)?
-                        .into_iter()
-                        .map(|(id, _)| id)
-                        .collect(),
-                    None => BTreeSet::new(),
-                };
+                let mut wanted = BTreeSet::new();
+                if is_in_use(id, link.as_ref()) {
+                    wanted.extend(reader.groups_of(id)?.into_iter().map(|(group, _)| group));
+                }
                 let exported = reader
                     .exported_groups(application, id)?
                     .into_iter()

@@ -27,6 +27,12 @@ struct Draft {
     in_use: HashMap<ResourceId, bool>,
 }
 
+/// Tells whether an object will be in use in the target once the plan is carried out.
+fn will_be(draft: &Mutex<Draft>, id: ResourceId, link: Option<&Link>) -> bool {
+    let planned = locked(draft).in_use.get(&id).copied();
+    planned.unwrap_or_else(|| link.is_some_and(Link::is_active))
+}
+
 impl Engine {
     /// Makes a plan of an application's next cycle. Nothing is written, neither here nor in the target.
     ///
@@ -120,8 +126,8 @@ async fn consider(
     };
     work.note(reason.as_ref().filter(|_| decision == Decision::Fail));
     let name = object
-        .sign_in_name()
-        .or_else(|| object.display_name())
+        .name()
+        .or_else(|| known.link.as_ref()?.name.as_deref())
         .map_or_else(|| object.id.to_string(), str::to_owned);
     let was_in_use = known.link.as_ref().is_some_and(Link::is_active);
     let in_use = match decision {
@@ -151,10 +157,10 @@ async fn compare_members(
     if !work.rules.of(Kind::Group).members {
         return Ok(());
     }
-    let mut groups: HashMap<ResourceId, _> = memberships::groups(work, &survey.candidates)
-        .await?
-        .into_iter()
-        .collect();
+    let planned = Arc::clone(draft);
+    let in_use = move |id, link: Option<&Link>| will_be(&planned, id, link);
+    let groups = memberships::groups(work, &survey.candidates, in_use).await?;
+    let mut groups: HashMap<ResourceId, _> = groups.into_iter().collect();
     for planned in &locked(draft).plan.objects {
         if planned.kind == Kind::Group && planned.decision == Decision::Create {
             groups.insert(planned.object, None);
@@ -169,14 +175,11 @@ async fn compare_members(
                 .tenant
                 .read::<_, Error, _>(move |reader| {
                     let link = reader.link(inner.application, Kind::Group, group)?;
-                    let will_be = |id: ResourceId, link: Option<Link>| {
-                        let known = locked(&draft).in_use.get(&id).copied();
-                        known.unwrap_or_else(|| link.is_some_and(|link| link.is_active()))
-                    };
-                    let is_group_in_use = will_be(group, link);
+                    let is_group_in_use = will_be(&draft, group, link.as_ref());
                     let counterpart = |member: Member| {
                         let link = reader.link(inner.application, member.kind, member.id)?;
-                        let is_wanted = is_group_in_use && will_be(member.id, link);
+                        let is_wanted =
+                            is_group_in_use && will_be(&draft, member.id, link.as_ref());
                         Ok(is_wanted.then(String::new))
                     };
                     Ok(walk.go_on(reader, &inner, group, &counterpart)?)

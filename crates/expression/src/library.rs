@@ -232,6 +232,65 @@ impl Function {
         }
     }
 
+    /// Explains it, as Markdown that reads well as plain text.
+    pub fn explanation(&self) -> String {
+        let mut lines = vec![
+            format!("### {}", self.name),
+            String::new(),
+            format!("`{}`", self.signature()),
+            String::new(),
+            self.summary.to_owned(),
+        ];
+        if !self.parameters.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(self.parameters.iter().map(|parameter| {
+            let optional = if parameter.optional {
+                ", may be empty"
+            } else {
+                ""
+            };
+            format!(
+                "- `{}` ({}{optional}): {}",
+                parameter.name,
+                parameter.kind.noun(),
+                parameter.meaning
+            )
+        }));
+        if !self.note.is_empty() {
+            lines.extend([String::new(), self.note.to_owned()]);
+        }
+        let shown = match self.dialect {
+            Dialect::Provisioning => None,
+            Dialect::CloudSync => {
+                Some("Entra knows it in cloud sync only; here it works, with a warning.")
+            }
+            Dialect::Undocumented => {
+                Some("Entra lists it without saying what it does; here it works, with a warning.")
+            }
+        };
+        if let Some(shown) = shown {
+            lines.extend([String::new(), shown.to_owned()]);
+        }
+        for example in self.examples {
+            let result = if example.result.is_empty() {
+                "differs every time"
+            } else {
+                example.result
+            };
+            lines.extend([
+                String::new(),
+                "```text".to_owned(),
+                example.expression.to_owned(),
+                format!("  with {}", example.attributes),
+                format!("  is   {result}"),
+                "```".to_owned(),
+            ]);
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
     /// Whether it can be called with that many arguments; omitted ones count.
     pub(crate) fn accepts(&self, given: usize) -> bool {
         given >= self.fewest
@@ -274,6 +333,26 @@ impl fmt::Debug for Function {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name)
     }
+}
+
+/// Returns the reference of all functions as a Markdown page.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# The expression language\n\n\
+         Mappings of type *Expression* are written in the language of Entra's application provisioning. An attribute is written in brackets,\n\
+         `[givenName]`; a text in double quotes; a function by its name, in exactly this case. `rollcall expression eval` tries an\n\
+         expression, `rollcall expression explain NAME` shows a function. This page is made from the library itself.\n",
+    );
+    for topic in Topic::ALL {
+        page.push_str("\n## ");
+        page.push_str(topic.title());
+        page.push('\n');
+        for function in all().iter().filter(|function| function.topic == topic) {
+            page.push('\n');
+            page.push_str(&function.explanation());
+        }
+    }
+    page
 }
 
 /// Returns every function, by name.

@@ -25,6 +25,9 @@ pub struct Link {
     /// The target's `id` of its counterpart; absent while there is none. No two objects share one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_id: Option<String>,
+    /// The object's name for people when both ends last agreed: it is all that is left of one that was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// How the two stand.
     pub state: LinkState,
     /// A digest of the values that both ends agreed on last, and of the rules that produced them; absent: they have to be
@@ -57,6 +60,7 @@ impl Link {
             kind,
             object,
             target_id: None,
+            name: None,
             state: LinkState::Unlinked,
             digest: None,
             references: BTreeMap::new(),

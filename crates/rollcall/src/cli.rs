@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// Writes people and groups out as JSON lines of SCIM resources
     #[command(after_help = "Example: rollcall export --org northwind > northwind.jsonl")]
     Export(Export),
+    /// The language of mappings: try an expression, look a function up
+    #[command(subcommand)]
+    Expression(ExpressionCommand),
     /// The configuration
     #[command(subcommand)]
     Config(Config),
@@ -245,6 +248,43 @@ pub(crate) struct Export {
     /// The organisation
     #[arg(long)]
     pub(crate) org: Slug,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExpressionCommand {
+    /// Evaluates an expression and prints the result as one JSON value
+    #[command(
+        after_help = "Example: rollcall expression eval 'Join(\" \", [givenName], [surname])' --attributes ann.json"
+    )]
+    Eval(Evaluation),
+    /// Lists the functions
+    #[command(after_help = "Example: rollcall expression list")]
+    List,
+    /// Explains a function, with examples
+    #[command(after_help = "Example: rollcall expression explain Switch")]
+    Explain {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Evaluation {
+    /// The expression
+    #[arg(required_unless_present = "cases", conflicts_with = "cases")]
+    pub(crate) expression: Option<String>,
+    /// A JSON object of source attributes; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "cases")]
+    pub(crate) attributes: Option<PathBuf>,
+    /// The present instant, such as 2026-01-31T09:00:00Z [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<jiff::Timestamp>,
+    /// A value that exists in the target already; may be repeated
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) taken: Vec<String>,
+    /// JSON lines with `expression`, `attributes`, and where needed `now` and `taken`; prints one result per line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cases: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

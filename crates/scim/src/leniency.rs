@@ -98,6 +98,28 @@ impl Leniency {
             what: "`emails[type eq \"work\"].value eq \"x\"` means one element with both properties",
         },
     ];
+
+    /// Returns the list as a Markdown page.
+    pub fn page() -> String {
+        let mut page = String::from(
+            "# What is accepted beyond the RFCs\n\n\
+             Known clients deviate from RFC 7643 and 7644. What they send is accepted and means what they mean; it is the same for every\n\
+             client. Anything else that is not understood is refused with a 400 that names it. Each row has test vectors in\n\
+             `crates/scim/tests/vectors`. This page is made from the list in the code.\n\n\
+             | leniency | sent by | what it is taken for |\n|---|---|---|\n",
+        );
+        for Self {
+            name,
+            clients,
+            what,
+        } in Self::ALL
+        {
+            for part in ["| ", name, " | ", clients, " | ", what, " |\n"] {
+                page.push_str(part);
+            }
+        }
+        page
+    }
 }
 
 /// Finds an entry by its name in any case.

@@ -113,6 +113,9 @@ impl Plan {
     }
 }
 
+/// So many changes of one object are shown.
+const SHOWN_CHANGES: usize = 4;
+
 /// Returns the word for a decision.
 pub fn word(decision: Decision) -> &'static str {
     match decision {
@@ -129,11 +132,16 @@ pub fn word(decision: Decision) -> &'static str {
 }
 
 fn amount(users: u64, groups: u64) -> String {
-    match (users, groups) {
-        (users, 0) => format!("{users} people"),
-        (0, groups) => format!("{groups} groups"),
-        (users, groups) => format!("{users} people, {groups} groups"),
-    }
+    let counted = |count: u64, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{count} {many}")),
+    };
+    let parts = [
+        counted(users, "person", "people"),
+        counted(groups, "group", "groups"),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn details(planned: &Planned) -> String {
@@ -146,22 +154,92 @@ fn details(planned: &Planned) -> String {
     ) {
         return String::new();
     }
-    let changes: Vec<String> = planned
-        .properties
-        .iter()
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
+    let shown = planned.properties.iter().take(SHOWN_CHANGES);
+    let mut changes: Vec<String> = shown
         .map(|property| {
-            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
-            format!(
-                "{} {} → {}",
-                property.display_name,
-                value(&property.old_value),
-                value(&property.new_value)
-            )
+            let (old, new) = (value(&property.old_value), value(&property.new_value));
+            format!("{} {old} → {new}", short(&property.display_name))
         })
         .collect();
+    let rest = planned.properties.len().saturating_sub(SHOWN_CHANGES);
+    if rest > 0 {
+        changes.push(format!("{rest} more"));
+    }
     if changes.is_empty() {
         String::new()
     } else {
         format!(": {}", changes.join(", "))
+    }
+}
+
+/// Leaves out the schema in front of an attribute's name.
+fn short(path: &str) -> &str {
+    if path.starts_with("urn:") {
+        path.rsplit(':').next().unwrap_or(path)
+    } else {
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(decision: Decision, name: &str, properties: &[(&str, &str, &str)]) -> Planned {
+        Planned {
+            kind: Kind::User,
+            object: "0190b6f1-7c1d-7f5e-9a53-2f6b8c1d4e77".parse().unwrap(),
+            name: name.to_owned(),
+            decision,
+            reason: None,
+            properties: properties
+                .iter()
+                .map(|(path, old, new)| ModifiedProperty {
+                    display_name: (*path).to_owned(),
+                    old_value: (!old.is_empty()).then(|| (*old).to_owned()),
+                    new_value: Some((*new).to_owned()),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_plan_reads_worst_first_with_old_and_new_values() {
+        let mut plan = Plan::default();
+        plan.add(planned(Decision::Keep, "kim", &[]));
+        plan.add(planned(Decision::Create, "cleo", &[]));
+        let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
+        plan.add(planned(
+            Decision::Update,
+            "ulla",
+            &[("title", "", "Buyer"), (enterprise, "A", "B")],
+        ));
+        for name in ["dan", "dora", "dirk"] {
+            plan.add(planned(Decision::Delete, name, &[]));
+        }
+        plan.memberships = (2, 1);
+        plan.sort();
+
+        insta::assert_snapshot!(plan.text(2), @"
+        delete   3 people
+          dan
+          dirk
+          … and 1 more
+        create   1 person
+          cleo
+        update   1 person
+          ulla: title – → Buyer, department A → B
+        members  2 added, 1 removed
+        ");
+    }
+
+    #[test]
+    fn a_plan_that_does_nothing_says_so() {
+        let mut plan = Plan::default();
+        plan.add(planned(Decision::Keep, "kim", &[]));
+
+        assert!(plan.is_empty());
+        assert_eq!(plan.text(3), "nothing to do: both ends agree\n");
     }
 }

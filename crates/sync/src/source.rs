@@ -95,6 +95,11 @@ impl SourceObject {
         self.text("userPrincipalName")
     }
 
+    /// Returns the name by which people know it: the sign-in name of a person, the name of a group.
+    pub fn name(&self) -> Option<&str> {
+        self.sign_in_name().or_else(|| self.display_name())
+    }
+
     /// Returns what it refers to by `attribute`.
     pub fn reference(&self, attribute: &str) -> Option<&SourceReference> {
         self.references

@@ -613,6 +613,7 @@ impl<'r> Task<'r> {
             _ => LinkState::Disabled,
         };
         self.link.digest = self.wish.as_ref().map(|wish| wish.digest(self.rules));
+        self.link.name = self.object.name().map(str::to_owned);
         self.link.failure = None;
         self.link.changed = self.now;
     }

@@ -19,3 +19,17 @@ fn every_example_of_the_library_has_the_result_that_it_shows() {
         }
     }
 }
+
+/// `UPDATE_DOCS=1` writes the page instead.
+#[test]
+fn the_reference_page_is_made_of_the_library() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/expressions.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, library::page()).unwrap();
+    }
+    let page = std::fs::read_to_string(path).unwrap();
+    assert!(
+        page == library::page(),
+        "docs/expressions.md is out of date: run this test with UPDATE_DOCS=1"
+    );
+}
