@@ -176,7 +176,10 @@ impl Import<'_> {
         Ok(there)
     }
 
-    fn create(&mut self, kind: Kind, resource: Resource) -> Result<ResourceId, Failure> {
+    fn create(&mut self, kind: Kind, mut resource: Resource) -> Result<ResourceId, Failure> {
+        if kind == Kind::User {
+            resource.assume_active(true);
+        }
         let admits = kind == Kind::User && resource.is_active();
         plan_allows(
             self.writer,

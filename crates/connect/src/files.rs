@@ -38,6 +38,8 @@ const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:
 /// A person or a group in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
+    /// Whether it is a person or a group.
+    pub kind: Kind,
     /// Its line.
     pub line: u64,
     /// The id by which other lines refer to it, if it has one.
@@ -71,19 +73,19 @@ pub fn read(
 ) -> Result<Vec<Record>, Vec<Mistake>> {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => json_lines(text, limits),
+        Some(b'{') => json_lines(kind, text, limits),
         _ => csv(kind, resource_type, text, limits),
     }
 }
 
-fn json_lines(text: &[u8], limits: &Limits) -> Result<Vec<Record>, Vec<Mistake>> {
+fn json_lines(kind: Kind, text: &[u8], limits: &Limits) -> Result<Vec<Record>, Vec<Mistake>> {
     let (mut records, mut mistakes) = (Vec::new(), Vec::new());
     for (line, bytes) in (1_u64..).zip(text.split(|byte| *byte == b'\n')) {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
         match rollcall_scim::json::parse(bytes, limits) {
-            Ok(Value::Object(fields)) => records.push(record(line, fields)),
+            Ok(Value::Object(fields)) => records.push(record(kind, line, fields)),
             Ok(_) => mistakes.push(Mistake {
                 line,
                 reason: "a line is one JSON object: a SCIM resource".into(),
@@ -102,7 +104,14 @@ fn json_lines(text: &[u8], limits: &Limits) -> Result<Vec<Record>, Vec<Mistake>>
 }
 
 /// Takes references out of a resource: they can be understood only when everything is there.
-fn record(line: u64, mut fields: Map<String, Value>) -> Record {
+fn record(kind: Kind, line: u64, mut fields: Map<String, Value>) -> Record {
+    // an export holds both kinds; each resource says which it is
+    let said = fields.get("meta").and_then(|meta| meta.get("resourceType"));
+    let kind = match said.and_then(Value::as_str) {
+        Some("User") => Kind::User,
+        Some("Group") => Kind::Group,
+        _ => kind,
+    };
     let reference = fields.get("id").and_then(Value::as_str).map(str::to_owned);
     let value = |element: &Value| {
         element
@@ -124,6 +133,7 @@ fn record(line: u64, mut fields: Map<String, Value>) -> Record {
                 .or_else(|| value(&manager))
         });
     Record {
+        kind,
         line,
         reference,
         body: Value::Object(fields),
@@ -157,7 +167,7 @@ fn csv(
             }
         };
         let line = row.position().map_or(0, csv::Position::line);
-        match from_row(line, &columns, &row, resource_type, limits) {
+        match from_row(kind, line, &columns, &row, resource_type, limits) {
             Ok(record) => records.push(record),
             Err(error) => mistakes.push(Mistake {
                 line,
@@ -220,6 +230,7 @@ fn check_header(columns: &[Column], resource_type: &ResourceType) -> Result<(), 
 
 /// Builds the resource of a row by the same operations by which a client would: one `add` for each cell that is not empty.
 fn from_row(
+    kind: Kind,
     line: u64,
     columns: &[Column],
     row: &csv::StringRecord,
@@ -227,6 +238,7 @@ fn from_row(
     limits: &Limits,
 ) -> Result<Record, rollcall_scim::error::Error> {
     let mut record = Record {
+        kind,
         line,
         reference: None,
         body: Value::Null,

@@ -247,6 +247,17 @@ impl Resource {
         manager.get("value")?.as_str()
     }
 
+    /// Makes a user who says nothing about being active say so; tells whether it had to. Whoever filters by `active` finds everybody
+    /// then.
+    pub fn assume_active(&mut self, active: bool) -> bool {
+        if self.document.contains_key("active") {
+            return false;
+        }
+        self.document
+            .insert("active".to_owned(), Value::Bool(active));
+        true
+    }
+
     /// Returns the e-mail addresses, in order.
     pub fn emails(&self) -> impl Iterator<Item = &str> {
         self.document

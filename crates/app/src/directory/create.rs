@@ -70,11 +70,16 @@ impl App {
         };
         plan_allows(writer, effect, now)?;
 
-        let external_id = draft.resource.external_id();
+        let external_id = draft.resource.external_id().map(str::to_owned);
+        let external_id = external_id.as_deref();
         let tombstone = writer
             .tombstones(draft.kind, external_id, &name)?
             .into_iter()
             .find(|tombstone| may_revive(tombstone, context, external_id));
+        let mut resource = draft.resource;
+        if draft.kind == Kind::User {
+            resource.assume_active(true);
+        }
         let entry = Entry {
             kind: draft.kind,
             id: tombstone
@@ -87,7 +92,7 @@ impl App {
             created: now,
             modified: now,
             managed_by: context.integration,
-            resource: draft.resource,
+            resource,
         }
         .stamped();
         writer.insert(&entry)?;

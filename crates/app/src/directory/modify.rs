@@ -37,11 +37,14 @@ impl App {
             wanted,
             move |app, writer, before| {
                 let mut resource = before.resource.clone();
-                let changes = patch.apply(
+                let mut changes = patch.apply(
                     &mut resource,
                     app.resource_type(kind),
                     &app.settings().limits,
                 )?;
+                if kind == Kind::User && resource.assume_active(true) {
+                    changes = patch::differences(&before.resource, &resource);
+                }
                 let membership = membership::apply(writer, before, &members)?;
                 Ok(Modified {
                     resource,
@@ -77,6 +80,10 @@ impl App {
                 let limits = &app.settings().limits;
                 let mut resource =
                     Resource::replacement(app.resource_type(kind), &before.resource, body, limits)?;
+                // who was switched off is not switched on by saying nothing about it
+                if kind == Kind::User {
+                    resource.assume_active(before.resource.is_active());
+                }
                 let membership = match resource.take_members() {
                     Some(members) => membership::replace(writer, before, &members)?,
                     None => Membership::default(),

@@ -29,13 +29,15 @@ pub(crate) async fn import(
 ) -> anyhow::Result<Exit> {
     let app = runtime::app(config).await?;
     let organisation = app.organisation(&command.org).await?;
-    let users = records(&app, Kind::User, &command.users)?;
-    let groups = command
-        .groups
-        .as_deref()
-        .map(|path| records(&app, Kind::Group, path))
-        .transpose()?
-        .unwrap_or_default();
+    let mut records = read(&app, Kind::User, &command.users)?;
+    if let Some(path) = command.groups.as_deref() {
+        records.extend(read(&app, Kind::Group, path)?);
+    }
+    let (users, groups): (Vec<_>, Vec<_>) = records
+        .into_iter()
+        .partition(|record| record.kind == Kind::User);
+    let list = |records: Vec<Record>| records.into_iter().map(listed).collect();
+    let (users, groups) = (list(users), list(groups));
     let context = app.command_context(organisation.id);
     match app.import(&context, users, groups).await {
         Ok(report) if as_json => printer::json(&json!({
@@ -48,17 +50,11 @@ pub(crate) async fn import(
         )),
         Err(NotImported::Refused(refusals)) => {
             let lines = refusals.into_iter().map(|refusal| {
-                let path = if refusal.kind == Kind::User {
-                    Some(&command.users)
-                } else {
-                    command.groups.as_ref()
+                let path = match (refusal.kind, &command.groups) {
+                    (Kind::Group, Some(groups)) => groups,
+                    _ => &command.users,
                 };
-                (
-                    path.map(|path| path.display().to_string())
-                        .unwrap_or_default(),
-                    refusal.line,
-                    refusal.reason,
-                )
+                (path.display().to_string(), refusal.line, refusal.reason)
             });
             return Err(mistakes(lines.collect()));
         }
@@ -67,7 +63,7 @@ pub(crate) async fn import(
     Ok(Exit::Done)
 }
 
-fn records(app: &App, kind: Kind, path: &Path) -> anyhow::Result<Vec<Listed>> {
+fn read(app: &App, kind: Kind, path: &Path) -> anyhow::Result<Vec<Record>> {
     let unreadable = |error| Trouble::wrong(format!("{} cannot be read: {error}", path.display()));
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
     if length > LONGEST_FILE {
@@ -78,12 +74,9 @@ fn records(app: &App, kind: Kind, path: &Path) -> anyhow::Result<Vec<Listed>> {
         );
     }
     let text = std::fs::read(path).map_err(unreadable)?;
-    let resource_type = match kind {
-        Kind::User => app.registry().user(),
-        Kind::Group => app.registry().group(),
-    };
+    let resource_type = app.resource_type(kind);
     match files::read(kind, resource_type, &text, &app.settings().limits) {
-        Ok(records) => Ok(records.into_iter().map(listed).collect()),
+        Ok(records) => Ok(records),
         Err(wrong) => {
             let name = path.display().to_string();
             Err(mistakes(
@@ -98,6 +91,7 @@ fn records(app: &App, kind: Kind, path: &Path) -> anyhow::Result<Vec<Listed>> {
 
 fn listed(record: Record) -> Listed {
     let Record {
+        kind: _,
         line,
         reference,
         body,

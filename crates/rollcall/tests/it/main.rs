@@ -1,0 +1,19 @@
+//! The binary as its users meet it: commands, the SCIM endpoint over HTTP, whole stories.
+//!
+//! Every test starts its own server on its own store, on a free port.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected fails"
+)]
+
+mod access;
+mod demo;
+mod hostile;
+mod isolation;
+mod lifecycle;
+mod okta;
+mod support;
+mod transfer;
+mod vectors;
