@@ -23,7 +23,7 @@ use rollcall_engine::{Engine, Watch};
 use rollcall_model::application::{Mode, Status};
 use rollcall_model::provisioning::{CycleOutcome, CycleReport, Phase, Progress};
 use rollcall_model::{ApplicationId, IntegrationKind, Kind, Organisation, ResourceId};
-use rollcall_store::{Location, Paging, Selection};
+use rollcall_store::{Location, Paging, Selection, ServerClaim};
 use rollcall_web::rates::Rates;
 use serde_json::json;
 
@@ -84,6 +84,7 @@ struct Stage {
     app: App,
     engine: Engine,
     served: Served,
+    _only_server: ServerClaim,
     vault: Organisation,
     northwind: Organisation,
 }
@@ -101,6 +102,7 @@ impl Stage {
         config.allow_private_targets.value = true;
         config.public_url.value = format!("http://{}", listener.local_addr()?);
         let app = runtime::app(&config).await?;
+        let only_server = app.store().claim_server()?;
         let client = runtime::client(&config)?;
         let engine = Engine::new(app.clone(), client);
         let serving = Serving {
@@ -128,6 +130,7 @@ impl Stage {
             app,
             engine,
             served,
+            _only_server: only_server,
             vault,
             northwind,
         })
