@@ -6,7 +6,8 @@ use rollcall_model::application::{Application, Scope};
 use rollcall_model::mapping::{
     Actions, Apply, AttributeMapping, Nulls, ObjectMapping, Source, TargetAttribute, ValueType,
 };
-use serde_json::Value;
+use rollcall_model::provisioning::ModifiedProperty;
+use serde_json::{Map, Value, json};
 
 use crate::digest::Digest;
 use crate::scope::ScopeFilters;
@@ -140,16 +141,49 @@ impl Rules {
 impl ObjectRules {
     /// Tells whether a person can be switched off by an update, so that leaving scope need not delete.
     pub fn can_disable(&self) -> bool {
-        self.attributes.iter().any(|rule| {
-            rule.target.is_core("active")
-                && match &rule.source {
-                    Compiled::Expression(expression) => expression
-                        .attributes()
-                        .iter()
-                        .any(|name| depends_on_state(name)),
-                    Compiled::Attribute(name) => depends_on_state(name),
-                    Compiled::Constant(_) | Compiled::Nothing => false,
-                }
+        self.switch().is_some()
+    }
+
+    /// Returns the operations that switch a resource of the target off, and what they change; none when it is off already. The value
+    /// is not computed: whoever has to go is switched off, whatever the mapping makes of it.
+    pub fn switch_off(&self, there: &Map<String, Value>) -> (Vec<Value>, Vec<ModifiedProperty>) {
+        let Some(switch) = self.switch() else {
+            return (Vec::new(), Vec::new());
+        };
+        let path = switch.target.to_string();
+        let found = switch.target.find(there);
+        let is_off = match found {
+            Some(Value::Bool(active)) => !active,
+            Some(Value::String(text)) => text.eq_ignore_ascii_case("false"),
+            _ => false,
+        };
+        if is_off {
+            return (Vec::new(), Vec::new());
+        }
+        let off = switch.typed(Value::Bool(false));
+        let property = ModifiedProperty {
+            display_name: path.clone(),
+            old_value: found.map(|_| "True".to_owned()),
+            new_value: Some("False".to_owned()),
+        };
+        (
+            vec![json!({"op": "replace", "path": path, "value": off})],
+            vec![property],
+        )
+    }
+
+    /// Returns the mapping by which people are switched on and off: of `active`, from something that tells of their state.
+    fn switch(&self) -> Option<&Rule> {
+        self.attributes.iter().find(|rule| {
+            let tells = match &rule.source {
+                Compiled::Expression(expression) => expression
+                    .attributes()
+                    .iter()
+                    .any(|name| depends_on_state(name)),
+                Compiled::Attribute(name) => depends_on_state(name),
+                Compiled::Constant(_) | Compiled::Nothing => false,
+            };
+            tells && rule.target.is_core("active") && rule.apply == Apply::Always
         })
     }
 }

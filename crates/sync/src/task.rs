@@ -7,7 +7,8 @@
 //! **Start at** [`Task::new`]. The order: scope → match (linked, adoptable, ambiguous, absent) → map → compare → write.
 //!
 //! INVARIANT: a creation is preceded by a look-up in the same task, and its intent is remembered before it is sent: after a
-//! crash or an unknown outcome the next task looks first, and adopts what it had created itself.
+//! crash or an unknown outcome the next task looks first, and goes on with what it had created itself. Before a counterpart is changed,
+//! the link remembers which it is, and forgets what both ends agreed on.
 
 use jiff::Timestamp;
 use rollcall_model::Kind;
@@ -76,6 +77,8 @@ pub enum Answer {
     Got(Option<Map<String, Value>>),
     /// It is remembered.
     Remembered,
+    /// A look-up found what another object of the source is linked to; the text says which.
+    TakenByAnother(String),
     /// It was created, with this id.
     Created(String),
     /// It was done.
@@ -84,8 +87,10 @@ pub enum Answer {
     Conflict(String),
     /// The resource is not there.
     Missing,
-    /// It did not work.
+    /// It did not work, and nothing was done.
     Failed(Trouble),
+    /// It may have been done or not: no answer came, or one that cannot be read.
+    Unknown(Trouble),
 }
 
 /// Why a step did not work.
@@ -186,8 +191,7 @@ impl Entitlement {
     pub fn of(rules: &ObjectRules, object: &SourceObject, needs_assignment: bool) -> Self {
         if object.is_gone() {
             Self::Gone
-        } else if !rules.enabled
-            || (needs_assignment && !object.is_assigned)
+        } else if (needs_assignment && !object.is_assigned)
             || !rules.filters.evaluate(&object.attributes).passed
         {
             Self::OutOfScope
@@ -210,16 +214,15 @@ impl Entitlement {
 
     /// Tells whether an object that stands like this in the target would leave it: be switched off or deleted.
     pub fn takes_away(self, rules: &ObjectRules, link: &Link) -> bool {
-        let is_there = link.target_id.is_some()
-            && matches!(
-                link.state,
-                LinkState::Active | LinkState::Held | LinkState::Creating(_)
-            );
+        if link.target_id.is_none() || link.state == LinkState::Released {
+            return false;
+        }
+        let is_off = link.state == LinkState::Disabled && link.failure.is_none();
         match self {
             Self::Entitled => false,
-            Self::OutOfScope => is_there && !rules.keeps_who_leaves,
-            Self::Blocked => is_there,
-            Self::Gone => link.target_id.is_some() && link.state != LinkState::Released,
+            Self::OutOfScope => !is_off && !rules.keeps_who_leaves,
+            Self::Blocked => !is_off,
+            Self::Gone => true,
         }
     }
 }
@@ -236,6 +239,10 @@ pub struct Task<'r> {
     state: State,
     properties: Vec<ModifiedProperty>,
     decision: Decision,
+    /// Whether the link on disk names the counterpart that is about to be changed.
+    is_remembered: bool,
+    /// Whether a counterpart that was read or found turned out not to be there.
+    was_lost: bool,
 }
 
 #[derive(Debug)]
@@ -245,7 +252,9 @@ enum State {
     /// Looks up by the matching attribute at this place.
     Matching(usize),
     /// Looks up what a creation of unknown outcome may have left.
-    Seeking,
+    Seeking(Intent),
+    /// Remembers that the counterpart is about to be changed, and which it is.
+    Marking(Box<Self>),
     /// Remembers the intent to create.
     Intending,
     Creating(Map<String, Value>),
@@ -269,6 +278,7 @@ impl<'r> Task<'r> {
         let mut task = Self {
             rules,
             object,
+            is_remembered: link.target_id.is_some(),
             link,
             now: surroundings.now,
             wish: None,
@@ -276,76 +286,72 @@ impl<'r> Task<'r> {
             state: State::Over(None),
             properties: Vec::new(),
             decision: Decision::Keep,
+            was_lost: false,
         };
         task.begin(surroundings);
         task
     }
 
     fn begin(&mut self, surroundings: &Surroundings<'_>) {
-        let target_id = self.link.target_id.clone();
         match self.entitlement {
-            Entitlement::Entitled => match self.map(false, surroundings) {
+            Entitlement::Entitled => match self.map(surroundings) {
                 Err(unmappable) => self.unmappable(&unmappable),
-                Ok(wish) => self.begin_entitled(wish, target_id),
+                Ok(wish) => self.begin_entitled(wish),
             },
-            Entitlement::Blocked | Entitlement::OutOfScope => {
-                self.begin_leaving(target_id, surroundings);
-            }
-            Entitlement::Gone => match target_id {
-                Some(id) if self.link.state != LinkState::Released => self.delete(id),
-                None if matches!(self.link.state, LinkState::Creating(_)) => {
-                    self.state = State::Seeking;
+            Entitlement::Blocked | Entitlement::OutOfScope => self.begin_leaving(),
+            Entitlement::Gone => match (self.link.target_id.clone(), self.link.state.clone()) {
+                (_, LinkState::Released) => {
+                    self.end_without_link(Decision::Skip, Some(self.entitlement.reason()));
                 }
-                _ => self.end_without_link(Decision::Skip, Some(self.entitlement.reason())),
+                (Some(id), _) => self.delete(id),
+                (None, LinkState::Creating(intent)) => self.state = State::Seeking(intent),
+                (None, _) => {
+                    self.end_without_link(Decision::Skip, Some(self.entitlement.reason()));
+                }
             },
         }
     }
 
-    fn begin_entitled(&mut self, mut wish: Wish, target_id: Option<String>) {
-        if let LinkState::Creating(Intent { attribute, value }) = &self.link.state {
-            // what was begun is found under the value that it was begun with, though the object may have another one now
-            wish.look_first(attribute, value);
-        }
+    fn begin_entitled(&mut self, wish: Wish) {
+        let is_at_rest = self.link.failure.as_ref().is_none_or(|failure| {
+            // the object itself is well; what it refers to is tried again in a pass of its own
+            failure.code == REFERENCES_FAILED
+        });
         let is_unchanged = self.link.state == LinkState::Active
             && self.link.digest.as_deref() == Some(wish.digest(self.rules).as_str())
-            && self.link.failure.is_none();
+            && is_at_rest;
         self.wish = Some(wish);
-        match target_id {
-            Some(_) if is_unchanged => {
+        match (self.link.target_id.clone(), self.link.state.clone()) {
+            (Some(_), _) if is_unchanged => {
                 self.end(Decision::Keep, Some(("RedundantExport", "nothing changed")));
             }
-            Some(id) => self.state = State::Linked(id),
-            None => self.look_up(0),
+            (Some(id), _) => self.state = State::Linked(id),
+            // what was begun is found under the value that it was begun with, though the object may have another one now
+            (None, LinkState::Creating(intent)) => self.state = State::Seeking(intent),
+            (None, _) => self.look_up(0),
         }
     }
 
-    fn begin_leaving(&mut self, target_id: Option<String>, surroundings: &Surroundings<'_>) {
+    /// Switches off, or deletes where that is not possible. Nothing else is mapped or sent: no other attribute may stand in the way
+    /// of somebody who has to go.
+    fn begin_leaving(&mut self) {
+        let target_id = self.link.target_id.clone();
         if self.entitlement == Entitlement::OutOfScope && self.rules.keeps_who_leaves {
             if target_id.is_some() {
                 self.link.state = LinkState::Released;
             }
             return self.skip("it left the scope, and this application leaves such accounts alone");
         }
-        match (&self.link.state, target_id) {
-            (LinkState::Creating(_), None) => match self.map(true, surroundings) {
-                Ok(wish) => {
-                    self.wish = Some(wish);
-                    self.state = State::Seeking;
-                }
-                Err(unmappable) => self.unmappable(&unmappable),
-            },
+        match (self.link.state.clone(), target_id) {
+            (LinkState::Creating(intent), None) => self.state = State::Seeking(intent),
             (LinkState::Disabled, Some(_)) if self.link.failure.is_none() => {
                 self.skip("it is switched off in the target already");
             }
             (LinkState::Released, _) | (_, None) => self.skip(self.entitlement.reason()),
-            (_, Some(id)) if self.disables() => match self.map(true, surroundings) {
-                Ok(wish) => {
-                    self.wish = Some(wish);
-                    self.decision = Decision::Disable;
-                    self.state = State::Linked(id);
-                }
-                Err(unmappable) => self.unmappable(&unmappable),
-            },
+            (_, Some(id)) if self.disables() => {
+                self.decision = Decision::Disable;
+                self.state = State::Linked(id);
+            }
             (_, Some(id)) => self.delete(id),
         }
     }
@@ -357,41 +363,46 @@ impl<'r> Task<'r> {
             && self.rules.can_disable()
     }
 
-    /// Reads what became of a creation of unknown outcome, of an object that is not entitled any more.
-    fn sought(&mut self, found: Vec<Map<String, Value>>) {
-        let LinkState::Creating(intent) = self.link.state.clone() else {
-            return self.fail(unexpected());
-        };
-        let [only] = found.as_slice() else {
-            if found.is_empty() {
-                self.link.state = LinkState::Unlinked;
-                self.skip(self.entitlement.reason());
-            } else {
-                self.fail(ambiguous(&intent.attribute, &intent.value));
-            }
-            return;
-        };
-        if !has_value(only, &intent.attribute, &intent.value) {
-            return self.fail(unfiltered(&intent.attribute));
+    /// Reads what became of a creation of unknown outcome.
+    fn sought(&mut self, intent: &Intent, found: &[Map<String, Value>]) {
+        let Intent { attribute, value } = intent;
+        if !found.iter().all(|one| has_value(one, attribute, value)) {
+            return self.fail(unfiltered(attribute));
         }
-        let Some(id) = id_of(only) else {
-            return self.fail(nameless());
-        };
-        self.link.target_id = Some(id.clone());
-        if self.disables() {
-            self.decision = Decision::Disable;
-            self.compare(id, only);
-        } else {
-            self.delete(id);
+        match found {
+            [] => self.not_begun(),
+            [only] => {
+                let Some(id) = id_of(only) else {
+                    return self.fail(nameless());
+                };
+                self.link.target_id = Some(id.clone());
+                match self.entitlement {
+                    Entitlement::Entitled => {
+                        self.decision = Decision::Create;
+                        self.compare(id, only);
+                    }
+                    _ if self.disables() => {
+                        self.decision = Decision::Disable;
+                        self.compare(id, only);
+                    }
+                    _ => self.delete(id),
+                }
+            }
+            _ => self.fail(ambiguous(attribute, value)),
         }
     }
 
-    fn map(
-        &self,
-        is_soft_deleted: bool,
-        surroundings: &Surroundings<'_>,
-    ) -> Result<Wish, Unmappable> {
-        Wish::of(self.rules, self.object, is_soft_deleted, surroundings)
+    /// A creation of unknown outcome left nothing.
+    fn not_begun(&mut self) {
+        self.link.state = LinkState::Unlinked;
+        match self.entitlement {
+            Entitlement::Entitled => self.look_up(0),
+            _ => self.end_without_link(Decision::Skip, Some(self.entitlement.reason())),
+        }
+    }
+
+    fn map(&self, surroundings: &Surroundings<'_>) -> Result<Wish, Unmappable> {
+        Wish::of(self.rules, self.object, surroundings)
     }
 
     /// Ends the task without writing: somebody has to allow it first.
@@ -418,11 +429,11 @@ impl<'r> Task<'r> {
                 let (attribute, value) = matching.cloned().unwrap_or_default();
                 Step::Find { attribute, value }
             }
-            State::Seeking => match self.link.state.clone() {
-                LinkState::Creating(Intent { attribute, value }) => Step::Find { attribute, value },
-                _ => Step::End(Box::new(self.ending(Decision::Fail, Some(unexpected())))),
+            State::Seeking(Intent { attribute, value }) => Step::Find {
+                attribute: attribute.clone(),
+                value: value.clone(),
             },
-            State::Intending => Step::Remember(Box::new(self.link.clone())),
+            State::Intending | State::Marking(_) => Step::Remember(Box::new(self.link.clone())),
             State::Creating(body) => Step::Write(Write::Create { body: body.clone() }),
             State::Patching { id, operations } => Step::Write(Write::Patch {
                 id: id.clone(),
@@ -445,16 +456,31 @@ impl<'r> Task<'r> {
     pub fn answer(&mut self, answer: Answer) {
         let state = std::mem::replace(&mut self.state, State::Over(None));
         match (state, answer) {
-            (_, Answer::Failed(trouble)) => self.fail(trouble),
+            (State::Intending | State::Creating(_), Answer::Failed(trouble)) => {
+                self.refused(trouble);
+            }
+            (_, Answer::Failed(trouble) | Answer::Unknown(trouble)) => self.fail(trouble),
             (State::Linked(id), Answer::Got(Some(there))) => self.compare(id, &there),
-            (State::Matching(place), Answer::Found(found)) => self.matched(place, found),
-            (State::Seeking, Answer::Found(found)) => self.sought(found),
+            (State::Matching(place), Answer::Found(found)) => self.matched(place, &found),
+            (State::Matching(_), Answer::TakenByAnother(message)) => {
+                self.fail(trouble("DuplicateSourceEntries", &message, false));
+            }
+            (State::Seeking(intent), Answer::Found(found)) => self.sought(&intent, &found),
+            // what carries the value now was not made by this object
+            (State::Seeking(_), Answer::TakenByAnother(_)) => self.not_begun(),
             (State::Intending, Answer::Remembered) => self.create(),
+            (State::Marking(next), Answer::Remembered) => {
+                self.is_remembered = true;
+                self.state = *next;
+            }
             (State::Creating(_), Answer::Created(id)) => {
                 self.link.target_id = Some(id);
                 self.settle(Decision::Create);
             }
-            (State::Creating(_) | State::Patching { .. }, Answer::Conflict(message)) => {
+            (State::Creating(_), Answer::Conflict(message)) => {
+                self.refused(trouble("Conflict", &message, true));
+            }
+            (State::Patching { .. }, Answer::Conflict(message)) => {
                 self.fail(trouble("Conflict", &message, true));
             }
             (State::Patching { .. }, Answer::Done) => self.settle(self.decision),
@@ -466,6 +492,12 @@ impl<'r> Task<'r> {
             }
             _ => self.fail(unexpected()),
         }
+    }
+
+    /// The target has certainly not created it: nothing is to be looked for later.
+    fn refused(&mut self, trouble: Trouble) {
+        self.link.state = LinkState::Unlinked;
+        self.fail(trouble);
     }
 
     fn look_up(&mut self, place: usize) {
@@ -498,23 +530,17 @@ impl<'r> Task<'r> {
     }
 
     /// Reads what a look-up found. The target is not trusted to have filtered: what it sent must have the value.
-    fn matched(&mut self, place: usize, found: Vec<Map<String, Value>>) {
+    fn matched(&mut self, place: usize, found: &[Map<String, Value>]) {
         let matching = self.wish.as_ref().and_then(|wish| wish.matching.get(place));
         let (attribute, value) = matching.cloned().unwrap_or_default();
         if !found.iter().all(|one| has_value(one, &attribute, &value)) {
             return self.fail(unfiltered(&attribute));
         }
-        match found.as_slice() {
+        match found {
             [] => self.look_up(place + 1),
             [only] => match id_of(only) {
                 Some(id) => {
-                    // what our own interrupted creation left is not taken over from somebody
-                    let was_ours = matches!(self.link.state, LinkState::Creating(_));
-                    self.decision = if was_ours {
-                        Decision::Create
-                    } else {
-                        Decision::Adopt
-                    };
+                    self.decision = Decision::Adopt;
                     self.link.target_id = Some(id.clone());
                     self.compare(id, only);
                 }
@@ -526,10 +552,14 @@ impl<'r> Task<'r> {
 
     /// Compares what is there with what should be.
     fn compare(&mut self, id: String, there: &Map<String, Value>) {
-        let Some(wish) = &self.wish else {
-            return self.fail(unexpected());
+        let (operations, properties) = if self.entitlement == Entitlement::Entitled {
+            let Some(wish) = &self.wish else {
+                return self.fail(unexpected());
+            };
+            wish.changes(self.rules, there)
+        } else {
+            self.rules.switch_off(there)
         };
-        let (operations, properties) = wish.changes(self.rules, there);
         self.properties = properties;
         if operations.is_empty() {
             return match self.decision {
@@ -541,28 +571,48 @@ impl<'r> Task<'r> {
             self.decision = Decision::Update;
         }
         if !self.rules.actions.update {
-            return self.end(
-                Decision::Skip,
-                Some((
-                    "NotPermitted",
-                    "updates are switched off for this application",
-                )),
-            );
+            let message = "updates are switched off for this application";
+            return self.end(Decision::Skip, Some(("NotPermitted", message)));
         }
-        self.state = State::Patching { id, operations };
+        let was_off = matches!(self.link.state, LinkState::Disabled | LinkState::Released);
+        if self.entitlement == Entitlement::Entitled && was_off {
+            // once the request is on its way, nobody may believe that it is switched off
+            self.link.state = LinkState::Active;
+            self.is_remembered = false;
+        }
+        self.mark(State::Patching { id, operations });
     }
 
-    /// The linked resource is not there any more.
+    /// Goes on to change the counterpart, once the link on disk says which it is and that nobody knows what it holds: the sender may
+    /// die before it can remember the outcome, and the source may be as it was before by then.
+    fn mark(&mut self, next: State) {
+        self.is_remembered &= self.link.digest.is_none();
+        self.link.digest = None;
+        self.state = if self.is_remembered {
+            next
+        } else {
+            State::Marking(Box::new(next))
+        };
+    }
+
+    /// The counterpart is not there any more.
     fn lost(&mut self) {
         if self.entitlement != Entitlement::Entitled {
             return self.end_without_link(Decision::Disable, None);
         }
-        self.link = Link::new(
-            self.link.application,
-            self.link.kind,
-            self.link.object,
-            self.now,
-        );
+        if self.was_lost {
+            let message = "the target finds it, and then says that it is not there";
+            return self.fail(trouble("InvalidAnchor", message, true));
+        }
+        self.was_lost = true;
+        self.is_remembered = false;
+        let Link {
+            application,
+            kind,
+            object,
+            ..
+        } = self.link;
+        self.link = Link::new(application, kind, object, self.now);
         self.decision = Decision::Keep;
         self.look_up(0);
     }
@@ -579,7 +629,7 @@ impl<'r> Task<'r> {
     fn delete(&mut self, id: String) {
         self.decision = Decision::Delete;
         if self.rules.actions.delete {
-            self.state = State::Deleting(id);
+            self.mark(State::Deleting(id));
         } else {
             self.link.state = LinkState::Released;
             self.end(
@@ -612,9 +662,12 @@ impl<'r> Task<'r> {
             Entitlement::Entitled => LinkState::Active,
             _ => LinkState::Disabled,
         };
-        self.link.digest = self.wish.as_ref().map(|wish| wish.digest(self.rules));
+        // of who was switched off, nothing else was compared
+        let wish = self.wish.as_ref();
+        let wish = wish.filter(|_| self.entitlement == Entitlement::Entitled);
+        self.link.digest = wish.map(|wish| wish.digest(self.rules));
         self.link.name = self.object.name().map(str::to_owned);
-        self.link.failure = None;
+        self.forget_failure();
         self.link.changed = self.now;
     }
 
@@ -632,6 +685,12 @@ impl<'r> Task<'r> {
         }
     }
 
+    /// Forgets what went wrong with the object itself.
+    fn forget_failure(&mut self) {
+        let failure = self.link.failure.take();
+        self.link.failure = failure.filter(|failure| failure.code == REFERENCES_FAILED);
+    }
+
     fn fail(&mut self, trouble: Trouble) {
         let ending = self.ending(Decision::Fail, Some(trouble));
         self.state = State::Over(Some(Box::new(ending)));
@@ -639,6 +698,8 @@ impl<'r> Task<'r> {
 
     fn end(&mut self, decision: Decision, reason: Option<(&str, &str)>) {
         let reason = reason.map(|(code, message)| trouble(code, message, false));
+        // whatever went wrong before, there is nothing to be tried again
+        self.forget_failure();
         let ending = self.ending(decision, reason);
         self.state = State::Over(Some(Box::new(ending)));
     }
@@ -695,8 +756,11 @@ fn id_of(resource: &Map<String, Value>) -> Option<String> {
     id.filter(|id| !id.is_empty()).map(str::to_owned)
 }
 
+/// What the log calls a reference or members that could not be sent. The object itself is well then.
+pub const REFERENCES_FAILED: &str = "UnableToResolveReferenceAttributeValue";
+
 /// What the log calls an endpoint that does not do what SCIM says.
-const INCOMPATIBLE: &str = "SystemForCrossDomainIdentityManagementServiceIncompatible";
+pub const INCOMPATIBLE: &str = "SystemForCrossDomainIdentityManagementServiceIncompatible";
 
 fn unfiltered(attribute: &str) -> Trouble {
     let message =

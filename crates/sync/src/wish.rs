@@ -70,18 +70,17 @@ impl rollcall_expression::Randomness for Lent<'_> {
 }
 
 impl Wish {
-    /// Evaluates the mappings. `is_soft_deleted` tells that the object is blocked, unassigned or out of scope.
+    /// Evaluates the mappings of an object that is to be in use.
     ///
     /// # Errors
     /// [`Unmappable`] when an expression fails, or says to leave the object out.
     pub fn of(
         rules: &ObjectRules,
         object: &SourceObject,
-        is_soft_deleted: bool,
         surroundings: &Surroundings<'_>,
     ) -> Result<Self, Unmappable> {
         let mut attributes = object.attributes.clone();
-        attributes.insert("IsSoftDeleted".into(), Value::Bool(is_soft_deleted));
+        attributes.insert("IsSoftDeleted".into(), Value::Bool(false));
         let mut wish = Self {
             values: Vec::new(),
             matching: Vec::new(),
@@ -116,14 +115,6 @@ impl Wish {
             }
         }
         Ok(wish)
-    }
-
-    /// Makes a value the first by which the object is looked up.
-    pub(crate) fn look_first(&mut self, attribute: &str, value: &str) {
-        self.matching
-            .retain(|(known, text)| known != attribute || text != value);
-        self.matching
-            .insert(0, (attribute.to_owned(), value.to_owned()));
     }
 
     /// Returns a digest of what will be kept equal in the target.
