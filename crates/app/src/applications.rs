@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment, Target};
 use rollcall_model::{ApplicationId, JobState, Kind, ResourceId, Secret};
-use rollcall_store::{NewAudit, Writer};
+use rollcall_store::{Error, NewAudit, Writer};
 use rollcall_sync::rules::Rules;
 use serde_json::{Value, json};
 
@@ -94,7 +94,8 @@ impl App {
     }
 
     /// Sets where an application lives and the credential for it. Both together: a credential never goes to an address that it
-    /// was not entered for.
+    /// was not entered for. At another address nobody is known: what was provisioned before is forgotten, and the next cycle looks
+    /// everybody up.
     ///
     /// # Errors
     /// [`Failure::Missing`].
@@ -115,18 +116,26 @@ impl App {
             "application.credentials",
             detail,
             move |writer| {
-                if let Some(mut application) = writer.application(id)? {
-                    application.target = Some(Target { tenant_url });
+                let mut application = writer.application(id)?.ok_or(Error::Missing)?;
+                let mut job = writer.job(id)?;
+                let target = Some(Target { tenant_url });
+                if application.target != target {
+                    writer.forget_links(id)?;
+                    job.watermark = None;
+                    application.target = target;
                     writer.save_application(&application)?;
-                    writer.save_sealed_secret(id, Some(&sealed))?;
                 }
-                Ok(())
+                writer.save_sealed_secret(id, Some(&sealed))?;
+                job.quarantine = None;
+                job.generation += 1;
+                writer.save_job(id, &job)
             },
         )
         .await
     }
 
-    /// Changes an application's configuration: mappings, scope, mode, status, settings.
+    /// Changes an application's configuration: mappings, scope, mode, status, settings. The target is changed by
+    /// [`set_credentials`](Self::set_credentials) alone. A job in quarantine tries again.
     ///
     /// # Errors
     /// [`Failure::Missing`]; [`Failure::Configuration`] with every mistake in the mappings.
@@ -141,11 +150,18 @@ impl App {
         context
             .tenant()
             .write(move |writer| {
-                let mut application = writer.application(id)?.ok_or_else(|| missing(id))?;
+                let before = writer.application(id)?.ok_or_else(|| missing(id))?;
+                let mut application = before.clone();
                 change(&mut application);
+                // an address changes with its credential only
+                application.target = before.target;
                 application.id = id;
                 Rules::compile(&application).map_err(Failure::Configuration)?;
                 writer.save_application(&application)?;
+                let mut job = writer.job(id)?;
+                job.quarantine = None;
+                job.generation += 1;
+                writer.save_job(id, &job)?;
                 let detail = json!({
                     "status": application.status, "mode": application.mode, "scope": application.scope,
                 });
@@ -208,8 +224,8 @@ impl App {
         .await
     }
 
-    /// Makes the next cycle an initial one: the watermark, the waiting times of failures and the quarantine are forgotten, the links are
-    /// kept.
+    /// Makes the next cycle an initial one: the watermark, the waiting times of failures, the quarantine and what both ends agreed on are
+    /// forgotten, so that everything is compared again; the links are kept.
     ///
     /// # Errors
     /// [`Failure::Missing`] for the application.
@@ -224,9 +240,10 @@ impl App {
                 let mut job = writer.job(id)?;
                 job.watermark = None;
                 job.quarantine = None;
+                job.generation += 1;
                 writer.save_job(id, &job)?;
                 for kind in [Kind::User, Kind::Group] {
-                    forget_waiting(writer, id, kind, now)?;
+                    forget_agreement(writer, id, kind, now)?;
                 }
                 Ok(())
             },
@@ -234,7 +251,7 @@ impl App {
         .await
     }
 
-    /// Allows the next cycle so many deletions, in place of the guard's limit.
+    /// Allows the next cycle so many deletions, beyond those of the last day.
     ///
     /// # Errors
     /// [`Failure::Missing`] for the application.
@@ -254,6 +271,7 @@ impl App {
                 let mut job = writer.job(id)?;
                 job.allowed_deletions = Some(count);
                 job.quarantine = None;
+                job.generation += 1;
                 writer.save_job(id, &job)
             },
         )
@@ -281,7 +299,7 @@ impl App {
         id: ApplicationId,
         action: &'static str,
         detail: Value,
-        change: impl FnOnce(&mut dyn Writer) -> Result<(), rollcall_store::Error> + Send + 'static,
+        change: impl FnOnce(&mut dyn Writer) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Failure> {
         let now = self.now();
         let entry = NewAudit {
@@ -304,24 +322,25 @@ impl App {
     }
 }
 
-fn forget_waiting(
+fn forget_agreement(
     writer: &mut dyn Writer,
     id: ApplicationId,
     kind: Kind,
     now: Timestamp,
-) -> Result<(), rollcall_store::Error> {
+) -> Result<(), Error> {
     let mut after = None;
     loop {
-        let links = writer.links_needing_attention(id, kind, after, LINKS)?;
+        let links = writer.links(id, kind, after, LINKS)?;
         let Some(last) = links.last() else {
             return Ok(());
         };
         after = Some(last.object);
         for mut link in links {
+            link.digest = None;
             if let Some(failure) = &mut link.failure {
                 failure.next_attempt = now;
-                writer.save_link(&link)?;
             }
+            writer.save_link(&link)?;
         }
     }
 }

@@ -13,7 +13,7 @@ use rollcall_model::{Kind, Secret};
 use rollcall_scim::limits::{Limits, STANDARD};
 use rollcall_scim::patch::PATCH_SCHEMA;
 use rollcall_sync::target_path::member;
-use rollcall_sync::task::{Answer, Extent, Trouble, Write};
+use rollcall_sync::task::{Answer, Extent, INCOMPATIBLE, Trouble, Write};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -28,9 +28,6 @@ const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Longest text of the target's own words that is passed on, in characters.
 const WORDS: usize = 300;
-
-/// What an incompatible endpoint is called in the provisioning log.
-pub const INCOMPATIBLE: &str = "SystemForCrossDomainIdentityManagementServiceIncompatible";
 
 /// A SCIM endpoint with the credential for it.
 #[derive(Debug, Clone)]
@@ -75,7 +72,7 @@ impl Target {
         for (kind, attribute) in kinds {
             match self.find(*kind, attribute, nobody).await {
                 Answer::Found(found) if found.is_empty() => {}
-                Answer::Failed(trouble) => {
+                Answer::Failed(trouble) | Answer::Unknown(trouble) => {
                     return Err(Trouble {
                         extent: Extent::Target,
                         ..trouble
@@ -99,26 +96,38 @@ impl Target {
         // JSON's escapes are those of a filter's strings (RFC 7644 §3.4.2.2)
         let filter = format!("{attribute} eq {}", Value::from(value));
         url.query_pairs_mut().append_pair("filter", &filter);
-        match self.list(url, kind).await {
-            Ok(page) => Answer::Found(page.resources),
-            Err(trouble) => Answer::Failed(trouble),
+        let page = match self.list(url, kind).await {
+            Ok(page) => page,
+            Err(trouble) => return Answer::Failed(trouble),
+        };
+        match (page.resources.len(), page.total) {
+            (0, 1..) => Answer::Failed(incompatible(
+                "a search result that counts more than it shows",
+            )),
+            (1, 2..) => {
+                let message = format!(
+                    "the target has several objects whose `{attribute}` is `{value}`: make it unique there"
+                );
+                Answer::Failed(Trouble::of_object("DuplicateTargetEntries", message, false))
+            }
+            _ => Answer::Found(page.resources),
         }
     }
 
     /// Reads a resource, a group without its members.
     pub async fn get(&self, kind: Kind, id: &str) -> Answer {
-        let url = self.url(kind, Some(id));
-        match self
-            .exchange(Method::GET, without_members(url, kind), None)
-            .await
-        {
+        let url = without_members(self.url(kind, Some(id)), kind);
+        match self.exchange(Method::GET, url, None).await {
             Ok(reply) if reply.status == 404 => Answer::Got(None),
             Ok(reply) if reply.status == 200 => match object(&reply.body) {
-                Some(resource) => Answer::Got(Some(resource)),
+                Some(resource) if member(&resource, "id").and_then(Value::as_str) == Some(id) => {
+                    Answer::Got(Some(resource))
+                }
+                Some(_) => Answer::Failed(incompatible("another resource than the one asked for")),
                 None => Answer::Failed(incompatible("a resource that is not a JSON object")),
             },
             Ok(reply) => Answer::Failed(refusal(&reply)),
-            Err(trouble) => Answer::Failed(trouble),
+            Err(no_reply) => Answer::Failed(unreached(&no_reply)),
         }
     }
 
@@ -127,9 +136,9 @@ impl Target {
     /// # Errors
     /// A [`Trouble`], also when it is not there.
     pub async fn members(&self, id: &str) -> Result<Vec<String>, Trouble> {
-        let reply = self
-            .exchange(Method::GET, self.url(Kind::Group, Some(id)), None)
-            .await?;
+        let url = self.url(Kind::Group, Some(id));
+        let reply = self.exchange(Method::GET, url, None).await;
+        let reply = reply.map_err(|no_reply| unreached(&no_reply))?;
         if reply.status != 200 {
             return Err(refusal(&reply));
         }
@@ -169,12 +178,10 @@ impl Target {
 
     async fn create(&self, kind: Kind, body: &Map<String, Value>) -> Answer {
         let body = Value::Object(body.clone());
-        let reply = match self
-            .exchange(Method::POST, self.url(kind, None), Some(&body))
-            .await
-        {
+        let url = self.url(kind, None);
+        let reply = match self.exchange(Method::POST, url, Some(&body)).await {
             Ok(reply) => reply,
-            Err(trouble) => return Answer::Failed(trouble),
+            Err(no_reply) => return not_answered(&no_reply),
         };
         match reply.status {
             200 | 201 => {
@@ -184,10 +191,12 @@ impl Target {
                     .and_then(|created| member(created, "id")?.as_str());
                 match id.filter(|id| !id.is_empty()) {
                     Some(id) => Answer::Created(id.to_owned()),
-                    None => Answer::Failed(incompatible("a created resource without its id")),
+                    None => Answer::Unknown(incompatible("a created resource without its id")),
                 }
             }
             409 => Answer::Conflict(conflict(&reply)),
+            // it may have been created before the failure
+            408 | 500..=599 => Answer::Unknown(refusal(&reply)),
             _ => Answer::Failed(refusal(&reply)),
         }
     }
@@ -215,9 +224,9 @@ impl Target {
     }
 
     async fn list(&self, url: Url, kind: Kind) -> Result<Page, Trouble> {
-        let reply = self
-            .exchange(Method::GET, without_members(url, kind), None)
-            .await?;
+        let url = without_members(url, kind);
+        let reply = self.exchange(Method::GET, url, None).await;
+        let reply = reply.map_err(|no_reply| unreached(&no_reply))?;
         match reply.status {
             200 => {}
             404 => {
@@ -249,7 +258,7 @@ impl Target {
         method: Method,
         url: Url,
         body: Option<&Value>,
-    ) -> Result<Reply, Trouble> {
+    ) -> Result<Reply, NoReply> {
         let mut pause = PAUSE;
         let mut attempt = 1;
         loop {
@@ -287,7 +296,7 @@ impl Target {
                     pause *= 2;
                     attempt += 1;
                 }
-                _ => return outcome.map_err(|no_reply| unreached(&no_reply)),
+                _ => return outcome,
             }
         }
     }
@@ -301,15 +310,25 @@ fn without_members(mut url: Url, kind: Kind) -> Url {
     url
 }
 
-fn done(outcome: Result<Reply, Trouble>) -> Answer {
-    match outcome {
-        Ok(reply) => match reply.status {
-            200 | 202 | 204 => Answer::Done,
-            404 => Answer::Missing,
-            409 => Answer::Conflict(conflict(&reply)),
-            _ => Answer::Failed(refusal(&reply)),
-        },
-        Err(trouble) => Answer::Failed(trouble),
+fn done(outcome: Result<Reply, NoReply>) -> Answer {
+    let reply = match outcome {
+        Ok(reply) => reply,
+        Err(no_reply) => return not_answered(&no_reply),
+    };
+    match reply.status {
+        200 | 202 | 204 => Answer::Done,
+        404 => Answer::Missing,
+        409 => Answer::Conflict(conflict(&reply)),
+        408 | 500..=599 => Answer::Unknown(refusal(&reply)),
+        _ => Answer::Failed(refusal(&reply)),
+    }
+}
+
+fn not_answered(no_reply: &NoReply) -> Answer {
+    if no_reply.was_not_sent {
+        Answer::Failed(unreached(no_reply))
+    } else {
+        Answer::Unknown(unreached(no_reply))
     }
 }
 
@@ -324,9 +343,10 @@ fn object(body: &[u8]) -> Option<Map<String, Value>> {
     }
 }
 
+/// The endpoint said something that SCIM does not know. One such answer may be about one object; the engine counts them.
 fn incompatible(what: &str) -> Trouble {
     let message = format!("the endpoint sent {what}: it does not speak SCIM 2.0 at this address");
-    Trouble::of_target(INCOMPATIBLE, message)
+    Trouble::of_object(INCOMPATIBLE, message, true)
 }
 
 fn unreached(no_reply: &NoReply) -> Trouble {
@@ -357,9 +377,14 @@ fn refusal(reply: &Reply) -> Trouble {
                 "the target refuses the credential (401): create a new token there and enter it here{said}"
             ),
         ),
-        403 => Trouble::of_target(
+        403 => Trouble::of_object(
             "InsufficientRights",
-            format!("the credential may not do this (403){said}"),
+            format!("the target does not allow this (403){said}"),
+            true,
+        ),
+        429 if reply.retry_after.is_some_and(|wait| wait > LONGEST_PAUSE) => Trouble::of_target(
+            "TooManyRequests",
+            format!("the target takes no more requests for a while (429){said}"),
         ),
         300..=399 => Trouble::of_target(
             INCOMPATIBLE,

@@ -161,25 +161,24 @@ async fn compare(
         agreement.differs(format!("{} should not be in the target", name(known)));
         return Ok(());
     }
-    let is_entitled = entitlement == Entitlement::Entitled;
+    if entitlement != Entitlement::Entitled {
+        let (operations, _) = rules.switch_off(resource);
+        if !operations.is_empty() && !rules.keeps_who_leaves {
+            agreement.differs(format!("{} should be switched off", name(known)));
+        }
+        return Ok(());
+    }
     let surroundings = Surroundings {
         now: work.app.now(),
         randomness: &**work.app.randomness(),
     };
-    let wish = match Wish::of(rules, object, !is_entitled, &surroundings) {
+    let wish = match Wish::of(rules, object, &surroundings) {
         Ok(wish) => wish,
         Err(unmappable) => {
             agreement.differs(format!("{}: {unmappable}", name(known)));
             return Ok(());
         }
     };
-    if !is_entitled {
-        let is_off = resource.get("active") == Some(&Value::Bool(false));
-        if !is_off {
-            agreement.differs(format!("{} should be switched off", name(known)));
-        }
-        return Ok(());
-    }
     let (_, mut differing) = wish.changes(rules, resource);
     let mut described: Vec<String> = differing
         .drain(..)
@@ -276,7 +275,7 @@ async fn source_side(
         for known in page {
             let object = &known.object;
             let is_wanted = work.entitlement(object) == Entitlement::Entitled
-                && Wish::of(work.rules.of(kind), object, false, &surroundings)
+                && Wish::of(work.rules.of(kind), object, &surroundings)
                     .is_ok_and(|wish| !wish.matching.is_empty());
             if is_wanted && !seen.contains(&object.id) {
                 agreement.differs(format!("{} is not in the target", name(&known)));

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::directory::Context;
 use rollcall_model::provisioning::{
-    CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
+    CycleKind, CycleOutcome, CycleReport, Departures, JobState, Phase, Quarantine, QuarantineReason,
 };
-use rollcall_model::{ApplicationId, CycleId, Kind};
+use rollcall_model::{ApplicationId, CycleId};
 use rollcall_store::Tenant;
 use rollcall_sync::guard::Verdict;
 
-use crate::survey::{self, Survey};
+use crate::survey::{self, DAY};
 use crate::work::{Tally, Work};
 use crate::{Engine, Error, Watch, memberships, objects, references};
 
@@ -66,8 +66,8 @@ impl Engine {
             members_removed: tally.members_removed,
         };
         let ended = match (outcome, &work) {
-            (Ok(survey), Some(work)) => Ended::Complete {
-                watermark: survey.watermark,
+            (Ok(()), Some(work)) => Ended::Complete {
+                watermark: work.watermark,
                 basis: work.basis.clone(),
                 report: report(outcome_of(&tally)),
             },
@@ -75,14 +75,14 @@ impl Engine {
                 Ended::Stopped(report(CycleOutcome::Stopped { reason, message }))
             }
             (Err(error), _) => return Err(error),
-            (Ok(_), None) => return Err(Error::Interrupted),
+            (Ok(()), None) => return Err(Error::Interrupted),
         };
-        remember(context.tenant(), application, ended).await
+        remember(context.tenant(), application, job.generation, ended).await
     }
 }
 
 /// Goes through the phases of a cycle.
-async fn perform(work: &Arc<Work>, job: &JobState) -> Result<Survey, Error> {
+async fn perform(work: &Arc<Work>, job: &JobState) -> Result<(), Error> {
     work.begin(Phase::Connecting, 0);
     work.connect().await?;
     work.begin(Phase::Reading, 0);
@@ -97,15 +97,32 @@ async fn perform(work: &Arc<Work>, job: &JobState) -> Result<Survey, Error> {
             message,
         });
     }
+    if survey.total > 0 {
+        note_beginning(work).await?;
+    }
     work.begin(Phase::Leaving, survey.leaving.len() as u64);
     objects::leave(work, &survey).await?;
     work.begin(Phase::Writing, survey.total);
-    objects::bring_all(work, &survey, Kind::User).await?;
-    objects::bring_all(work, &survey, Kind::Group).await?;
+    for kind in work.kinds() {
+        objects::bring_all(work, &survey, kind).await?;
+    }
     references::bring_all(work).await?;
     memberships::bring_all(work, &survey.candidates).await?;
     work.begin(Phase::Finished, 0);
-    Ok(survey)
+    Ok(())
+}
+
+/// Notes that the cycle begins to write. Whoever dies from here on leaves objects behind that are at rest themselves while what depends
+/// on them, references and memberships, is not: the next cycle looks at everything.
+async fn note_beginning(work: &Work) -> Result<(), Error> {
+    let application = work.application;
+    work.tenant
+        .write(move |writer| {
+            let mut job = writer.job(application)?;
+            job.unfinished = true;
+            Ok(writer.save_job(application, &job)?)
+        })
+        .await
 }
 
 fn outcome_of(tally: &Tally) -> CycleOutcome {
@@ -125,25 +142,31 @@ enum Ended {
     Stopped(CycleReport),
 }
 
-/// Stores how a cycle ended. The state is read again in the same transaction: an administrator may have restarted the job meanwhile.
+/// Stores how a cycle ended. The state is read again in the same transaction: what an administrator said meanwhile is for the next cycle,
+/// and stays.
 async fn remember(
     tenant: &Tenant,
     application: ApplicationId,
+    generation: u64,
     ended: Ended,
 ) -> Result<CycleReport, Error> {
     tenant
         .write(move |writer| {
             let mut job = writer.job(application)?;
+            let is_current = job.generation == generation;
             let report = match ended {
                 Ended::Complete {
                     watermark,
                     basis,
                     report,
                 } => {
-                    job.watermark = Some(watermark);
-                    job.basis = Some(basis);
-                    job.quarantine = None;
-                    job.allowed_deletions = None;
+                    if is_current {
+                        job.watermark = Some(watermark);
+                        job.basis = Some(basis);
+                        job.quarantine = None;
+                        job.allowed_deletions = None;
+                    }
+                    job.unfinished = false;
                     if !report.has_exports() {
                         job.steady_since.get_or_insert(report.ended);
                     }
@@ -151,7 +174,9 @@ async fn remember(
                     report
                 }
                 Ended::Stopped(report) => {
-                    if let CycleOutcome::Stopped { reason, message } = &report.outcome {
+                    if let CycleOutcome::Stopped { reason, message } = &report.outcome
+                        && is_current
+                    {
                         let before = job.quarantine.take();
                         let quarantine = quarantine(before, *reason, message.clone(), report.ended);
                         job.quarantine = Some(quarantine);
@@ -159,11 +184,26 @@ async fn remember(
                     report
                 }
             };
+            note_departures(&mut job, &report);
             job.last = Some(report.clone());
             writer.save_job(application, &job)?;
             Ok(report)
         })
         .await
+}
+
+/// Adds who left to the window that the guard looks at.
+fn note_departures(job: &mut JobState, report: &CycleReport) {
+    let at = report.ended;
+    job.departures
+        .retain(|departures| at.duration_since(departures.at) < DAY);
+    let count = report.users.disabled
+        + report.users.deleted
+        + report.groups.disabled
+        + report.groups.deleted;
+    if count > 0 {
+        job.departures.push(Departures { at, count });
+    }
 }
 
 fn quarantine(
@@ -179,11 +219,8 @@ fn quarantine(
     let pause = QUARANTINE
         .checked_mul(1_i32.checked_shl(count.min(12) - 1).unwrap_or(1))
         .map_or(LONGEST_QUARANTINE, |pause| pause.min(LONGEST_QUARANTINE));
-    // nothing but an administrator's word changes what the guard or the configuration says
-    let waits_for_word = matches!(
-        reason,
-        QuarantineReason::TooManyDeletes | QuarantineReason::InvalidConfiguration
-    );
+    // a configuration does not mend itself; who was about to leave may come back
+    let waits_for_word = reason == QuarantineReason::InvalidConfiguration;
     Quarantine {
         reason,
         message,

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rollcall_model::link::Link;
+use rollcall_model::link::{Link, LinkState};
 use rollcall_model::provisioning::{ModifiedProperty, Phase};
 use rollcall_model::{Kind, ResourceId};
 use rollcall_store::{Member, Reader};
-use rollcall_sync::task::{Answer, Trouble, Write, member_patch};
+use rollcall_sync::task::{Answer, REFERENCES_FAILED, Trouble, Write, member_patch};
 
-use crate::objects::{one, setback};
+use crate::objects::{one, setback, without_references};
 use crate::survey::Candidates;
 use crate::work::{PAGE, Work, each};
 use crate::{Error, entry};
@@ -22,6 +22,40 @@ const GROUPS: usize = 4;
 const ADDED: usize = 500;
 const REMOVED: usize = 100;
 
+/// Tells whether members are provisioned.
+pub(crate) fn has_members(work: &Work) -> bool {
+    let rules = work.rules.of(Kind::Group);
+    rules.enabled && rules.members
+}
+
+/// How an object stands in the target, seen as a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is in use, under this id.
+    InUse(String),
+    /// It left the scope, and is left alone: nothing of it is changed.
+    LeftAlone,
+    /// It is not there, or switched off.
+    Out,
+}
+
+impl Standing {
+    pub(crate) fn of(link: Option<&Link>) -> Self {
+        match link {
+            Some(Link {
+                state: LinkState::Active,
+                target_id: Some(id),
+                ..
+            }) => Self::InUse(id.clone()),
+            Some(Link {
+                state: LinkState::Released,
+                ..
+            }) => Self::LeftAlone,
+            _ => Self::Out,
+        }
+    }
+}
+
 /// A group with what has to be compared: these members, or all.
 pub(crate) type Compared = (ResourceId, Option<BTreeSet<ResourceId>>);
 
@@ -30,10 +64,7 @@ pub(crate) async fn bring_all(work: &Arc<Work>, candidates: &Candidates) -> Resu
     if !work.rules.of(Kind::Group).members {
         return Ok(());
     }
-    let groups = groups(work, candidates, |_, link| {
-        link.is_some_and(Link::is_active)
-    })
-    .await?;
+    let groups = groups(work, candidates, |_, link| Standing::of(link)).await?;
     work.begin(Phase::Members, groups.len() as u64);
     each(work, groups, GROUPS, |work, (group, members)| async move {
         bring(&work, group, members).await?;
@@ -43,12 +74,12 @@ pub(crate) async fn bring_all(work: &Arc<Work>, candidates: &Candidates) -> Resu
     .await
 }
 
-/// Finds out which members of which groups have to be compared. `is_in_use` tells whether an object is in use in the target: by its
-/// link, or by a plan.
+/// Finds out which members of which groups have to be compared. `stands` tells how an object stands in the target: by its link, or by a
+/// plan.
 pub(crate) async fn groups(
     work: &Arc<Work>,
     candidates: &Candidates,
-    is_in_use: impl Fn(ResourceId, Option<&Link>) -> bool + Send + 'static,
+    stands: impl Fn(ResourceId, Option<&Link>) -> Standing + Send + 'static,
 ) -> Result<Vec<Compared>, Error> {
     let application = work.application;
     let Candidates::These {
@@ -70,14 +101,18 @@ pub(crate) async fn groups(
             let nested = groups.iter().map(|id| (Kind::Group, *id));
             for (kind, id) in people.chain(nested) {
                 let link = reader.link(application, kind, id)?;
-                let mut wanted = BTreeSet::new();
-                if is_in_use(id, link.as_ref()) {
-                    wanted.extend(reader.groups_of(id)?.into_iter().map(|(group, _)| group));
-                }
-                let exported = reader
+                let exported: BTreeSet<ResourceId> = reader
                     .exported_groups(application, id)?
                     .into_iter()
                     .collect();
+                let mut wanted = BTreeSet::new();
+                let standing = stands(id, link.as_ref());
+                if standing != Standing::Out {
+                    wanted.extend(reader.groups_of(id)?.into_iter().map(|(group, _)| group));
+                }
+                if standing == Standing::LeftAlone {
+                    wanted.retain(|group| exported.contains(group));
+                }
                 for group in wanted.symmetric_difference(&exported) {
                     if let Some(some) = compared
                         .entry(*group)
@@ -137,13 +172,13 @@ impl Walk {
         }
     }
 
-    /// Compares the next members; `counterpart` returns the target's id of a member that is in use there.
+    /// Compares the next members; `stands` tells how a member stands in the target.
     pub(crate) fn go_on(
         mut self,
         reader: &dyn Reader,
         work: &Work,
         group: ResourceId,
-        counterpart: &dyn Fn(Member) -> Result<Option<String>, rollcall_store::Error>,
+        stands: &dyn Fn(Member) -> Result<Standing, rollcall_store::Error>,
     ) -> Result<Self, rollcall_store::Error> {
         let exported = match &mut self.exported {
             Some(exported) => exported,
@@ -160,11 +195,14 @@ impl Walk {
         self.is_over = self.chosen.is_some() || members.is_empty();
         self.after = members.last().map(|last| last.id);
         for member in members {
-            let Some(target_id) = counterpart(member)? else {
-                continue;
-            };
-            if !exported.remove(&member.id) {
-                self.added.push((member.id, target_id));
+            match stands(member)? {
+                Standing::InUse(target_id) => {
+                    if !exported.remove(&member.id) {
+                        self.added.push((member.id, target_id));
+                    }
+                }
+                Standing::LeftAlone => drop(exported.remove(&member.id)),
+                Standing::Out => {}
             }
         }
         Ok(self)
@@ -228,16 +266,6 @@ fn exported(
     }
 }
 
-/// Returns the target's id of a member that is in use there.
-fn active(
-    reader: &dyn Reader,
-    work: &Work,
-    member: Member,
-) -> Result<Option<String>, rollcall_store::Error> {
-    let link = reader.link(work.application, member.kind, member.id)?;
-    Ok(link.filter(Link::is_active).and_then(|link| link.target_id))
-}
-
 async fn bring(
     work: &Arc<Work>,
     group: ResourceId,
@@ -251,40 +279,60 @@ async fn bring(
     let Some(target_id) = link.target_id.clone() else {
         return Ok(());
     };
-    let mut sent = Sent::default();
     let is_whole = chosen.is_none();
-    let walk = Walk::over(chosen);
-    let trouble = send_differences(work, group, &target_id, walk, &mut sent).await?;
-    work.note(trouble.as_ref());
+    let mut sending = Sending {
+        work,
+        group,
+        target_id,
+        added: 0,
+        removed: 0,
+        refused: 0,
+        trouble: None,
+    };
+    sending.send_differences(Walk::over(chosen)).await?;
+    let Sending {
+        added,
+        removed,
+        refused,
+        trouble,
+        ..
+    } = sending;
     work.count_with(|tally| {
-        tally.members_added += sent.added;
-        tally.members_removed += sent.removed;
+        tally.members_added += added;
+        tally.members_removed += removed;
+        tally.groups.failed += u64::from(trouble.is_some());
     });
     if work.is_over() {
         // the rest is sent by the next cycle
         return Ok(());
     }
-    let changed = match &trouble {
-        Some(trouble) => Link {
-            failure: Some(setback(&link, trouble, work.app.now())),
-            waiting: true,
-            ..link.clone()
+    let trouble = trouble.map(|trouble| Trouble {
+        code: REFERENCES_FAILED.to_owned(),
+        message: match refused {
+            0 => trouble.message,
+            1 => format!("a member is refused: {}", trouble.message),
+            _ => format!("{refused} members are refused: {}", trouble.message),
         },
-        None if is_whole => Link {
-            waiting: false,
-            ..link.clone()
-        },
-        None => link.clone(),
-    };
-    if trouble.is_some() {
-        work.count_with(|tally| tally.groups.failed += 1);
+        ..trouble
+    });
+    let mut changed = link.clone();
+    match &trouble {
+        Some(trouble) => {
+            changed.failure = Some(setback(&link, trouble, work.app.now()));
+            changed.waiting = true;
+        }
+        None if is_whole => {
+            changed.waiting = false;
+            changed.failure = without_references(changed.failure);
+        }
+        None => {}
     }
-    let is_worth_logging = trouble.is_some() || sent != Sent::default();
+    let is_worth_logging = trouble.is_some() || added + removed > 0;
     let entry = is_worth_logging.then(|| {
         let properties = vec![ModifiedProperty {
             display_name: "members".to_owned(),
-            old_value: (sent.removed > 0).then(|| format!("{} removed", sent.removed)),
-            new_value: (sent.added > 0).then(|| format!("{} added", sent.added)),
+            old_value: (removed > 0).then(|| format!("{removed} removed")),
+            new_value: (added > 0).then(|| format!("{added} added")),
         }];
         let (trouble, took) = (trouble.as_ref(), begun.elapsed());
         entry::of_references(work, &known.object, &link, properties, trouble, took)
@@ -303,104 +351,164 @@ async fn bring(
         .await
 }
 
-/// How many memberships were sent.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Sent {
+/// The members of one group on their way.
+struct Sending<'w> {
+    work: &'w Arc<Work>,
+    group: ResourceId,
+    target_id: String,
     added: u64,
     removed: u64,
+    /// How many the target refused, each for itself.
+    refused: u64,
+    /// The last thing that went wrong.
+    trouble: Option<Trouble>,
 }
 
-/// Sends what differs; returns what went wrong.
-async fn send_differences(
-    work: &Arc<Work>,
-    group: ResourceId,
-    target_id: &str,
-    mut walk: Walk,
-    sent: &mut Sent,
-) -> Result<Option<Trouble>, Error> {
-    let mut waiting: Vec<(ResourceId, String)> = Vec::new();
-    loop {
-        let inner = Arc::clone(work);
-        walk = work
-            .tenant
-            .read::<_, Error, _>(move |reader| {
-                let counterpart = |member| active(reader, &inner, member);
-                Ok(walk.go_on(reader, &inner, group, &counterpart)?)
-            })
-            .await?;
-        waiting.append(&mut walk.added);
-        while waiting.len() >= ADDED || (walk.is_over && !waiting.is_empty()) {
-            let rest = waiting.split_off(waiting.len().min(ADDED));
-            let part = std::mem::replace(&mut waiting, rest);
-            let (ids, targets): (Vec<_>, Vec<_>) = part.into_iter().unzip();
-            if let Some(trouble) = send(work, target_id, &targets, &[]).await {
-                return Ok(Some(trouble));
-            }
-            sent.added += ids.len() as u64;
-            let application = work.application;
-            work.tenant
-                .write::<_, Error, _>(move |writer| {
-                    Ok(writer.add_exported_members(application, group, &ids)?)
+/// What is done with members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Add,
+    Remove,
+}
+
+impl Sending<'_> {
+    /// Sends what differs, as soon as a part is full.
+    async fn send_differences(&mut self, mut walk: Walk) -> Result<(), Error> {
+        let mut added: Vec<(ResourceId, Option<String>)> = Vec::new();
+        while !walk.is_over {
+            let (inner, group) = (Arc::clone(self.work), self.group);
+            walk = self
+                .work
+                .tenant
+                .read::<_, Error, _>(move |reader| {
+                    let stands = |member: Member| {
+                        let link = reader.link(inner.application, member.kind, member.id)?;
+                        Ok(Standing::of(link.as_ref()))
+                    };
+                    Ok(walk.go_on(reader, &inner, group, &stands)?)
                 })
                 .await?;
+            added.extend(walk.added.drain(..).map(|(id, target)| (id, Some(target))));
+            while added.len() >= ADDED || (walk.is_over && !added.is_empty()) {
+                let rest = added.split_off(added.len().min(ADDED));
+                self.send(Change::Add, std::mem::replace(&mut added, rest))
+                    .await?;
+            }
         }
-        if walk.is_over {
-            break;
+        for part in walk.removed().chunks(REMOVED) {
+            let targets = self.targets_of(part.to_vec()).await?;
+            self.send(Change::Remove, targets).await?;
         }
-        if work.is_over() {
-            return Ok(None);
-        }
+        Ok(())
     }
-    let removed = walk.removed();
-    for part in removed.chunks(REMOVED) {
-        let ids = part.to_vec();
-        let targets = targets_of(work, ids.clone()).await?;
-        if !targets.is_empty()
-            && let Some(trouble) = send(work, target_id, &[], &targets).await
-        {
-            return Ok(Some(trouble));
-        }
-        sent.removed += ids.len() as u64;
-        let application = work.application;
-        work.tenant
-            .write::<_, Error, _>(move |writer| {
-                Ok(writer.remove_exported_members(application, group, &ids)?)
-            })
-            .await?;
-    }
-    Ok(None)
-}
 
-/// Returns the target's ids of those who have one. Who has none was deleted there, and its memberships with it.
-async fn targets_of(work: &Arc<Work>, ids: Vec<ResourceId>) -> Result<Vec<String>, Error> {
-    let application = work.application;
-    work.tenant
-        .read::<_, Error, _>(move |reader| {
-            let mut targets = Vec::new();
-            for id in ids {
-                for kind in [Kind::User, Kind::Group] {
-                    let link = reader.link(application, kind, id)?;
-                    targets.extend(link.and_then(|link| link.target_id));
+    /// Sends members, in ever smaller parts when the target refuses: one bad member must not keep out the others.
+    async fn send(
+        &mut self,
+        change: Change,
+        members: Vec<(ResourceId, Option<String>)>,
+    ) -> Result<(), Error> {
+        let mut parts = vec![members];
+        while let Some(mut part) = parts.pop() {
+            if part.is_empty() || self.work.is_over() {
+                continue;
+            }
+            let targets: Vec<String> = part
+                .iter()
+                .filter_map(|(_, target)| target.clone())
+                .collect();
+            let trouble = self.request(change, &targets).await;
+            match trouble {
+                None => self.remember(change, part).await?,
+                Some(trouble) if part.len() > 1 && !trouble.may_pass => {
+                    let half = part.split_off(part.len() / 2);
+                    parts.extend([half, part]);
+                }
+                Some(trouble) => {
+                    self.refused += u64::from(!trouble.may_pass);
+                    let is_passing = trouble.may_pass;
+                    self.trouble = Some(trouble);
+                    if is_passing {
+                        return Ok(());
+                    }
                 }
             }
-            Ok(targets)
-        })
-        .await
-}
+        }
+        Ok(())
+    }
 
-async fn send(work: &Work, group: &str, added: &[String], removed: &[String]) -> Option<Trouble> {
-    let write = Write::Patch {
-        id: group.to_owned(),
-        operations: member_patch(added, removed),
-    };
-    match work.target.write(Kind::Group, &write).await {
-        Answer::Done => None,
-        Answer::Failed(trouble) => Some(trouble),
-        Answer::Conflict(message) => Some(Trouble::of_object("Conflict", message, true)),
-        _ => Some(Trouble::of_object(
-            "InvalidAnchor",
-            "the group is not there any more",
-            true,
-        )),
+    /// Sends one request; returns what went wrong.
+    async fn request(&self, change: Change, targets: &[String]) -> Option<Trouble> {
+        // who has no id in the target was deleted there, and the membership with it
+        if targets.is_empty() {
+            return None;
+        }
+        let operations = match change {
+            Change::Add => member_patch(targets, &[]),
+            Change::Remove => member_patch(&[], targets),
+        };
+        let write = Write::Patch {
+            id: self.target_id.clone(),
+            operations,
+        };
+        let trouble = match self.work.target.write(Kind::Group, &write).await {
+            Answer::Done => None,
+            Answer::Failed(trouble) | Answer::Unknown(trouble) => Some(trouble),
+            Answer::Conflict(message) => Some(Trouble::of_object("Conflict", message, false)),
+            _ => Some(Trouble::of_object(
+                "InvalidAnchor",
+                "the group or a member is not there any more",
+                false,
+            )),
+        };
+        self.work.note(trouble.as_ref());
+        trouble
+    }
+
+    async fn remember(
+        &mut self,
+        change: Change,
+        members: Vec<(ResourceId, Option<String>)>,
+    ) -> Result<(), Error> {
+        let ids: Vec<ResourceId> = members.into_iter().map(|(id, _)| id).collect();
+        let count = ids.len() as u64;
+        match change {
+            Change::Add => self.added += count,
+            Change::Remove => self.removed += count,
+        }
+        let (application, group) = (self.work.application, self.group);
+        self.work
+            .tenant
+            .write::<_, Error, _>(move |writer| {
+                match change {
+                    Change::Add => writer.add_exported_members(application, group, &ids)?,
+                    Change::Remove => writer.remove_exported_members(application, group, &ids)?,
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Finds the target's ids of members.
+    async fn targets_of(
+        &self,
+        ids: Vec<ResourceId>,
+    ) -> Result<Vec<(ResourceId, Option<String>)>, Error> {
+        let application = self.work.application;
+        self.work
+            .tenant
+            .read::<_, Error, _>(move |reader| {
+                let mut targets = Vec::new();
+                for id in ids {
+                    let mut target = None;
+                    for kind in [Kind::User, Kind::Group] {
+                        let link = reader.link(application, kind, id)?;
+                        target = target.or_else(|| link.and_then(|link| link.target_id));
+                    }
+                    targets.push((id, target));
+                }
+                Ok(targets)
+            })
+            .await
     }
 }

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
-use rollcall_model::link::{Link, Setback};
+use rollcall_model::link::{Link, LinkState, Setback};
 use rollcall_model::{Kind, ResourceId};
+use rollcall_scim::key::canonical;
+use rollcall_store::Writer;
 use rollcall_sync::rules::ObjectRules;
 use rollcall_sync::source::SourceObject;
-use rollcall_sync::task::{Answer, Decision, Ending, Extent, Step, Task, Trouble};
+use rollcall_sync::task::{
+    Answer, Decision, Ending, Extent, REFERENCES_FAILED, Step, Task, Trouble,
+};
 use rollcall_sync::wish::Surroundings;
 
 use crate::directory::{self, Known};
@@ -38,6 +42,13 @@ pub(crate) async fn hold(work: &Arc<Work>, survey: &Survey) -> Result<(), Error>
         let known = one(&work, kind, id).await?;
         let begun = Instant::now();
         let before = known.link.clone();
+        if before
+            .as_ref()
+            .is_some_and(|link| link.state == LinkState::Held)
+        {
+            work.count(kind, Decision::Hold);
+            return Ok(());
+        }
         let ending = begin(&work, &known).hold();
         finish(
             &work,
@@ -58,7 +69,12 @@ pub(crate) async fn bring_all(work: &Arc<Work>, survey: &Survey, kind: Kind) -> 
     while let Some(page) = next_page(work, &survey.candidates, kind, &mut after).await? {
         let read = page.len() as u64;
         let of_interest = page.into_iter().filter(|known| {
-            if survey.leaving.contains(&known.object.key()) {
+            // who began to leave after the count is in the feed of the next cycle, where the guard counts him
+            let leaves = known.link.as_ref().is_some_and(|link| {
+                work.entitlement(&known.object)
+                    .takes_away(work.rules.of(kind), link)
+            });
+            if leaves || survey.leaving.contains(&known.object.key()) {
                 return false;
             }
             // most objects of a large directory are not assigned: nothing is remembered of them, nothing is done
@@ -163,8 +179,11 @@ async fn bring(work: &Arc<Work>, known: Known) -> Result<(), Error> {
     let kind = known.object.kind;
     let mut steps = Steps::default();
     let mut task = begin(work, &known);
+    let mut was_asked = false;
     let ending = loop {
-        match task.step() {
+        let step = task.step();
+        was_asked |= !matches!(step, Step::Remember(_) | Step::End(_));
+        match step {
             Step::Find { attribute, value } => {
                 let answer = find(work, &known.object, &attribute, &value).await?;
                 steps.matched(&attribute, &value, &answer);
@@ -175,16 +194,11 @@ async fn bring(work: &Arc<Work>, known: Known) -> Result<(), Error> {
                 steps.read(&answer);
                 task.answer(answer);
             }
-            Step::Remember(link) => {
-                work.tenant
-                    .write::<_, Error, _>(move |writer| Ok(writer.save_link(&link)?))
-                    .await?;
-                task.answer(Answer::Remembered);
-            }
+            Step::Remember(link) => task.answer(remember(work, *link).await?),
             Step::Write(write) => {
                 let answer = work.target.write(kind, &write).await;
                 steps.wrote(&write, &answer);
-                task.answer(answer);
+                task.answer(own(work, &known.object, answer).await?);
             }
             Step::End(ending) => break *ending,
         }
@@ -193,12 +207,55 @@ async fn bring(work: &Arc<Work>, known: Known) -> Result<(), Error> {
         .reason
         .as_ref()
         .filter(|_| ending.decision == Decision::Fail);
-    work.note(trouble);
-    if trouble.is_some_and(|trouble| trouble.extent == Extent::Target) {
-        // no fault of the object: it is tried again as soon as the target is back
-        return Ok(());
+    if was_asked {
+        work.note(trouble);
     }
     finish(work, &known.object, known.link, ending, steps, begun).await
+}
+
+/// Remembers a link before the target is written to. Who has no counterpart yet is in no group of the target, and has no members
+/// there: what is on record of a lost counterpart goes with the same commit.
+async fn remember(work: &Arc<Work>, link: Link) -> Result<Answer, Error> {
+    let taken = |what: &str| {
+        let message = format!(
+            "another object of the source has the same {what}: make the matching value unique at the source"
+        );
+        Trouble::of_object("DuplicateSourceEntries", message, false)
+    };
+    if let LinkState::Creating(intent) = &link.state
+        && link.target_id.is_none()
+    {
+        let place = format!("{} {}", intent.attribute, canonical(&intent.value));
+        if !work.claims(link.kind, place, link.object) {
+            return Ok(Answer::Failed(taken(&intent.attribute)));
+        }
+    }
+    let saved = work
+        .tenant
+        .write::<_, rollcall_store::Error, _>(move |writer| {
+            if link.target_id.is_none() {
+                forget_memberships(writer, &link)?;
+            }
+            writer.save_link(&link)
+        })
+        .await;
+    match saved {
+        Ok(()) => Ok(Answer::Remembered),
+        Err(rollcall_store::Error::Taken { .. }) => Ok(Answer::Failed(taken("counterpart"))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes sure that what was created is not another object's counterpart: some targets answer a creation with what was there.
+async fn own(work: &Work, object: &SourceObject, answer: Answer) -> Result<Answer, Error> {
+    match &answer {
+        Answer::Created(id) if !is_free(work, object, id.clone()).await? => {
+            let message = "the target answered the creation with the account of another person";
+            let trouble = Trouble::of_object("DuplicateTargetEntries", message, false);
+            Ok(Answer::Failed(trouble))
+        }
+        _ => Ok(answer),
+    }
 }
 
 /// Looks an object up, and makes sure that what is found is not another object's counterpart.
@@ -208,8 +265,7 @@ pub(crate) async fn find(
     attribute: &str,
     value: &str,
 ) -> Result<Answer, Error> {
-    let (kind, id) = object.key();
-    let answer = work.target.find(kind, attribute, value).await;
+    let answer = work.target.find(object.kind, attribute, value).await;
     let Answer::Found(found) = &answer else {
         return Ok(answer);
     };
@@ -217,25 +273,37 @@ pub(crate) async fn find(
         [only] => only.get("id").and_then(serde_json::Value::as_str),
         _ => None,
     };
-    let Some(target_id) = only.map(str::to_owned) else {
-        return Ok(answer);
-    };
+    match only {
+        Some(id) if !is_free(work, object, id.to_owned()).await? => {
+            Ok(Answer::TakenByAnother(format!(
+                "another object of the source is linked to the one whose `{attribute}` is `{value}`: make the value unique at the source"
+            )))
+        }
+        _ => Ok(answer),
+    }
+}
+
+/// Tells whether a resource of the target is this object's counterpart, or nobody's; it is this object's from now on.
+async fn is_free(work: &Work, object: &SourceObject, target_id: String) -> Result<bool, Error> {
+    let (kind, id) = object.key();
+    if !work.claims(kind, format!("id {target_id}"), id) {
+        return Ok(false);
+    }
     let application = work.application;
     let linked = work
         .tenant
         .read::<_, Error, _>(move |reader| Ok(reader.linked_to(application, kind, &target_id)?))
         .await?;
-    if linked.is_some_and(|linked| linked != id) {
-        let message = format!(
-            "another object of the source is linked to the one whose `{attribute}` is `{value}`: make the value unique at the source"
-        );
-        return Ok(Answer::Failed(Trouble::of_object(
-            "DuplicateSourceEntries",
-            message,
-            false,
-        )));
+    Ok(linked.is_none_or(|linked| linked == id))
+}
+
+/// Forgets who is where of an object whose counterpart is gone.
+fn forget_memberships(writer: &mut dyn Writer, link: &Link) -> Result<(), rollcall_store::Error> {
+    writer.forget_exported_member(link.application, link.object)?;
+    if link.kind == Kind::Group {
+        writer.clear_exported_members(link.application, link.object)?;
     }
-    Ok(answer)
+    Ok(())
 }
 
 /// Stores how an object's task ended: the link, what follows from it, and the log entry, together.
@@ -249,13 +317,19 @@ async fn finish(
 ) -> Result<(), Error> {
     let Ending { mut link, .. } = ending.clone();
     let now = work.app.now();
-    if let Some(link) = &mut link
-        && ending.decision == Decision::Fail
-    {
-        link.failure = ending
-            .reason
-            .as_ref()
-            .map(|trouble| setback(link, trouble, now));
+    let failed = ending
+        .reason
+        .as_ref()
+        .filter(|_| ending.decision == Decision::Fail);
+    if failed.is_some_and(|trouble| trouble.extent == Extent::Target) {
+        // no fault of the object: what is on record stays, and it is tried again as soon as the target is back
+        return match link {
+            Some(link) => remember(work, link).await.map(drop),
+            None => Ok(()),
+        };
+    }
+    if let (Some(link), Some(trouble)) = (&mut link, failed) {
+        link.failure = Some(setback(link, trouble, now));
     }
     work.count(object.kind, ending.decision);
     if let Some(link) = &mut link {
@@ -272,25 +346,40 @@ async fn finish(
     });
     let (application, kind, id) = (work.application, object.kind, object.id);
     let was = before.as_ref().and_then(|link| link.target_id.clone());
-    let lost_members = kind == Kind::Group
-        && was.is_some()
-        && was != link.as_ref().and_then(|link| link.target_id.clone());
-    work.tenant
-        .write::<_, Error, _>(move |writer| {
+    let is_other = was != link.as_ref().and_then(|link| link.target_id.clone());
+    let outcome = work
+        .tenant
+        .write::<_, rollcall_store::Error, _>(move |writer| {
             match &link {
                 Some(link) => writer.save_link(link)?,
                 None if before.is_some() => writer.remove_link(application, kind, id)?,
                 None => {}
             }
-            if lost_members {
-                writer.clear_exported_members(application, id)?;
+            if let (Some(before), true) = (&before, is_other && was.is_some()) {
+                forget_memberships(writer, before)?;
+                // who reports to this person has to be told the new counterpart
+                for report in writer.reports_of(id)? {
+                    if let Some(mut link) = writer.link(application, Kind::User, report)? {
+                        link.waiting = true;
+                        writer.save_link(&link)?;
+                    }
+                }
             }
             if let Some(entry) = &entry {
                 writer.append_log(entry)?;
             }
             Ok(())
         })
-        .await
+        .await;
+    match outcome {
+        Ok(()) => Ok(()),
+        // another object has the same counterpart: this one is looked at again when its value has changed
+        Err(rollcall_store::Error::Taken { .. }) => {
+            tracing::warn!(%id, "two objects of the source have the same counterpart");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Notes what has to be done after all objects were handled: references of a person, all members of a new group.
@@ -321,6 +410,11 @@ fn agrees_on_references(rules: &ObjectRules, object: &SourceObject, link: &Link)
         let exported = link.references.get(&path.to_string());
         wanted == exported.map(|reference| reference.object)
     })
+}
+
+/// Returns what is left of a failure once references and members are well.
+pub(crate) fn without_references(failure: Option<Setback>) -> Option<Setback> {
+    failure.filter(|failure| failure.code != REFERENCES_FAILED)
 }
 
 /// Returns a failure's record: the pauses grow.

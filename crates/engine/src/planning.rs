@@ -13,7 +13,7 @@ use rollcall_sync::plan::{Plan, Planned};
 use rollcall_sync::task::{Decision, Entitlement, Step};
 
 use crate::directory::Known;
-use crate::memberships::{self, Walk};
+use crate::memberships::{self, Standing, Walk};
 use crate::objects::{self, begin, find, next_page};
 use crate::survey::{Survey, survey};
 use crate::work::{WIDTH, Work, each};
@@ -27,10 +27,13 @@ struct Draft {
     in_use: HashMap<ResourceId, bool>,
 }
 
-/// Tells whether an object will be in use in the target once the plan is carried out.
-fn will_be(draft: &Mutex<Draft>, id: ResourceId, link: Option<&Link>) -> bool {
-    let planned = locked(draft).in_use.get(&id).copied();
-    planned.unwrap_or_else(|| link.is_some_and(Link::is_active))
+/// Tells how an object will stand in the target once the plan is carried out.
+fn will_stand(draft: &Mutex<Draft>, id: ResourceId, link: Option<&Link>) -> Standing {
+    match locked(draft).in_use.get(&id) {
+        Some(true) => Standing::InUse(String::new()),
+        Some(false) => Standing::Out,
+        None => Standing::of(link),
+    }
 }
 
 impl Engine {
@@ -58,7 +61,7 @@ impl Engine {
             let known = objects::one(&work, *kind, *id).await?;
             consider(&work, known, holds, &draft).await?;
         }
-        for kind in [Kind::User, Kind::Group] {
+        for kind in work.kinds() {
             all(&work, &survey, kind, &draft).await?;
         }
         compare_members(&work, &survey, &draft).await?;
@@ -129,14 +132,16 @@ async fn consider(
         .name()
         .or_else(|| known.link.as_ref()?.name.as_deref())
         .map_or_else(|| object.id.to_string(), str::to_owned);
-    let was_in_use = known.link.as_ref().is_some_and(Link::is_active);
-    let in_use = match decision {
-        Decision::Create | Decision::Adopt | Decision::Update | Decision::Keep => true,
-        Decision::Delete | Decision::Disable => false,
-        Decision::Hold | Decision::Skip | Decision::Fail => was_in_use,
-    };
     let mut draft = locked(draft);
-    draft.in_use.insert(object.id, in_use);
+    match decision {
+        Decision::Create | Decision::Adopt | Decision::Update | Decision::Keep => {
+            draft.in_use.insert(object.id, true);
+        }
+        Decision::Delete | Decision::Disable => {
+            draft.in_use.insert(object.id, false);
+        }
+        Decision::Hold | Decision::Skip | Decision::Fail => {}
+    }
     draft.plan.add(Planned {
         kind: object.kind,
         object: object.id,
@@ -154,12 +159,12 @@ async fn compare_members(
     survey: &Survey,
     draft: &Arc<Mutex<Draft>>,
 ) -> Result<(), Error> {
-    if !work.rules.of(Kind::Group).members {
+    if !memberships::has_members(work) {
         return Ok(());
     }
     let planned = Arc::clone(draft);
-    let in_use = move |id, link: Option<&Link>| will_be(&planned, id, link);
-    let groups = memberships::groups(work, &survey.candidates, in_use).await?;
+    let stands = move |id, link: Option<&Link>| will_stand(&planned, id, link);
+    let groups = memberships::groups(work, &survey.candidates, stands).await?;
     let mut groups: HashMap<ResourceId, _> = groups.into_iter().collect();
     for planned in &locked(draft).plan.objects {
         if planned.kind == Kind::Group && planned.decision == Decision::Create {
@@ -175,14 +180,15 @@ async fn compare_members(
                 .tenant
                 .read::<_, Error, _>(move |reader| {
                     let link = reader.link(inner.application, Kind::Group, group)?;
-                    let is_group_in_use = will_be(&draft, group, link.as_ref());
-                    let counterpart = |member: Member| {
+                    let group_stands = will_stand(&draft, group, link.as_ref());
+                    let stands = |member: Member| {
                         let link = reader.link(inner.application, member.kind, member.id)?;
-                        let is_wanted =
-                            is_group_in_use && will_be(&draft, member.id, link.as_ref());
-                        Ok(is_wanted.then(String::new))
+                        Ok(match group_stands {
+                            Standing::InUse(_) => will_stand(&draft, member.id, link.as_ref()),
+                            _ => Standing::Out,
+                        })
                     };
-                    Ok(walk.go_on(reader, &inner, group, &counterpart)?)
+                    Ok(walk.go_on(reader, &inner, group, &stands)?)
                 })
                 .await?;
             added += walk.added.len() as u64;

@@ -6,11 +6,11 @@ use std::time::Instant;
 use rollcall_model::link::{Link, Reference};
 use rollcall_model::provisioning::{ModifiedProperty, Phase};
 use rollcall_model::{Kind, ResourceId};
-use rollcall_sync::task::{Answer, Extent, Trouble, Write, reference_patch};
+use rollcall_sync::task::{Answer, Extent, REFERENCES_FAILED, Trouble, Write, reference_patch};
 use serde_json::Value;
 
 use crate::directory::{self, Known};
-use crate::objects::setback;
+use crate::objects::{setback, without_references};
 use crate::work::{WIDTH, Work, each};
 use crate::{Error, entry};
 
@@ -62,19 +62,20 @@ async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
         return Ok(());
     };
     let mut wanted = wanted(work, link.clone(), &counterparts);
-    let answer = if wanted.operations.is_empty() {
-        Answer::Done
-    } else {
+    let was_asked = !wanted.operations.is_empty();
+    let answer = if was_asked {
         let operations = std::mem::take(&mut wanted.operations);
         let write = Write::Patch {
             id: target_id,
             operations,
         };
         work.target.write(Kind::User, &write).await
+    } else {
+        Answer::Done
     };
     let trouble = match answer {
         Answer::Done => None,
-        Answer::Failed(trouble) => Some(trouble),
+        Answer::Failed(trouble) | Answer::Unknown(trouble) => Some(trouble),
         Answer::Conflict(message) => Some(Trouble::of_object("Conflict", message, true)),
         _ => Some(Trouble::of_object(
             "InvalidAnchor",
@@ -82,17 +83,27 @@ async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
             true,
         )),
     };
-    work.note(trouble.as_ref());
+    if was_asked {
+        work.note(trouble.as_ref());
+    }
     if trouble
         .as_ref()
         .is_some_and(|trouble| trouble.extent == Extent::Target)
     {
         return Ok(());
     }
+    let trouble = trouble.map(|trouble| Trouble {
+        code: REFERENCES_FAILED.to_owned(),
+        ..trouble
+    });
     let changed = match &trouble {
-        None => wanted.link,
+        None => Link {
+            failure: without_references(wanted.link.failure),
+            ..wanted.link
+        },
         Some(trouble) => Link {
             failure: Some(setback(&link, trouble, work.app.now())),
+            waiting: true,
             ..link.clone()
         },
     };

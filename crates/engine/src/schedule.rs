@@ -1,7 +1,7 @@
 //! When cycles run: soon after something changed, at the latest every 40 minutes, and with growing pauses while a job is in quarantine.
 
-use std::collections::HashSet;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::Failure;
@@ -9,7 +9,7 @@ use rollcall_app::directory::Context;
 use rollcall_model::application::{Application, Mode, Status};
 use rollcall_model::provisioning::CycleOutcome;
 use rollcall_model::{Actor, ApplicationId, JobState, OrgId, Origin};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Engine, Error, Watch};
@@ -18,55 +18,56 @@ use crate::{Engine, Error, Watch};
 const LOOK: Duration = Duration::from_millis(500);
 /// The longest time between two cycles (Entra's: 40 minutes).
 const SWEEP: SignedDuration = SignedDuration::from_mins(40);
+/// How long an application rests after our own side failed.
+const REST: Duration = Duration::from_mins(1);
 /// How many cycles run at once.
 const CYCLES: usize = 4;
 
 /// Runs the cycles of all applications that are switched on, until `stop`. What is in flight then is finished, and the next start
 /// goes on from there.
 pub async fn run(engine: Engine, stop: CancellationToken) {
-    let mut running: JoinSet<ApplicationId> = JoinSet::new();
-    let mut busy: HashSet<ApplicationId> = HashSet::new();
+    let mut running: JoinSet<bool> = JoinSet::new();
+    let mut busy: HashMap<Id, ApplicationId> = HashMap::new();
+    let mut resting: HashMap<ApplicationId, Instant> = HashMap::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(LOOK) => {}
         }
-        while let Some(done) = running.try_join_next() {
-            match done {
-                Ok(application) => drop(busy.remove(&application)),
-                // which one it was is not known: none is busy any more when all have ended
-                Err(_) if running.is_empty() => busy.clear(),
-                Err(_) => {}
+        while let Some(done) = running.try_join_next_with_id() {
+            let (id, has_failed) = match done {
+                Ok((id, has_failed)) => (id, has_failed),
+                Err(panicked) => (panicked.id(), true),
+            };
+            if let (Some(application), true) = (busy.remove(&id), has_failed) {
+                resting.insert(application, Instant::now() + REST);
             }
         }
-        let due = match due(&engine, &busy).await {
-            Ok(due) => due,
-            Err(failure) => {
-                tracing::warn!(%failure, "the applications cannot be read");
-                continue;
-            }
-        };
-        for (organisation, application) in due {
+        resting.retain(|_, until| *until > Instant::now());
+        for (organisation, application) in due(&engine).await {
             if running.len() >= CYCLES {
                 break;
             }
-            busy.insert(application);
+            let is_busy = busy.values().any(|busy| *busy == application);
+            if is_busy || resting.contains_key(&application) {
+                continue;
+            }
             let (engine, stop) = (engine.clone(), stop.clone());
-            running.spawn(async move {
-                cycle(&engine, organisation, application, stop).await;
-                application
-            });
+            let task =
+                running.spawn(async move { cycle(&engine, organisation, application, stop).await });
+            busy.insert(task.id(), application);
         }
     }
     while running.join_next().await.is_some() {}
 }
 
+/// Runs a cycle; tells whether our own side failed.
 async fn cycle(
     engine: &Engine,
     organisation: OrgId,
     application: ApplicationId,
     stop: CancellationToken,
-) {
+) -> bool {
     let origin = Origin {
         actor: Actor::System,
         request: engine.app.new_request_id(),
@@ -77,7 +78,9 @@ async fn cycle(
         interrupt: stop,
         ..Watch::default()
     };
-    match engine.run(&context, application, watch).await {
+    let outcome = engine.run(&context, application, watch).await;
+    let has_failed = matches!(outcome, Err(Error::Failed(_)));
+    match outcome {
         Ok(report) => match &report.outcome {
             CycleOutcome::Stopped { reason, message } => {
                 tracing::warn!(%application, ?reason, "provisioning is in quarantine: {message}");
@@ -91,33 +94,49 @@ async fn cycle(
         Err(Error::Interrupted) => tracing::info!(%application, "a cycle was interrupted"),
         Err(error) => tracing::error!(%application, %error, "a cycle failed"),
     }
+    has_failed
 }
 
-/// Finds the applications whose next cycle is due.
-async fn due(
-    engine: &Engine,
-    busy: &HashSet<ApplicationId>,
-) -> Result<Vec<(OrgId, ApplicationId)>, Failure> {
+/// Finds the applications whose next cycle is due, the one that waits longest first.
+async fn due(engine: &Engine) -> Vec<(OrgId, ApplicationId)> {
     let now = engine.app.now();
+    let organisations = match engine.app.store().organisations().await {
+        Ok(organisations) => organisations,
+        Err(error) => {
+            tracing::warn!(%error, "the organisations cannot be read");
+            return Vec::new();
+        }
+    };
     let mut due = Vec::new();
-    for organisation in engine.app.store().organisations().await? {
-        let tenant = engine.app.store().tenant(organisation.id);
-        let found = tenant
+    for organisation in organisations {
+        let id = organisation.id;
+        let found = engine
+            .app
+            .store()
+            .tenant(id)
             .read::<_, Failure, _>(move |reader| {
                 let mut found = Vec::new();
                 for application in reader.applications()? {
                     let job = reader.job(application.id)?;
                     if is_due(&application, &job, reader.last_change()?, now) {
-                        found.push(application.id);
+                        let waits_since = job.last.map(|last| last.ended);
+                        found.push((waits_since, id, application.id));
                     }
                 }
                 Ok(found)
             })
-            .await?;
-        let free = found.into_iter().filter(|id| !busy.contains(id));
-        due.extend(free.map(|application| (organisation.id, application)));
+            .await;
+        match found {
+            Ok(found) => due.extend(found),
+            Err(failure) => {
+                tracing::warn!(organisation = %organisation.slug, %failure, "its applications cannot be read");
+            }
+        }
     }
-    Ok(due)
+    due.sort();
+    due.into_iter()
+        .map(|(_, organisation, application)| (organisation, application))
+        .collect()
 }
 
 /// Tells whether an application's next cycle is due.

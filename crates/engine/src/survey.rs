@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rollcall_model::provisioning::JobState;
-use rollcall_model::{Kind, ResourceId};
+use rollcall_model::{Action, Kind, ResourceId};
 use rollcall_store::Reader;
 use rollcall_sync::guard::{Verdict, judge};
 
@@ -13,11 +13,12 @@ use crate::Error;
 use crate::directory::{self, Assigned};
 use crate::work::{PAGE, Work};
 
+/// The guard looks at everybody who left within so long: many small cycles are no way around it.
+pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
+
 /// What a cycle has to look at.
 #[derive(Debug)]
 pub(crate) struct Survey {
-    /// The place in the change feed up to which the directory is read by this cycle.
-    pub(crate) watermark: u64,
     /// Which objects.
     pub(crate) candidates: Candidates,
     /// Who would be switched off or deleted.
@@ -54,22 +55,26 @@ impl Candidates {
 
 /// Finds out what has to be looked at, and who would leave.
 pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, Error> {
-    let is_whole = job.watermark.is_none() || job.basis.as_deref() != Some(&work.basis);
-    let since = job.watermark.filter(|_| !is_whole);
+    let is_known = !job.unfinished && job.basis.as_deref() == Some(&work.basis);
+    let since = job.watermark.filter(|_| is_known);
     let now = work.app.now();
+    let recent = departures(job, now);
+    let allowed = job.allowed_deletions.map(|allowed| allowed + recent);
     let inner = Arc::clone(work);
-    // one snapshot: what is committed after it is in the feed of the next cycle
     work.tenant
         .read::<_, Error, _>(move |reader| {
-            let watermark = reader.last_change()?;
             let candidates = match since {
                 None => Candidates::Whole,
                 Some(since) => changed(&inner, reader, since, now)?,
             };
             let leaving = leaving(&inner, reader, &candidates)?;
-            let managed = reader.linked(inner.application)?;
-            let (configured, allowed) = inner.max_deletions;
-            let verdict = judge(leaving.len() as u64, managed, configured, allowed);
+            let verdict = if leaving.is_empty() {
+                Verdict::Pass
+            } else {
+                let in_use = reader.in_use(inner.application)?;
+                let leaving = leaving.len() as u64 + recent;
+                judge(leaving, in_use + recent, inner.max_deletions, allowed)
+            };
             let total = match &candidates {
                 Candidates::Whole => {
                     let counts = reader.counts()?;
@@ -78,7 +83,6 @@ pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, E
                 Candidates::These { users, groups, .. } => (users.len() + groups.len()) as u64,
             };
             Ok(Survey {
-                watermark,
                 candidates,
                 leaving,
                 verdict,
@@ -86,6 +90,15 @@ pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, E
             })
         })
         .await
+}
+
+/// Counts who left in the last day.
+fn departures(job: &JobState, now: Timestamp) -> u64 {
+    let recent = job
+        .departures
+        .iter()
+        .filter(|departures| now.duration_since(departures.at) < DAY);
+    recent.map(|departures| departures.count).sum()
 }
 
 /// Reads the change feed, and what needs attention.
@@ -108,6 +121,10 @@ fn changed(
                     users.insert(change.id);
                 }
                 Kind::Group => {
+                    // nobody can tell who was a member of a group that is gone
+                    if change.action == Action::Deleted && work.assigns(change.id) {
+                        return Ok(Candidates::Whole);
+                    }
                     groups.insert(change.id);
                     if change.membership.is_empty() {
                         continue;
@@ -152,7 +169,7 @@ fn leaving(
     candidates: &Candidates,
 ) -> Result<BTreeSet<(Kind, ResourceId)>, Error> {
     let mut leaving = BTreeSet::new();
-    for kind in [Kind::User, Kind::Group] {
+    for kind in work.kinds() {
         if let Some(ids) = candidates.of(kind) {
             for id in ids {
                 if leaves(work, reader, kind, *id)? {

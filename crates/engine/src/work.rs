@@ -1,13 +1,13 @@
 //! What all parts of a cycle share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_app::App;
 use rollcall_app::applications::Configured;
 use rollcall_app::directory::Context;
-use rollcall_connect::target::{INCOMPATIBLE, Target};
+use rollcall_connect::target::Target;
 use rollcall_model::application::Scope;
 use rollcall_model::provisioning::{Counts, Phase, Progress, QuarantineReason};
 use rollcall_model::{ApplicationId, CycleId, Kind, ResourceId};
@@ -15,7 +15,7 @@ use rollcall_store::Tenant;
 use rollcall_sync::digest::Digest;
 use rollcall_sync::rules::Rules;
 use rollcall_sync::source::SourceObject;
-use rollcall_sync::task::{Decision, Entitlement, Extent, Trouble};
+use rollcall_sync::task::{Decision, Entitlement, Extent, INCOMPATIBLE, Trouble};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -26,8 +26,15 @@ use crate::{Engine, Error, Watch};
 pub(crate) const WIDTH: usize = 16;
 /// How many objects are read at once.
 pub(crate) const PAGE: u64 = 500;
-/// After so many requests in a row without an answer, the target counts as out of reach.
+/// After so many requests in a row without an answer that can be used, the target counts as out of reach.
 const SILENT_REQUESTS: u32 = 10;
+/// What such an answer is called in the log.
+const UNUSABLE: [&str; 4] = [
+    "Timeout",
+    "WebExceptionProtocolError",
+    "TooManyRequests",
+    INCOMPATIBLE,
+];
 
 /// A cycle, or a plan of one, under way.
 #[derive(Debug)]
@@ -39,10 +46,14 @@ pub(crate) struct Work {
     pub(crate) rules: Rules,
     pub(crate) target: Target,
     pub(crate) assigned: Assigned,
+    /// The place in the change feed at which `assigned` was read; what is later belongs to the next cycle too.
+    pub(crate) watermark: u64,
     /// A digest of rules and assignments: while it stays, only what changed has to be read.
     pub(crate) basis: String,
-    /// How many may leave, by configuration and by an administrator's word.
-    pub(crate) max_deletions: (Option<u64>, Option<u64>),
+    /// How many may leave in a day, if it is configured.
+    pub(crate) max_deletions: Option<u64>,
+    /// Which object of this cycle has which place in the target: an id, or a value by which it is looked up.
+    claims: Mutex<HashMap<(Kind, String), ResourceId>>,
     watch: Watch,
     trouble: Mutex<Option<Trouble>>,
     silent_requests: AtomicU32,
@@ -72,7 +83,7 @@ impl Work {
             application,
             token,
             assignments,
-            job,
+            job: _,
         } = configured;
         let invalid = |message: String| Error::Stopped {
             reason: QuarantineReason::InvalidConfiguration,
@@ -101,9 +112,11 @@ impl Work {
         }
         let scope = rules.scope;
         let tenant = context.tenant().clone();
-        let assigned = tenant
+        // one snapshot: who is assigned later than this place is seen by the next cycle
+        let (watermark, assigned) = tenant
             .read::<_, Error, _>(move |reader| {
-                Ok(directory::assigned(reader, scope, &assignments)?)
+                let watermark = reader.last_change()?;
+                Ok((watermark, directory::assigned(reader, scope, &assignments)?))
             })
             .await?;
         let app = engine.app.clone();
@@ -114,8 +127,10 @@ impl Work {
             rules,
             target,
             assigned,
+            watermark,
             basis: basis.finish(),
-            max_deletions: (application.settings.max_deletions, job.allowed_deletions),
+            max_deletions: application.settings.max_deletions,
+            claims: Mutex::default(),
             watch,
             trouble: Mutex::default(),
             silent_requests: AtomicU32::new(0),
@@ -125,11 +140,22 @@ impl Work {
         }))
     }
 
-    /// Asks the target whether it is there, filters, and takes the credential.
-    pub(crate) async fn connect(&self) -> Result<(), Error> {
-        let kinds: Vec<(Kind, String)> = [Kind::User, Kind::Group]
+    /// Returns the kinds of object that are provisioned. What is not is left alone in the target.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = Kind> {
+        [Kind::User, Kind::Group]
             .into_iter()
             .filter(|kind| self.rules.of(*kind).enabled)
+    }
+
+    /// Tells whether a group is assigned to the application.
+    pub(crate) fn assigns(&self, group: ResourceId) -> bool {
+        matches!(&self.assigned, Assigned::Those { groups, .. } if groups.contains(&group))
+    }
+
+    /// Asks the target whether it is there, filters, and takes the credential.
+    pub(crate) async fn connect(&self) -> Result<(), Error> {
+        let kinds: Vec<(Kind, String)> = self
+            .kinds()
             .filter_map(|kind| {
                 let rules = self.rules.of(kind);
                 let matching = rules.attributes.get(*rules.matching.first()?)?;
@@ -149,14 +175,16 @@ impl Work {
         Entitlement::of(self.rules.of(object.kind), object, needs_assignment)
     }
 
+    /// Claims a place in the target for an object; tells whether another one has it. Two objects that are handled at the same time
+    /// would both find it free otherwise.
+    pub(crate) fn claims(&self, kind: Kind, place: String, object: ResourceId) -> bool {
+        *locked(&self.claims).entry((kind, place)).or_insert(object) == object
+    }
+
     /// Notes how a request ended. What concerns the whole target ends the cycle, so that not every object fails of it.
     pub(crate) fn note(&self, trouble: Option<&Trouble>) {
-        let has_no_answer = trouble.is_some_and(|trouble| {
-            matches!(
-                trouble.code.as_str(),
-                "Timeout" | "WebExceptionProtocolError"
-            )
-        });
+        let has_no_answer =
+            trouble.is_some_and(|trouble| UNUSABLE.contains(&trouble.code.as_str()));
         let silent = if has_no_answer {
             self.silent_requests.fetch_add(1, Ordering::Relaxed) + 1
         } else {

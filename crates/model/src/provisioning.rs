@@ -271,9 +271,28 @@ pub struct JobState {
     /// When a complete cycle first had nothing to export.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steady_since: Option<Timestamp>,
-    /// How many deletions an administrator has allowed for the next cycle, in place of the guard's limit.
+    /// How many deletions an administrator has allowed for the next cycle, beyond those of the last day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_deletions: Option<u64>,
+    /// Who was switched off or deleted in the last day: the guard looks at all of them together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub departures: Vec<Departures>,
+    /// Whether a cycle began to write and did not come to its end: then the next one looks at everything.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
+    /// Counts the words of administrators (restart, allowed deletions), so that a cycle that was running meanwhile does not undo
+    /// them.
+    pub generation: u64,
+}
+
+/// How many were switched off or deleted in one cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Departures {
+    /// When.
+    pub at: Timestamp,
+    /// How many.
+    pub count: u64,
 }
 
 /// A job that has stopped for a cause outside single objects.

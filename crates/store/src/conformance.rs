@@ -11,7 +11,7 @@
 
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment};
-use rollcall_model::link::Link;
+use rollcall_model::link::{Link, LinkState};
 use rollcall_model::{
     Action, Actor, ApplicationId, IntegrationId, Kind, Membership, OrgId, Organisation, Origin,
     Plan, Randomness, Region, RequestId, ResourceId, TokenId, TokenRecord,
@@ -806,7 +806,14 @@ pub async fn links_and_exported_members_are_kept_apart_by_application(store: Sto
         )?;
         let mut link = Link::new(one, Kind::User, ann, at(1));
         link.target_id = Some("t1".into());
+        link.state = LinkState::Active;
         writer.save_link(&link)?;
+        let mut second = Link::new(one, Kind::User, team, at(1));
+        second.target_id = Some("t1".into());
+        assert!(matches!(
+            writer.save_link(&second),
+            Err(Error::Taken { .. })
+        ));
         writer.add_exported_members(one, team, &[ann])?;
         writer.save_sealed_secret(one, Some(b"sealed"))
     })
@@ -814,8 +821,8 @@ pub async fn links_and_exported_members_are_kept_apart_by_application(store: Sto
     tenant
         .read::<_, Error, _>(move |reader| {
             assert_eq!(reader.applications()?.len(), 2);
-            assert_eq!(reader.linked(one)?, 1);
-            assert_eq!(reader.linked(other)?, 0);
+            assert_eq!(reader.in_use(one)?, 1);
+            assert_eq!(reader.in_use(other)?, 0);
             assert_eq!(reader.linked_to(one, Kind::User, "t1")?, Some(ann));
             assert_eq!(reader.linked_to(other, Kind::User, "t1")?, None);
             assert!(reader.link(other, Kind::User, ann)?.is_none());
@@ -830,6 +837,16 @@ pub async fn links_and_exported_members_are_kept_apart_by_application(store: Sto
         })
         .await
         .unwrap();
+    change(&tenant, move |writer| {
+        writer.forget_exported_member(one, ann)?;
+        assert!(writer.exported_groups(one, ann)?.is_empty());
+        writer.add_exported_members(one, team, &[ann])?;
+        writer.forget_links(one)?;
+        assert!(writer.links(one, Kind::User, None, 10)?.is_empty());
+        assert!(writer.exported_groups(one, ann)?.is_empty());
+        writer.save_link(&Link::new(one, Kind::User, ann, at(1)))
+    })
+    .await;
     change(&tenant, move |writer| writer.remove_application(one)).await;
     let left = tenant
         .read::<_, Error, _>(move |reader| reader.links(one, Kind::User, None, 10))

@@ -230,8 +230,8 @@ pub trait ReadJobs {
         after: Option<ResourceId>,
         count: u64,
     ) -> Result<Vec<Link>, Error>;
-    /// Counts the objects that have a counterpart in the target.
-    fn linked(&self, id: ApplicationId) -> Result<u64, Error>;
+    /// Counts the objects whose counterpart in the target is in use ([`Link::is_active`]).
+    fn in_use(&self, id: ApplicationId) -> Result<u64, Error>;
     /// Returns the object that is linked to this target object.
     fn linked_to(
         &self,
@@ -286,6 +286,9 @@ pub trait WriteJobs {
     fn save_job(&mut self, id: ApplicationId, job: &JobState) -> Result<(), Error>;
 
     /// Stores a link.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] when another object of the application is linked to the same target object.
     fn save_link(&mut self, link: &Link) -> Result<(), Error>;
     /// Forgets a link.
     fn remove_link(
@@ -307,6 +310,14 @@ pub trait WriteJobs {
         id: ApplicationId,
         group: ResourceId,
         members: &[ResourceId],
+    ) -> Result<(), Error>;
+    /// Forgets all links and exported members: the target is another one.
+    fn forget_links(&mut self, id: ApplicationId) -> Result<(), Error>;
+    /// Forgets that the target has this object in any group.
+    fn forget_exported_member(
+        &mut self,
+        id: ApplicationId,
+        member: ResourceId,
     ) -> Result<(), Error>;
     /// Notes that the target has no members in a group.
     fn clear_exported_members(&mut self, id: ApplicationId, group: ResourceId)

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::convert::{
     blob, from_instant, from_json, from_kind_code, from_number, id as id_at, instant, json,
-    kind_code, number,
+    kind_code, number, taken,
 };
 use super::unit::Tenant;
 use crate::{Error, ReadJobs, WriteJobs};
@@ -110,11 +110,12 @@ impl ReadJobs for Tenant<'_> {
         )
     }
 
-    fn linked(&self, id: ApplicationId) -> Result<u64, Error> {
+    fn in_use(&self, id: ApplicationId) -> Result<u64, Error> {
         Ok(self
             .connection
             .prepare_cached(
-                "SELECT count(*) FROM links WHERE org = ?1 AND application = ?2 AND target_id IS NOT NULL",
+                "SELECT count(*) FROM links WHERE org = ?1 AND application = ?2 AND target_id IS NOT NULL
+                 AND document ->> '$.state.is' = 'active'",
             )?
             .query_row(params![self.org(), blob(id)], |row| row.get::<_, i64>(0))?
             .unsigned_abs())
@@ -271,7 +272,8 @@ impl WriteJobs for Tenant<'_> {
                 link.target_id,
                 link.needs_attention(),
                 json(link)?,
-            ])?;
+            ])
+            .map_err(|error| taken(error, "target id"))?;
         Ok(())
     }
 
@@ -315,6 +317,31 @@ impl WriteJobs for Tenant<'_> {
         for member in members {
             statement.execute(params![self.org(), blob(id), blob(group), blob(*member)])?;
         }
+        Ok(())
+    }
+
+    fn forget_links(&mut self, id: ApplicationId) -> Result<(), Error> {
+        for statement in [
+            "DELETE FROM links WHERE org = ?1 AND application = ?2",
+            "DELETE FROM exported_members WHERE org = ?1 AND application = ?2",
+        ] {
+            self.connection
+                .prepare_cached(statement)?
+                .execute(params![self.org(), blob(id)])?;
+        }
+        Ok(())
+    }
+
+    fn forget_exported_member(
+        &mut self,
+        id: ApplicationId,
+        member: ResourceId,
+    ) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM exported_members WHERE org = ?1 AND application = ?2 AND member_id = ?3",
+            )?
+            .execute(params![self.org(), blob(id), blob(member)])?;
         Ok(())
     }
 

@@ -172,7 +172,7 @@ CREATE TABLE links (
     PRIMARY KEY (org, application, kind, object),
     FOREIGN KEY (org, application) REFERENCES applications (org, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX links_by_target ON links (org, application, kind, target_id) WHERE target_id IS NOT NULL;
+CREATE UNIQUE INDEX links_by_target ON links (org, application, kind, target_id) WHERE target_id IS NOT NULL;
 CREATE INDEX links_by_attention ON links (org, application, kind, object) WHERE attention;
 
 -- The memberships that the target is known to have.
