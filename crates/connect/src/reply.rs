@@ -89,7 +89,7 @@ fn cause(error: &reqwest::Error, host: &str) -> Option<String> {
             return Some(refused.to_string());
         }
         if let Some(io) = current.downcast_ref::<std::io::Error>() {
-            if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref()) {
+            if let Some(tls) = tls_inside(io) {
                 return Some(explain_tls(tls, host));
             }
             if io.kind() == std::io::ErrorKind::ConnectionRefused {
@@ -110,6 +110,15 @@ fn cause(error: &reqwest::Error, host: &str) -> Option<String> {
         next = current.source();
     }
     None
+}
+
+/// Finds a failure of TLS that is wrapped in failures of input and output.
+fn tls_inside(error: &std::io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    match inner.downcast_ref::<std::io::Error>() {
+        Some(deeper) => tls_inside(deeper),
+        None => inner.downcast_ref(),
+    }
 }
 
 fn explain_tls(error: &rustls::Error, host: &str) -> String {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_model::link::{Link, LinkState, Setback};
-use rollcall_model::{Kind, ResourceId};
+use rollcall_model::{ApplicationId, Kind, ResourceId};
 use rollcall_scim::key::canonical;
 use rollcall_store::Writer;
 use rollcall_sync::rules::ObjectRules;
@@ -234,7 +234,7 @@ async fn remember(work: &Arc<Work>, link: Link) -> Result<Answer, Error> {
         .tenant
         .write::<_, rollcall_store::Error, _>(move |writer| {
             if link.target_id.is_none() {
-                forget_memberships(writer, &link)?;
+                forget_counterpart(writer, link.application, link.kind, link.object)?;
             }
             writer.save_link(&link)
         })
@@ -297,11 +297,27 @@ async fn is_free(work: &Work, object: &SourceObject, target_id: String) -> Resul
     Ok(linked.is_none_or(|linked| linked == id))
 }
 
-/// Forgets who is where of an object whose counterpart is gone.
-fn forget_memberships(writer: &mut dyn Writer, link: &Link) -> Result<(), rollcall_store::Error> {
-    writer.forget_exported_member(link.application, link.object)?;
-    if link.kind == Kind::Group {
-        writer.clear_exported_members(link.application, link.object)?;
+/// Forgets what is on record of a counterpart that is gone: its memberships, and that those who report to it were told.
+fn forget_counterpart(
+    writer: &mut dyn Writer,
+    application: ApplicationId,
+    kind: Kind,
+    object: ResourceId,
+) -> Result<(), rollcall_store::Error> {
+    let known = writer.link(application, kind, object)?;
+    if known.is_none_or(|link| link.target_id.is_none()) {
+        return Ok(());
+    }
+    writer.forget_exported_member(application, object)?;
+    if kind == Kind::Group {
+        return writer.clear_exported_members(application, object);
+    }
+    for report in writer.reports_of(object)? {
+        if let Some(mut link) = writer.link(application, Kind::User, report)? {
+            link.waiting = true;
+            link.references.clear();
+            writer.save_link(&link)?;
+        }
     }
     Ok(())
 }
@@ -333,7 +349,7 @@ async fn finish(
     }
     work.count(object.kind, ending.decision);
     if let Some(link) = &mut link {
-        note_what_follows(work, object, before.as_ref(), link);
+        note_what_follows(work, object, before.as_ref(), link, ending.decision);
     }
     // an object at rest leaves no trace
     if ending.decision == Decision::Keep && link == before {
@@ -345,25 +361,19 @@ async fn finish(
         entry::of_object(work, object, target, &ending, steps, now, begun.elapsed())
     });
     let (application, kind, id) = (work.application, object.kind, object.id);
-    let was = before.as_ref().and_then(|link| link.target_id.clone());
-    let is_other = was != link.as_ref().and_then(|link| link.target_id.clone());
+    let is_known = before.is_some();
+    let was = before.and_then(|link| link.target_id);
+    let is_other = was.is_some() && was != link.as_ref().and_then(|link| link.target_id.clone());
     let outcome = work
         .tenant
         .write::<_, rollcall_store::Error, _>(move |writer| {
+            if is_other {
+                forget_counterpart(writer, application, kind, id)?;
+            }
             match &link {
                 Some(link) => writer.save_link(link)?,
-                None if before.is_some() => writer.remove_link(application, kind, id)?,
+                None if is_known => writer.remove_link(application, kind, id)?,
                 None => {}
-            }
-            if let (Some(before), true) = (&before, is_other && was.is_some()) {
-                forget_memberships(writer, before)?;
-                // who reports to this person has to be told the new counterpart
-                for report in writer.reports_of(id)? {
-                    if let Some(mut link) = writer.link(application, Kind::User, report)? {
-                        link.waiting = true;
-                        writer.save_link(&link)?;
-                    }
-                }
             }
             if let Some(entry) = &entry {
                 writer.append_log(entry)?;
@@ -383,13 +393,20 @@ async fn finish(
 }
 
 /// Notes what has to be done after all objects were handled: references of a person, all members of a new group.
-fn note_what_follows(work: &Work, object: &SourceObject, before: Option<&Link>, link: &mut Link) {
+fn note_what_follows(
+    work: &Work,
+    object: &SourceObject,
+    before: Option<&Link>,
+    link: &mut Link,
+    decision: Decision,
+) {
     if !link.is_active() {
         return;
     }
     let rules = work.rules.of(object.kind);
-    let was_there =
-        before.is_some_and(|before| before.is_active() && before.target_id == link.target_id);
+    // a target may give a new counterpart the id of the old one
+    let is_new = matches!(decision, Decision::Create | Decision::Adopt);
+    let was_there = !is_new && before.is_some_and(Link::is_active);
     match object.kind {
         // remembered on disk: a cycle that is killed before it comes to the members must not forget them
         Kind::Group if rules.members && !was_there => link.waiting = true,

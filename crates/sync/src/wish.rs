@@ -89,7 +89,13 @@ impl Wish {
             let Some((value, is_secret)) = evaluate(rule, &attributes, surroundings)? else {
                 continue;
             };
-            let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+            // targets take an empty text for none: sent as a text it would differ in every cycle
+            let is_empty = match &value {
+                Value::Null => true,
+                Value::String(text) => text.is_empty(),
+                Value::Array(values) => values.is_empty(),
+                _ => false,
+            };
             if is_empty && rule.nulls == Nulls::Keep && rule.default.is_none() {
                 continue;
             }

@@ -3,20 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rollcall_app::App;
 use rollcall_app::directory::Context;
-use rollcall_app::sealing::Sealer;
-use rollcall_app::{App, Settings, SystemRandomness};
 use rollcall_connect::client::Client;
 use rollcall_connect::guard::Reach;
 use rollcall_engine::Engine;
-use rollcall_model::{Action, JobState, Kind, Region, SystemClock};
-use rollcall_scim::limits::STANDARD;
-use rollcall_scim::schema::Registry;
-use rollcall_store::{Location, Store, Tenant};
+use rollcall_model::{Action, JobState, Kind};
+use rollcall_store::Tenant;
 
+use crate::ends::app;
 use crate::support::{Installation, Server, rollcall};
 
 #[test]
@@ -52,23 +49,7 @@ struct Beside {
 
 impl Beside {
     async fn open(path: &Path) -> Self {
-        let location: Location = format!("sqlite:{}", path.display()).parse().unwrap();
-        let store = Store::open(&location).await.unwrap();
-        let key = std::fs::read(format!("{}.key", path.display())).unwrap();
-        let settings = Settings {
-            region: Region::default(),
-            regions: BTreeMap::new(),
-            public_url: String::new(),
-            limits: STANDARD,
-        };
-        let app = App::new(
-            store,
-            Arc::new(SystemClock),
-            Arc::new(SystemRandomness::default()),
-            Arc::new(Registry::standard()),
-            Sealer::new(key.as_slice().try_into().unwrap()),
-            settings,
-        );
+        let app = app(path).await;
         let vault = app.organisation(&"vault".parse().unwrap()).await.unwrap();
         let northwind = app
             .organisation(&"northwind".parse().unwrap())

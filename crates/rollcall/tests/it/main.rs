@@ -9,7 +9,9 @@
 )]
 
 mod access;
+mod cycles;
 mod demo;
+mod ends;
 mod hostile;
 mod isolation;
 mod lifecycle;
