@@ -151,10 +151,8 @@ pub(crate) fn bench() -> anyhow::Result<()> {
         "run",
         "--release",
         "--package",
-        "rollcall-store",
+        "rollcall-app",
         "--example",
         "membership",
-        "--features",
-        "conformance",
     ])
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod cases;
+mod corpus;
 mod examples;
 mod laws;
 mod mistakes;

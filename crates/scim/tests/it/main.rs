@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
+mod corpus;
 mod hostile;
 mod laws;
 mod vectors;
