@@ -1,7 +1,7 @@
 //! The chores of this repository.
 //!
 //! `cargo xtask test` runs every test, `cargo xtask test --quick` those of the inner loop, `cargo xtask tidy` the checks of the
-//! repository itself, `cargo xtask bench` the benchmarks. What a step needs and is missing is installed with apt or cargo where
+//! repository itself, `cargo xtask bench` the benchmarks, `cargo xtask fuzz 60` the fuzz targets. What a step needs and is missing is installed with apt or cargo where
 //! that is allowed; otherwise the step fails and names it. Nothing is skipped in silence.
 
 #![expect(
@@ -26,8 +26,11 @@ fn main() -> ExitCode {
         ["test", "--step", names @ ..] if !names.is_empty() => steps::run_named(names),
         ["tidy"] => tidy::check(),
         ["bench"] => steps::bench(),
+        ["fuzz", seconds] => steps::fuzz(seconds),
         _ => {
-            eprintln!("usage: cargo xtask test [--quick | --step NAME…] | tidy | bench\n");
+            eprintln!(
+                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench | fuzz SECONDS\n"
+            );
             eprintln!("steps of test: {}", steps::names().join(", "));
             return ExitCode::from(2);
         }

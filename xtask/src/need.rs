@@ -16,6 +16,15 @@ pub(crate) fn nextest() -> anyhow::Result<()> {
         .context("cargo-nextest is missing and could not be installed")
 }
 
+/// Makes sure that `cargo fuzz` is there.
+pub(crate) fn cargo_fuzz() -> anyhow::Result<()> {
+    if answers(Command::new("cargo").args(["fuzz", "--version"])) {
+        return Ok(());
+    }
+    cargo(&["install", "--locked", "cargo-fuzz"])
+        .context("cargo-fuzz is missing and could not be installed")
+}
+
 /// Makes sure that a program of a Debian package is there.
 pub(crate) fn program(program: &str, package: &str) -> anyhow::Result<()> {
     if answers(Command::new(program).arg("--version")) {

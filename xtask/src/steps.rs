@@ -40,6 +40,10 @@ pub(crate) const ALL: &[Step] = &[
         name: "conformance",
         run: conformance::run,
     },
+    Step {
+        name: "demo",
+        run: demo,
+    },
 ];
 
 /// The steps of the inner loop.
@@ -143,6 +147,39 @@ fn tests() -> anyhow::Result<()> {
 
 fn doctests() -> anyhow::Result<()> {
     cargo(&["test", "--workspace", "--doc", "--quiet"])
+}
+
+/// The main job at full speed, with a directory of some size: it fails unless both ends agree object by object.
+fn demo() -> anyhow::Result<()> {
+    let arguments = ["demo", "--once", "--users", "20000"];
+    cargo(&[&["run", "--release", "--quiet", "--"][..], &arguments].concat())
+}
+
+/// Fuzzes each target for so many seconds.
+pub(crate) fn fuzz(seconds: &str) -> anyhow::Result<()> {
+    let seconds: u32 = seconds.parse().context("how many seconds?")?;
+    need::cargo_fuzz()?;
+    for target in ["filter", "path", "patch", "resource", "expression"] {
+        println!("── {target} ──");
+        cargo_nightly(&[
+            "fuzz",
+            "run",
+            target,
+            "--",
+            &format!("-max_total_time={seconds}"),
+            "-max_len=4096",
+            "-timeout=10",
+        ])?;
+    }
+    Ok(())
+}
+
+fn cargo_nightly(arguments: &[&str]) -> anyhow::Result<()> {
+    let mut command = Command::new("cargo");
+    command.arg("+nightly").args(arguments).current_dir(root());
+    // the variable would choose the compiler that runs this tool
+    command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
+    command_ok(&mut command)
 }
 
 /// Runs the benchmarks.
