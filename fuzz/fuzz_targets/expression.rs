@@ -1,3 +1,4 @@
+//! Fuzzes `expression`: see `../exercises`.
 #![no_main]
 
 #[path = "../exercises/expression.rs"]

@@ -1,3 +1,4 @@
+//! Fuzzes `filter`: see `../exercises`.
 #![no_main]
 
 #[path = "../exercises/scim.rs"]

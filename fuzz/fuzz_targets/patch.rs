@@ -1,3 +1,4 @@
+//! Fuzzes `patch`: see `../exercises`.
 #![no_main]
 
 #[path = "../exercises/scim.rs"]

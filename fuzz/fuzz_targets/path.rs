@@ -1,3 +1,4 @@
+//! Fuzzes `path`: see `../exercises`.
 #![no_main]
 
 #[path = "../exercises/scim.rs"]

@@ -1,3 +1,4 @@
+//! Fuzzes `resource`: see `../exercises`.
 #![no_main]
 
 #[path = "../exercises/scim.rs"]
