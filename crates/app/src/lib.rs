@@ -12,6 +12,8 @@ mod failure;
 pub mod organisations;
 mod randomness;
 pub mod sealing;
+#[cfg(test)]
+mod testing;
 pub mod tokens;
 pub mod transfer;
 
