@@ -60,6 +60,7 @@ pub struct App {
     registry: Arc<Registry>,
     sealer: Arc<Sealer>,
     settings: Arc<Settings>,
+    noting: tokens::Noting,
 }
 
 impl App {
@@ -79,6 +80,7 @@ impl App {
             registry,
             sealer: Arc::new(sealer),
             settings: Arc::new(settings),
+            noting: tokens::Noting::default(),
         }
     }
 
