@@ -154,7 +154,7 @@ impl App {
             ..before.clone()
         }
         .stamped();
-        plan_allows(writer, rules::effect_of(&before, &after, changes.len()), now)?;
+        plan_allows(writer, rules::effect_of(&before, &after), now)?;
         writer.update(&after)?;
         let membership = membership::add(writer, &after, &draft.members)?;
         let event = Event {

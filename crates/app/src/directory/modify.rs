@@ -165,7 +165,7 @@ fn settle(
         ..before.clone()
     }
     .stamped();
-    let effect = match rules::effect_of(&before, &after, changes.len()) {
+    let effect = match rules::effect_of(&before, &after) {
         // taking members out of a group only ever takes something away
         Effect::Changes if changes.is_empty() && membership.added.is_empty() => Effect::Releases,
         effect => effect,
