@@ -1,7 +1,8 @@
 //! Adoption: a directory takes charge of an account that was there before it.
 //!
-//! An account that no directory manages is adopted by the first one that creates or changes it. An account that another
-//! directory manages is refused, and so is an administrator's: a directory must not be a way to become one.
+//! An account that no directory manages is adopted by the first one that creates or changes it; before that, no directory can
+//! delete it. An account that another directory manages is refused, and so is an administrator's, whoever manages it: a
+//! directory must not be a way to become one, nor to lock one out.
 
 use rollcall_model::Kind;
 use rollcall_scim::key;
