@@ -87,7 +87,7 @@ impl App {
         Ok((administrator, access.handed))
     }
 
-    /// Gives an administrator a new way in.
+    /// Gives an administrator a new way in, and ends the one that there was.
     ///
     /// # Errors
     /// [`Failure::Missing`] when nobody has this address.
@@ -212,5 +212,45 @@ impl Stored {
             Self::Link(link) => writer.save_sign_in_link(link)?,
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Installation;
+
+    #[tokio::test]
+    async fn a_new_way_in_ends_the_old_one() {
+        let installation = Installation::new().await;
+        let (app, organisation) = (&installation.app, installation.organisation.id);
+        let email: Email = "ann@example.com".parse().unwrap();
+        let password = || WayIn::Password(Secret::new("correct horse battery"));
+        let (administrator, _) = app
+            .create_administrator(
+                organisation,
+                email.clone(),
+                WayIn::Link,
+                app.command_origin(),
+            )
+            .await
+            .unwrap();
+        let id = administrator.id;
+        let ways = async || {
+            let tenant = app.store().tenant(organisation);
+            let unit = tenant.read::<_, Failure, _>(move |reader| {
+                let password = reader.password_hash(id)?.is_some();
+                Ok((password, reader.sign_in_link(id)?.is_some()))
+            });
+            unit.await.unwrap()
+        };
+        assert_eq!(ways().await, (false, true));
+
+        for (way, expected) in [(password(), (true, false)), (WayIn::Link, (false, true))] {
+            app.reset_administrator(organisation, email.clone(), way, app.command_origin())
+                .await
+                .unwrap();
+            assert_eq!(ways().await, expected);
+        }
     }
 }

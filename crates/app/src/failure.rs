@@ -83,7 +83,11 @@ impl From<rollcall_store::Error> for Failure {
                 hint: "choose another value",
             },
             Error::Stale => Self::Precondition,
-            Error::Unreachable(_) => Self::Unavailable(error),
+            Error::Unreachable(_) | Error::Busy => Self::Unavailable(error),
+            Error::TooLong => Self::Malformed(rollcall_scim::error::Error::new(
+                rollcall_scim::error::ErrorKind::TooMany,
+                "this listing has to look at too many resources: add a condition that an index answers, such as userName, externalId, id or meta.lastModified",
+            )),
             other => Self::Internal(Box::new(other)),
         }
     }

@@ -12,6 +12,8 @@ mod failure;
 pub mod organisations;
 mod randomness;
 pub mod sealing;
+#[cfg(test)]
+mod testing;
 pub mod tokens;
 pub mod transfer;
 
@@ -58,6 +60,7 @@ pub struct App {
     registry: Arc<Registry>,
     sealer: Arc<Sealer>,
     settings: Arc<Settings>,
+    noting: tokens::Noting,
 }
 
 impl App {
@@ -77,6 +80,7 @@ impl App {
             registry,
             sealer: Arc::new(sealer),
             settings: Arc::new(settings),
+            noting: tokens::Noting::default(),
         }
     }
 

@@ -40,7 +40,6 @@ impl App {
             seats: new.seats,
             created: now,
         };
-        self.store().create_organisation(&organisation).await?;
         let entry = NewAudit {
             origin: self.command_origin(),
             action: "organisation.created",
@@ -48,8 +47,7 @@ impl App {
             detail: json!({"slug": organisation.slug, "name": organisation.name}),
         };
         self.store()
-            .tenant(organisation.id)
-            .write::<_, Failure, _>(move |writer| Ok(writer.append_audit(now, &entry)?))
+            .create_organisation(&organisation, &entry)
             .await?;
         Ok(organisation)
     }

@@ -3,7 +3,8 @@
 //! A token is shown once. What is kept is its SHA-256: with 256 random bits in the token there is nothing to guess, so a slow
 //! hash would only slow down honest requests.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
@@ -27,6 +28,25 @@ pub enum Overlap {
     None,
     /// So long.
     For(SignedDuration),
+}
+
+/// The tokens whose use is being noted: a note that waits for the writer is not made again by each request meanwhile.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Noting(Arc<Mutex<HashSet<TokenId>>>);
+
+impl Noting {
+    /// Tells whether the note is to be made, by the caller.
+    fn begin(&self, id: TokenId) -> bool {
+        self.tokens().insert(id)
+    }
+
+    fn end(&self, id: TokenId) {
+        self.tokens().remove(&id);
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, HashSet<TokenId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A bearer whose token was checked: the proof that a request acts for an integration of an organisation.
@@ -66,7 +86,8 @@ impl App {
         self.issue(organisation, kind, expires, origin, None).await
     }
 
-    /// Replaces the tokens of an integration by a new one.
+    /// Replaces the tokens of an integration by a new one, which lives as long as the latest of them was meant to: resetting a
+    /// token must not be a way to make one that never ends.
     ///
     /// # Errors
     /// [`Failure::Missing`] when the organisation has no token of this kind of integration that could be reset.
@@ -104,9 +125,11 @@ impl App {
             .tenant(organisation)
             .write::<_, Failure, _>(move |writer| {
                 let integration = connected(writer, integration)?;
-                if let Some(overlap) = reset {
-                    retire(writer, &integration, overlap, now)?;
-                }
+                let expires = match reset {
+                    Some(overlap) => retire(writer, &integration, overlap, now)?
+                        .map(|lifetime| now.saturating_add(lifetime).unwrap_or(Timestamp::MAX)),
+                    None => expires,
+                };
                 let record = TokenRecord {
                     id,
                     integration: integration.id,
@@ -225,7 +248,7 @@ impl App {
                 reason: "the provisioning token has expired or was reset: create a new one under Settings > Directory integrations",
             });
         }
-        self.note_use(&tenant, &record, now).await?;
+        self.note_use(&tenant, &record, now);
         let actor = Actor::Integration {
             id: record.integration,
             token: record.id,
@@ -243,22 +266,26 @@ impl App {
         })
     }
 
-    async fn note_use(
-        &self,
-        tenant: &Tenant,
-        record: &TokenRecord,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
-        if record
-            .last_used
-            .is_some_and(|used| now.duration_since(used) < NOTED_EVERY)
-        {
-            return Ok(());
-        }
+    /// Notes that a token was used, beside the request: who may read does not wait for whoever writes, and is not refused because
+    /// the note could not be made.
+    fn note_use(&self, tenant: &Tenant, record: &TokenRecord, now: Timestamp) {
         let id = record.id;
-        tenant
-            .write(move |writer| Ok(writer.touch_token(id, now)?))
-            .await
+        let is_recent = record
+            .last_used
+            .is_some_and(|used| now.duration_since(used) < NOTED_EVERY);
+        if is_recent || !self.noting.begin(id) {
+            return;
+        }
+        let (noting, tenant) = (self.noting.clone(), tenant.clone());
+        tokio::spawn(async move {
+            let noted = tenant
+                .write::<_, Failure, _>(move |writer| Ok(writer.touch_token(id, now)?))
+                .await;
+            noting.end(id);
+            if let Err(failure) = noted {
+                tracing::warn!(token = %id, %failure, "the use of a token could not be noted");
+            }
+        });
     }
 
     fn other_region(&self, region: &rollcall_model::Region, slug: &Slug) -> Failure {
@@ -287,39 +314,117 @@ fn connected(writer: &mut dyn Writer, new: Integration) -> Result<Integration, F
     Ok(new)
 }
 
-/// Ends the tokens of an integration that still work.
+/// Ends the tokens of an integration that still work; returns how long the latest of them was meant to live, unless for ever.
 fn retire(
     writer: &mut dyn Writer,
     integration: &Integration,
     overlap: Overlap,
     now: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<Option<SignedDuration>, Failure> {
     let end = match overlap {
         Overlap::None => now,
         Overlap::For(time) => now.saturating_add(time).unwrap_or(now),
     };
-    let tokens = writer.tokens()?;
-    let mut working = tokens
+    let mut working = writer.tokens()?;
+    working.retain(|token| token.integration == integration.id && token.is_valid(now));
+    let latest = working
         .iter()
-        .filter(|t| t.integration == integration.id && t.is_valid(now))
-        .peekable();
-    if working.peek().is_none() {
-        return Err(Failure::Missing {
+        .max_by_key(|token| token.created)
+        .ok_or_else(|| Failure::Missing {
             noun: "token to reset for integration",
             id: integration.kind.to_string(),
-        });
-    }
-    for token in working {
+        })?;
+    let lifetime = latest
+        .expires
+        .map(|expires| expires.duration_since(latest.created));
+    for token in &working {
         // an overlap never lengthens the life of a token that ends earlier
         if token.expires.is_none_or(|expires| end < expires) {
             writer.expire_token(token.id, end)?;
         }
     }
-    Ok(())
+    Ok(lifetime)
 }
 
 fn sha256(secret: &Secret) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, secret.expose().as_bytes()).as_ref());
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::Installation;
+
+    #[tokio::test]
+    async fn a_token_is_checked_while_the_writer_is_busy() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let (record, token, context) = installation.directory(IntegrationKind::Entra).await;
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let (running, runs) = tokio::sync::oneshot::channel();
+        let tenant = context.tenant().clone();
+        let writing = tokio::spawn(async move {
+            let unit = tenant.write::<(), Failure, _>(move |_| {
+                running.send(()).unwrap();
+                // until the sender is gone
+                assert!(held.recv().is_err());
+                Ok(())
+            });
+            unit.await
+        });
+        runs.await.unwrap();
+
+        for _ in 0..3 {
+            let checked = app.authenticate("vault", &token, app.new_request_id(), None);
+            let caller = tokio::time::timeout(Duration::from_secs(5), checked).await;
+            assert_eq!(caller.unwrap().unwrap().token, record.id);
+        }
+
+        drop(hold);
+        writing.await.unwrap().unwrap();
+        // whatever is written now comes after the note
+        installation.directory(IntegrationKind::Okta).await;
+        let (_, tokens) = app.tokens(installation.organisation.id).await.unwrap();
+        let used = tokens.iter().find(|token| token.id == record.id).unwrap();
+        assert_eq!(used.last_used, Some(app.now()));
+    }
+
+    #[tokio::test]
+    async fn a_reset_token_lives_as_long_as_the_one_that_it_replaces() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let organisation = installation.organisation.id;
+        let lifetime = SignedDuration::from_hours(90 * 24);
+        for (kind, expires) in [
+            (IntegrationKind::Entra, Some(app.now() + lifetime)),
+            (IntegrationKind::Okta, None),
+        ] {
+            app.create_token(organisation, kind, expires, app.command_origin())
+                .await
+                .unwrap();
+        }
+        installation.clock.advance(SignedDuration::from_hours(24));
+        let reset = async |kind, overlap| {
+            app.reset_token(organisation, kind, overlap, app.command_origin())
+                .await
+                .unwrap()
+                .0
+        };
+
+        let overlap = Overlap::For(SignedDuration::from_hours(2));
+        let entra = reset(IntegrationKind::Entra, overlap).await;
+        assert_eq!(entra.expires, Some(app.now() + lifetime));
+        installation.clock.advance(SignedDuration::from_hours(1));
+        // the older one still works, for an hour; its life is not what counts
+        let again = reset(IntegrationKind::Entra, Overlap::None).await;
+        assert_eq!(again.expires, Some(app.now() + lifetime));
+        assert_eq!(
+            reset(IntegrationKind::Okta, Overlap::None).await.expires,
+            None
+        );
+    }
 }

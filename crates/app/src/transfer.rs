@@ -171,7 +171,7 @@ impl Import<'_> {
             self.report.unchanged += 1;
         } else {
             self.report.updated += 1;
-            self.store(&before, resource, rules::described(&changes), changes.len())?;
+            self.store(&before, resource, rules::described(&changes))?;
         }
         Ok(there)
     }
@@ -214,13 +214,7 @@ impl Import<'_> {
         Ok(entry.id)
     }
 
-    fn store(
-        &mut self,
-        before: &Entry,
-        resource: Resource,
-        changes: Value,
-        count: usize,
-    ) -> Result<(), Failure> {
+    fn store(&mut self, before: &Entry, resource: Resource, changes: Value) -> Result<(), Failure> {
         let after = Entry {
             version: before.version + 1,
             modified: self.now,
@@ -228,11 +222,7 @@ impl Import<'_> {
             ..before.clone()
         }
         .stamped();
-        plan_allows(
-            self.writer,
-            rules::effect_of(before, &after, count),
-            self.now,
-        )?;
+        plan_allows(self.writer, rules::effect_of(before, &after), self.now)?;
         self.writer.update(&after)?;
         let event = Event {
             kind: after.kind,
@@ -279,8 +269,10 @@ impl Import<'_> {
                 resource_type,
                 limits,
             )?;
-            if !changes.is_empty() {
-                self.store(&before, resource, rules::described(&changes), changes.len())?;
+            if !changes.is_empty()
+                && let Err(failure) = self.store(&before, resource, rules::described(&changes))
+            {
+                self.refuse(Kind::User, line.line, failure)?;
             }
         }
         Ok(())
@@ -317,6 +309,10 @@ impl Import<'_> {
             }
             let added = self.writer.add_members(*group, &members)?;
             if added.is_empty() {
+                continue;
+            }
+            if let Err(failure) = plan_allows(self.writer, Effect::Changes, self.now) {
+                self.refuse(Kind::Group, line.line, failure)?;
                 continue;
             }
             self.report.memberships += added.len() as u64;
@@ -386,5 +382,43 @@ impl Import<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::testing::Installation;
+
+    fn listed(body: Value, members: &[&str]) -> Listed {
+        Listed {
+            line: 2,
+            reference: None,
+            body,
+            members: members.iter().map(|member| (*member).to_owned()).collect(),
+            manager: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn after_the_trial_a_list_adds_no_member() {
+        let installation = Installation::on_trial(SignedDuration::from_hours(1)).await;
+        let (app, context) = (&installation.app, installation.command());
+        let people = || vec![listed(json!({"userName": "ann"}), &[])];
+        let groups = |members: &[&str]| vec![listed(json!({"displayName": "Sales"}), members)];
+        app.import(&context, people(), groups(&[])).await.unwrap();
+        installation.clock.advance(SignedDuration::from_hours(2));
+
+        let nothing_new = app.import(&context, people(), groups(&[])).await;
+        let refused = app.import(&context, people(), groups(&["ann"])).await;
+
+        assert_eq!(nothing_new.unwrap().unchanged, 2);
+        let Err(NotImported::Refused(refusals)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!((refusals[0].kind, refusals[0].line), (Kind::Group, 2));
+        assert!(refusals[0].reason.contains("trial"), "{refusals:?}");
     }
 }

@@ -5,6 +5,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use rollcall_app::Failure as App;
 use rollcall_scim::error::Error;
+use rollcall_store as store;
 use rollcall_web::body::Unread;
 use rollcall_web::rates::Wait;
 use serde_json::{Value, json};
@@ -134,6 +135,13 @@ impl Failure {
                 wire(StatusCode::FORBIDDEN, None)
             }
             App::OtherRegion { .. } => wire(StatusCode::MISDIRECTED_REQUEST, None),
+            App::Unavailable(store::Error::Busy) => Wire {
+                retry_after: Some(STORE_WAIT),
+                detail:
+                    "too much is asked for at once: try again later, one request after the other"
+                        .into(),
+                ..wire(StatusCode::SERVICE_UNAVAILABLE, None)
+            },
             App::Unavailable(_) => Wire {
                 retry_after: Some(STORE_WAIT),
                 ..wire(StatusCode::SERVICE_UNAVAILABLE, None)
@@ -153,7 +161,13 @@ impl Failure {
 
     /// Writes the cause of a failure of ours to the log.
     fn log(&self, status: StatusCode) {
-        if let Self::App(failure @ (App::Internal(_) | App::Unavailable(_))) = self {
+        if let Self::App(App::Unavailable(store::Error::Busy)) = self {
+            // one who asks for too much is no failure of ours
+            tracing::warn!(
+                status = status.as_u16(),
+                "a request was not let in: its organisation asks for too much at once"
+            );
+        } else if let Self::App(failure @ (App::Internal(_) | App::Unavailable(_))) = self {
             let causes =
                 std::iter::successors(std::error::Error::source(failure), |error| error.source());
             let causes: Vec<String> = causes.map(ToString::to_string).collect();
@@ -197,5 +211,34 @@ impl IntoResponse for Failure {
             headers.insert(RETRY_AFTER, seconds.into());
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_for_the_store_is_told_in_words_that_can_be_acted_on() {
+        for (error, status, scim_type, waits, word) in [
+            (store::Error::TooLong, 400, Some("tooMany"), false, "index"),
+            (store::Error::Busy, 503, None, true, "at once"),
+            (
+                store::Error::Unreachable("disk full".into()),
+                503,
+                None,
+                true,
+                "out of reach",
+            ),
+        ] {
+            let shown = error.to_string();
+
+            let wire = Failure::from(App::from(error)).wire();
+
+            assert_eq!(wire.status.as_u16(), status, "{shown}");
+            assert_eq!(wire.scim_type, scim_type, "{shown}");
+            assert_eq!(wire.retry_after.is_some(), waits, "{shown}");
+            assert!(wire.detail.contains(word), "{shown}: {}", wire.detail);
+        }
     }
 }

@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment};
 use rollcall_model::link::{Link, LinkState};
 use rollcall_model::{
-    Action, Actor, ApplicationId, IntegrationId, Kind, Membership, OrgId, Organisation, Origin,
-    Plan, Randomness, Region, RequestId, ResourceId, TokenId, TokenRecord,
+    Action, Actor, AdminId, Administrator, ApplicationId, IntegrationId, Kind, Membership, OrgId,
+    Organisation, Origin, Plan, Randomness, Region, RequestId, ResourceId, Role, TokenId,
+    TokenRecord,
 };
 use rollcall_scim::filter::Filter;
 use rollcall_scim::limits::STANDARD;
@@ -24,7 +25,8 @@ use rollcall_scim::sort::Sort;
 use serde_json::{Value, json};
 
 use crate::{
-    Counts, Entry, Error, Member, NewAudit, NewChange, Paging, Selection, Store, Tenant, Writer,
+    Counts, Entry, Error, Member, NewAudit, NewChange, Paging, Selection, SignInLink, Store,
+    Tenant, Writer,
 };
 
 /// Stamps the suite out for a backend. The expression opens a fresh store and returns it with whatever keeps it alive.
@@ -37,7 +39,9 @@ macro_rules! conformance_suite {
             listings_agree_with_the_evaluator, pages_cover_everything_once, orders_put_missing_values_last,
             the_feed_has_no_gaps, counts_follow_every_change, tokens_are_found_by_digest_in_their_organisation,
             concurrent_creations_of_one_name_have_one_winner, a_panic_in_a_unit_is_its_own_failure,
-            links_and_exported_members_are_kept_apart_by_application, people_are_found_by_their_manager);
+            links_and_exported_members_are_kept_apart_by_application, people_are_found_by_their_manager,
+            an_administrator_has_one_way_in, one_organisation_does_not_take_all_turns_to_read, a_slug_in_use_leaves_no_entry,
+            an_open_store_answers);
     };
     (@each $open:expr, $($name:ident),+) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,8 +90,20 @@ async fn organisation(store: &Store, slug: &str) -> Tenant {
         seats: None,
         created: at(0),
     };
-    store.create_organisation(&organisation).await.unwrap();
+    store
+        .create_organisation(&organisation, &founding())
+        .await
+        .unwrap();
     store.tenant(organisation.id)
+}
+
+fn founding() -> NewAudit {
+    NewAudit {
+        origin: origin(),
+        action: "organisation.created",
+        object: "it".to_owned(),
+        detail: json!({}),
+    }
 }
 
 fn person(name: &str, more: Value) -> Entry {
@@ -189,6 +205,7 @@ pub async fn organisations_are_apart(store: Store) {
                 .read::<_, Error, _>(|reader| reader.organisation())
                 .await
                 .unwrap(),
+            &founding(),
         )
         .await;
     assert!(matches!(
@@ -384,8 +401,8 @@ pub async fn members_are_sets(store: Store) {
             assert!(reader.is_member(team, probe)? && !reader.is_member(team, gone)?);
             assert_eq!(reader.groups_of(probe)?, [(team, "Sales".to_owned())]);
             assert_eq!(
-                reader.named_members(team)?[0],
-                (expected[1], Some("P1".to_owned()))
+                reader.named_members(team, 1)?,
+                [(expected[1], Some("P1".to_owned()))]
             );
             Ok(())
         })
@@ -401,10 +418,23 @@ pub async fn members_are_sets(store: Store) {
 
 /// Whatever narrowing a backend uses, the result is that of the evaluator over everything.
 pub async fn listings_agree_with_the_evaluator(store: Store) {
+    const ENTERPRISE: &str = rollcall_scim::schema::ENTERPRISE_USER;
     let tenant = organisation(&store, "one").await;
+    let boss = ResourceId::new(at(1), &DICE).to_string();
     let mut people = Vec::new();
     for n in 0_i64..40 {
+        let written = if n % 2 == 0 {
+            boss.clone()
+        } else {
+            boss.to_uppercase()
+        };
+        let manager = if n % 4 < 2 {
+            json!({"manager": {"value": written}})
+        } else {
+            json!({})
+        };
         let more = json!({
+            ENTERPRISE: manager,
             "displayName": format!("Person {}", n % 7), "externalId": format!("x{}", n % 5), "active": n % 3 != 0,
             "emails": [{"value": format!("P{n}@Example.com"), "type": if n % 2 == 0 { "work" } else { "home" }}],
         });
@@ -446,6 +476,10 @@ pub async fn listings_agree_with_the_evaluator(store: Store) {
         ),
         format!("not (meta.lastModified ge \"{}\")", at(5)),
         "active eq \"False\"".into(),
+        "active eq false and title pr".into(),
+        "active eq true".into(),
+        format!("{ENTERPRISE}:manager eq \"{}\"", boss.to_uppercase()),
+        format!("{ENTERPRISE}:manager.value eq \"{boss}\""),
         "id eq \"not-an-id\"".into(),
         "id ne \"not-an-id\"".into(),
         format!("groups eq \"{team}\""),
@@ -638,7 +672,10 @@ pub async fn the_feed_has_no_gaps(store: Store) {
                 .iter()
                 .map(|entry| entry.sequence)
                 .collect();
-            assert_eq!(audit, (1..=kept).rev().collect::<Vec<_>>());
+            // the first one tells that the organisation was created
+            assert_eq!(audit, (1..=kept + 1).rev().collect::<Vec<_>>());
+            let first = reader.audit(Some(2), 1)?;
+            assert_eq!(first[0].action, "organisation.created");
             assert_eq!(reader.audit(Some(5), 2)?.len(), 2);
             Ok(())
         })
@@ -853,6 +890,114 @@ pub async fn links_and_exported_members_are_kept_apart_by_application(store: Sto
         .await
         .unwrap();
     assert!(left.is_empty());
+}
+
+/// A new password ends the link, a new link ends the password.
+pub async fn an_administrator_has_one_way_in(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let administrator = Administrator {
+        id: AdminId::new(at(0), &DICE),
+        email: "ann@example.com".parse().unwrap(),
+        role: Role::Owner,
+        created: at(0),
+    };
+    let id = administrator.id;
+    let link = SignInLink {
+        administrator: id,
+        digest: [7; 32],
+        expires: at(9),
+    };
+    let ways = async |tenant: &Tenant| {
+        tenant
+            .read::<_, Error, _>(move |reader| {
+                Ok((reader.password_hash(id)?, reader.sign_in_link(id)?))
+            })
+            .await
+            .unwrap()
+    };
+    change(&tenant, move |writer| {
+        writer.insert_administrator(&administrator)?;
+        writer.save_password_hash(id, "hash")
+    })
+    .await;
+    assert_eq!(ways(&tenant).await, (Some("hash".to_owned()), None));
+
+    let new = link.clone();
+    change(&tenant, move |writer| writer.save_sign_in_link(&new)).await;
+    assert_eq!(ways(&tenant).await, (None, Some(link)));
+
+    change(&tenant, move |writer| {
+        writer.save_password_hash(id, "other")
+    })
+    .await;
+    assert_eq!(ways(&tenant).await, (Some("other".to_owned()), None));
+}
+
+/// However much one organisation reads, the others get their turn.
+pub async fn one_organisation_does_not_take_all_turns_to_read(store: Store) {
+    let (busy, other) = (
+        organisation(&store, "busy").await,
+        organisation(&store, "other").await,
+    );
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Arc::new(std::sync::Mutex::new(held));
+    let (started, mut starts) = tokio::sync::mpsc::unbounded_channel();
+    let mut reads = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let (busy, held, started) = (busy.clone(), held.clone(), started.clone());
+        reads.spawn(async move {
+            busy.read::<(), Error, _>(move |_| {
+                started.send(()).unwrap();
+                // until the sender is gone
+                assert!(held.lock().unwrap().recv().is_err());
+                Ok(())
+            })
+            .await
+        });
+    }
+    starts.recv().await.unwrap();
+
+    let patience = std::time::Duration::from_secs(5);
+    let read = tokio::time::timeout(
+        patience,
+        other.read::<_, Error, _>(|reader| reader.counts()),
+    )
+    .await;
+
+    drop(hold);
+    assert_eq!(read.unwrap().unwrap(), Counts::default());
+    assert!(reads.join_all().await.iter().all(Result::is_ok));
+}
+
+/// An organisation and the entry that tells of it come into being together, or not at all.
+pub async fn a_slug_in_use_leaves_no_entry(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let there = tenant
+        .read::<_, Error, _>(|reader| reader.organisation())
+        .await
+        .unwrap();
+    let again = Organisation {
+        id: OrgId::new(at(0), &DICE),
+        ..there
+    };
+
+    let taken = store.create_organisation(&again, &founding()).await;
+
+    assert!(matches!(taken, Err(Error::Taken { attribute: "slug" })));
+    let entries = |tenant: Tenant| async move {
+        tenant
+            .read::<_, Error, _>(|reader| reader.audit(None, 10))
+            .await
+            .unwrap()
+            .len()
+    };
+    assert_eq!(entries(tenant).await, 1);
+    assert_eq!(entries(store.tenant(again.id)).await, 0);
+}
+
+/// A store that is open tells that it is.
+pub async fn an_open_store_answers(store: Store) {
+    store.ping().await.unwrap();
 }
 
 /// Who reports to whom follows every change, within one organisation.

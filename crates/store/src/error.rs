@@ -37,6 +37,12 @@ pub enum Error {
     /// The store does not answer: the disk is full or failing, the file cannot be opened. Nothing was changed.
     #[error("the store is out of reach")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Too much is waiting for the store already; trying again later helps. Nothing was changed.
+    #[error("the store has too much to do")]
+    Busy,
+    /// The listing looks at more objects than can be looked at in one go.
+    #[error("the listing takes too long")]
+    TooLong,
     /// The store answered something that it must not.
     #[error("the store failed")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),

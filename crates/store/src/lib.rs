@@ -90,12 +90,24 @@ impl Store {
         self.backend.organisation(slug).await
     }
 
-    /// Adds an organisation.
+    /// Asks the store whether it answers, and whether it has the schema that it was opened with.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when it does not answer.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.backend.ping().await
+    }
+
+    /// Adds an organisation, and the first entry of its audit log, in one transaction.
     ///
     /// # Errors
     /// [`Error::Taken`] when the slug is in use.
-    pub async fn create_organisation(&self, organisation: &Organisation) -> Result<(), Error> {
-        self.backend.create_organisation(organisation).await
+    pub async fn create_organisation(
+        &self,
+        organisation: &Organisation,
+        entry: &NewAudit,
+    ) -> Result<(), Error> {
+        self.backend.create_organisation(organisation, entry).await
     }
 
     /// Removes an organisation and everything in it.
@@ -150,7 +162,8 @@ impl Tenant {
     /// Runs `unit` over a snapshot of the organisation.
     ///
     /// # Errors
-    /// Those of `unit`, or [`Error::Unreachable`] when there is no snapshot to be had.
+    /// Those of `unit`, [`Error::Unreachable`] when there is no snapshot to be had, [`Error::Busy`] when the organisation reads
+    /// so much already that its turn did not come.
     pub async fn read<T, E, F>(&self, unit: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -172,7 +185,8 @@ impl Tenant {
     /// `unit` runs on a storage thread: it computes and uses the writer, and never waits for anything else.
     ///
     /// # Errors
-    /// Those of `unit`, or [`Error::Unreachable`] when the commit failed: then nothing happened.
+    /// Those of `unit`, or [`Error::Unreachable`] when the commit failed, or [`Error::Busy`] when too many wait already: then
+    /// nothing happened.
     pub async fn write<T, E, F>(&self, unit: F) -> Result<T, E>
     where
         T: Send + 'static,

@@ -27,7 +27,12 @@ pub(crate) type Unit = Box<dyn FnOnce(&mut dyn Writer) -> bool + Send>;
 pub(crate) trait Backend: Debug + Send + Sync {
     async fn organisations(&self) -> Result<Vec<Organisation>, Error>;
     async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error>;
-    async fn create_organisation(&self, organisation: &Organisation) -> Result<(), Error>;
+    async fn ping(&self) -> Result<(), Error>;
+    async fn create_organisation(
+        &self,
+        organisation: &Organisation,
+        entry: &NewAudit,
+    ) -> Result<(), Error>;
     async fn delete_organisation(&self, id: OrgId) -> Result<(), Error>;
     async fn installation_secret(
         &self,
@@ -70,6 +75,9 @@ pub trait ReadDirectory {
     /// Returns the kind of the object with this id, whichever it is.
     fn kind_of(&self, id: ResourceId) -> Result<Option<Kind>, Error>;
     /// Returns a part of the objects of a kind.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] when a unit of reading would have to look through more objects than it has time for.
     fn list(&self, kind: Kind, selection: &Selection) -> Result<Listing, Error>;
 
     /// Returns `count` members of a group in order of id, after the one given.
@@ -79,8 +87,12 @@ pub trait ReadDirectory {
         after: Option<ResourceId>,
         count: u64,
     ) -> Result<Vec<Member>, Error>;
-    /// Returns all members of a group with their display names, in order of id.
-    fn named_members(&self, group: ResourceId) -> Result<Vec<(Member, Option<String>)>, Error>;
+    /// Returns the first `count` members of a group with their display names, in order of id.
+    fn named_members(
+        &self,
+        group: ResourceId,
+        count: u64,
+    ) -> Result<Vec<(Member, Option<String>)>, Error>;
     /// Tells whether `member` is a direct member of `group`.
     fn is_member(&self, group: ResourceId, member: ResourceId) -> Result<bool, Error>;
     /// Returns the groups whose direct member this is, with their display names, in order of id.
@@ -165,6 +177,8 @@ pub trait ReadAccess {
     fn administrators(&self) -> Result<Vec<Administrator>, Error>;
     /// Returns an administrator's password hash (PHC string).
     fn password_hash(&self, id: AdminId) -> Result<Option<String>, Error>;
+    /// Returns an administrator's one-time sign-in link.
+    fn sign_in_link(&self, id: AdminId) -> Result<Option<SignInLink>, Error>;
 }
 
 /// Changes who may come in.
@@ -188,9 +202,9 @@ pub trait WriteAccess {
     /// # Errors
     /// [`Error::Taken`] when the address is in use.
     fn insert_administrator(&mut self, administrator: &Administrator) -> Result<(), Error>;
-    /// Stores an administrator's password hash (PHC string).
+    /// Makes a password an administrator's only way in: stores its hash (PHC string) and forgets the sign-in link.
     fn save_password_hash(&mut self, id: AdminId, hash: &str) -> Result<(), Error>;
-    /// Stores a one-time sign-in link, replacing the administrator's earlier ones.
+    /// Makes a one-time link an administrator's only way in: replaces an earlier one and forgets the password.
     fn save_sign_in_link(&mut self, link: &SignInLink) -> Result<(), Error>;
 }
 

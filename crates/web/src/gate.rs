@@ -1,11 +1,14 @@
 //! What every request goes through before a surface sees it: an id, the size of its head, one spelling of its path.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
+use http_body::Body as _;
 use rollcall_app::App;
 use rollcall_model::RequestId;
 use tracing::Instrument;
@@ -33,9 +36,13 @@ pub async fn enter(State(app): State<App>, mut request: Request, next: Next) -> 
         .map(|info| info.0.ip());
     request.extensions_mut().insert(Seen { id, address });
     let span = tracing::info_span!("request", %id, method = %request.method(), path = %request.uri().path());
-    let mut response = match refusal(&request) {
-        Some(status) => status.into_response(),
-        None => next.run(request).instrument(span.clone()).await,
+    let mut response = if let Some(status) = refusal(&request) {
+        status.into_response()
+    } else {
+        let time = time_for(&request);
+        in_time(time, next.run(request))
+            .instrument(span.clone())
+            .await
     };
     span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
@@ -51,6 +58,26 @@ pub async fn enter(State(app): State<App>, mut request: Request, next: Next) -> 
         HeaderValue::from_static("no-store"),
     );
     response
+}
+
+/// Returns how long a request may take: its body, if it has one, and the work.
+fn time_for(request: &Request) -> Duration {
+    if request.body().is_end_stream() {
+        limits::REQUEST_TIME
+    } else {
+        limits::BODY_TIME + limits::REQUEST_TIME
+    }
+}
+
+/// Waits for an answer as long as may be. What was asked to be written by then may still be written: the client has to look.
+async fn in_time(time: Duration, answer: impl Future<Output = Response>) -> Response {
+    tokio::time::timeout(time, answer)
+        .await
+        .unwrap_or_else(|_| {
+            tracing::warn!("a request took longer than {} s", time.as_secs());
+            let wait = [(RETRY_AFTER, HeaderValue::from(limits::REQUEST_WAIT))];
+            (StatusCode::SERVICE_UNAVAILABLE, wait).into_response()
+        })
 }
 
 fn refusal(request: &Request) -> Option<StatusCode> {
@@ -105,7 +132,25 @@ fn encodings_fit(path: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_canonical;
+    use axum::body::Body;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_takes_too_long_is_told_to_come_again() {
+        let bare = Request::new(Body::empty());
+        let late = in_time(time_for(&bare), std::future::pending()).await;
+        assert_eq!(late.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(late.headers().contains_key(RETRY_AFTER));
+
+        let with_body = time_for(&Request::new(Body::from("{}")));
+        let slow = async {
+            tokio::time::sleep(limits::BODY_TIME).await;
+            StatusCode::CREATED.into_response()
+        };
+        let answered = in_time(with_body, slow).await;
+        assert_eq!(answered.status(), StatusCode::CREATED);
+    }
 
     #[test]
     fn a_path_with_a_second_spelling_is_not_served() {

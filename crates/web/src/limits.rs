@@ -6,7 +6,7 @@ use std::time::Duration;
 pub const HEADER_BYTES: usize = 16 * 1024;
 /// A request's header fields.
 pub const HEADER_FIELDS: usize = 64;
-/// How long a client may take to send its header block.
+/// How long a client may take to send its header block, from the moment it connects.
 pub const HEADER_TIME: Duration = Duration::from_secs(10);
 /// A request target (path and query), in bytes.
 pub const TARGET_BYTES: usize = 8 * 1024;
@@ -16,8 +16,14 @@ pub const BODY_IDLE: Duration = Duration::from_secs(15);
 pub const BODY_TIME: Duration = Duration::from_mins(1);
 /// How long the work on a request may take once its body is there.
 pub const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// How long a client should wait before it repeats a request that took too long, in seconds.
+pub const REQUEST_WAIT: u64 = 5;
+/// How long a connection may do nothing between two requests.
+pub const IDLE_TIME: Duration = Duration::from_secs(75);
+/// How long an answer about readiness is repeated before the store is asked again.
+pub const READY_TIME: Duration = Duration::from_secs(1);
 /// Connections at the same time; more wait to be accepted.
-pub const CONNECTIONS: usize = 4_096;
+pub const CONNECTIONS: u32 = 4_096;
 /// Streams on one HTTP/2 connection.
 pub const STREAMS: u32 = 100;
 /// How long a stopping server waits for what is in flight.

@@ -30,7 +30,7 @@ impl App {
         let now = self.now();
         let id = ResourceId::new(now, &**self.randomness());
         let (app, inner) = (self.clone(), context.clone());
-        context
+        let entry = context
             .tenant
             .write(move |writer| {
                 app.create_in(
@@ -45,7 +45,8 @@ impl App {
                     now,
                 )
             })
-            .await
+            .await?;
+        Ok(super::read::written(context, entry, super::Wanted::ALL).await)
     }
 
     fn create_in(
@@ -54,7 +55,7 @@ impl App {
         context: &Context,
         draft: Draft,
         now: Timestamp,
-    ) -> Result<Shown, Failure> {
+    ) -> Result<Entry, Failure> {
         let name = match draft.kind {
             Kind::User => draft.resource.user_name(),
             Kind::Group => draft.resource.display_name(),
@@ -109,7 +110,7 @@ impl App {
             changes: Value::Null,
         };
         rules::record(writer, context, now, event)?;
-        super::read::shown(writer, entry, super::Wanted::ALL)
+        Ok(entry)
     }
 
     /// Takes charge of the account that has the name already. Its userName stays as it is: signing in must not change because
@@ -121,7 +122,7 @@ impl App {
         draft: Draft,
         there: ResourceId,
         now: Timestamp,
-    ) -> Result<Shown, Failure> {
+    ) -> Result<Entry, Failure> {
         let taken = |hint| Failure::Taken {
             attribute: unique(draft.kind),
             hint,
@@ -153,11 +154,7 @@ impl App {
             ..before.clone()
         }
         .stamped();
-        plan_allows(
-            writer,
-            rules::effect_of(&before, &after, changes.len()),
-            now,
-        )?;
+        plan_allows(writer, rules::effect_of(&before, &after), now)?;
         writer.update(&after)?;
         let membership = membership::add(writer, &after, &draft.members)?;
         let event = Event {
@@ -169,7 +166,7 @@ impl App {
             changes: rules::described(&changes),
         };
         rules::record(writer, context, now, event)?;
-        super::read::shown(writer, after, super::Wanted::ALL)
+        Ok(after)
     }
 }
 

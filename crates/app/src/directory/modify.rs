@@ -114,7 +114,7 @@ impl App {
     {
         let now = self.now();
         let (app, inner) = (self.clone(), context.clone());
-        context
+        let after = context
             .tenant
             .write(move |writer| {
                 let before = writer
@@ -125,10 +125,10 @@ impl App {
                 }
                 let charge = charge(writer, &inner, &before)?;
                 let modified = change(&app, writer, &before)?;
-                let after = settle(writer, &inner, now, before, modified, charge)?;
-                super::read::shown(writer, after, wanted)
+                settle(writer, &inner, now, before, modified, charge)
             })
-            .await
+            .await?;
+        Ok(super::read::written(context, after, wanted).await)
     }
 }
 
@@ -165,7 +165,7 @@ fn settle(
         ..before.clone()
     }
     .stamped();
-    let effect = match rules::effect_of(&before, &after, changes.len()) {
+    let effect = match rules::effect_of(&before, &after) {
         // taking members out of a group only ever takes something away
         Effect::Changes if changes.is_empty() && membership.added.is_empty() => Effect::Releases,
         effect => effect,

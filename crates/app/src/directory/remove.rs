@@ -7,14 +7,14 @@ use rollcall_scim::schema::ENTERPRISE_USER;
 use rollcall_store::{Entry, Writer};
 use serde_json::{Value, json};
 
-use super::adoption::charge;
+use super::adoption::{Charge, charge};
 use super::rules::{self, Event};
 use super::{Context, Expected};
 use crate::{App, Failure};
 
 impl App {
     /// Deletes a person or a group. What remains is a tombstone, so that who comes back gets the same id; and an entry in the
-    /// feed for each group that loses a member and each person who loses their manager.
+    /// feed for each group that loses a member and each person who loses their manager. A directory deletes only what it manages.
     ///
     /// # Errors
     /// [`Failure::Missing`], [`Failure::Precondition`], [`Failure::Forbidden`].
@@ -36,7 +36,15 @@ impl App {
                 if !expected.allows(before.version) {
                     return Err(Failure::Precondition);
                 }
-                charge(writer, &inner, &before)?;
+                if charge(writer, &inner, &before)? == Charge::Takes {
+                    // a directory sees what was there before it, and may not have meant it
+                    return Err(Failure::Forbidden {
+                        reason: format!(
+                            "no directory manages this {}: take charge of it first, by creating it (POST) or changing it (PATCH), then delete it",
+                            kind.resource_type().to_lowercase()
+                        ),
+                    });
+                }
                 leave_groups(writer, &inner, now, id)?;
                 if kind == Kind::User {
                     leave_reports(&app, writer, &inner, now, id)?;
@@ -130,4 +138,42 @@ fn leave_reports(
         rules::record(writer, context, now, event)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_model::IntegrationKind;
+
+    use super::super::Wanted;
+    use super::*;
+    use crate::testing::Installation;
+
+    #[tokio::test]
+    async fn a_directory_deletes_what_it_manages_and_nothing_else() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let (_, _, directory) = installation.directory(IntegrationKind::Okta).await;
+        for (kind, body) in [
+            (Kind::User, json!({"userName": "ann"})),
+            (Kind::Group, json!({"displayName": "Sales"})),
+        ] {
+            let command = installation.command();
+            let there = app.create(&command, kind, body.clone()).await.unwrap();
+            let id = there.entry.id;
+
+            let refused = app.delete(&directory, kind, id, Expected::Any).await;
+
+            let Err(Failure::Forbidden { reason }) = refused else {
+                panic!("{refused:?}");
+            };
+            assert!(reason.contains("take charge of it first"), "{reason}");
+            let still = app.get(&directory, kind, id, Wanted::NOTHING).await;
+            assert_eq!(still.unwrap().entry.version, 1);
+            let adopted = app.create(&directory, kind, body).await.unwrap();
+            assert_eq!(adopted.entry.id, id);
+            app.delete(&directory, kind, id, Expected::Any)
+                .await
+                .unwrap();
+        }
+    }
 }

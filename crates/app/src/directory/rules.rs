@@ -26,7 +26,8 @@ pub(crate) enum Effect {
     Admits,
     /// Neither more nor fewer.
     Changes,
-    /// Someone is switched off or removed, and nothing else happens.
+    /// Someone is switched off or removed, whatever else the same request changes about them: a client that sends the whole
+    /// person each time must not keep somebody in who was dismissed.
     Releases,
 }
 
@@ -149,10 +150,44 @@ pub(crate) fn action_of(before: &Entry, after: &Entry) -> Action {
 }
 
 /// Says what an update does to the seats.
-pub(crate) fn effect_of(before: &Entry, after: &Entry, changed: usize) -> Effect {
+pub(crate) fn effect_of(before: &Entry, after: &Entry) -> Effect {
     match action_of(before, after) {
         Action::Enabled => Effect::Admits,
-        Action::Disabled if changed == 1 => Effect::Releases,
+        Action::Disabled => Effect::Releases,
         _ => Effect::Changes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use rollcall_model::IntegrationKind;
+
+    use super::super::{Expected, Wanted};
+    use super::*;
+    use crate::testing::Installation;
+
+    #[tokio::test]
+    async fn after_the_trial_whoever_is_switched_off_is_off_whatever_else_changes() {
+        let installation = Installation::on_trial(SignedDuration::from_hours(1)).await;
+        let app = &installation.app;
+        let (_, _, directory) = installation.directory(IntegrationKind::Okta).await;
+        let body = json!({"userName": "ann", "title": "Buyer"});
+        let ann = app.create(&directory, Kind::User, body).await.unwrap();
+        installation.clock.advance(SignedDuration::from_hours(2));
+        let put = async |body| {
+            let (id, any) = (ann.entry.id, Expected::Any);
+            app.replace(&directory, Kind::User, id, body, any, Wanted::NOTHING)
+                .await
+        };
+
+        let promoted = put(json!({"userName": "ann", "title": "Head", "active": true})).await;
+        let dismissed = put(json!({"userName": "ann", "title": "Former", "active": false})).await;
+
+        assert!(
+            matches!(promoted, Err(Failure::TrialEnded { .. })),
+            "{promoted:?}"
+        );
+        assert!(!dismissed.unwrap().entry.resource.is_active());
     }
 }

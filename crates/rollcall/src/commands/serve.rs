@@ -12,6 +12,7 @@ use rollcall_app::App;
 use rollcall_endpoint::Endpoint;
 use rollcall_engine::Engine;
 use rollcall_web::rates::Rates;
+use rollcall_web::serve::Bounds;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -110,6 +111,7 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
     let server = tokio::spawn(rollcall_web::serve::serve(
         listener,
         router,
+        Bounds::default(),
         stop.clone().cancelled_owned(),
     ));
     let mut tasks = vec![server, tokio::spawn(forget(rates, stop.clone()))];

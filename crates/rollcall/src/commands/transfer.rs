@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use rollcall_app::App;
-use rollcall_app::directory::{Query, Wanted};
+use rollcall_app::directory::{Context, Query, Wanted};
 use rollcall_app::transfer::{Listed, NotImported};
 use rollcall_connect::files::{self, Record};
 use rollcall_model::{Kind, ResourceId};
-use rollcall_store::{Paging, Selection};
+use rollcall_store::{Member, Paging, Selection};
 use serde_json::{Value, json};
 
 use crate::cli::{Export, Import};
@@ -132,20 +132,18 @@ pub(crate) async fn export(config: &Config, command: &Export) -> anyhow::Result<
                     count: PAGE,
                 },
             };
-            let wanted = Wanted {
-                members: true,
-                groups: false,
-            };
+            let wanted = Wanted::NOTHING;
             let page = app
                 .list(&context, kind, Query { selection, wanted })
                 .await?;
-            for (resource, related) in page.shown {
+            for (resource, _) in page.shown {
+                let group = resource.id().and_then(|id| id.parse().ok());
                 let mut document = resource.into_value();
-                if let (Some(members), Some(fields)) = (related.members, document.as_object_mut()) {
-                    let members = members.into_iter().map(
-                        |(member, _)| json!({"value": member.id, "type": member.kind.resource_type()}),
-                    );
-                    fields.insert("members".into(), Value::Array(members.collect()));
+                if let (Kind::Group, Some(group)) = (kind, group)
+                    && let Some(fields) = document.as_object_mut()
+                {
+                    let members = members(&app, &context, group).await?;
+                    fields.insert("members".into(), members);
                 }
                 printer::data(&document.to_string());
             }
@@ -156,4 +154,19 @@ pub(crate) async fn export(config: &Config, command: &Export) -> anyhow::Result<
         }
     }
     Ok(Exit::Done)
+}
+
+/// Reads the members of a group, a page at a time: only one group is in memory, however many there are.
+async fn members(app: &App, context: &Context, group: ResourceId) -> anyhow::Result<Value> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = app.members(context, group, after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(Value::Array(all));
+        };
+        after = Some(last.id);
+        let described =
+            |member: &Member| json!({"value": member.id, "type": member.kind.resource_type()});
+        all.extend(page.iter().map(described));
+    }
 }

@@ -28,6 +28,12 @@ async fn an_account_that_nobody_manages_is_adopted_and_one_that_is_managed_confl
         .as_str()
         .unwrap()
         .to_owned();
+    let deleted = entra
+        .send("DELETE", &format!("/Users/{before}"), None)
+        .await;
+    let deleted = deleted.is(403);
+    let reason = deleted.body["detail"].as_str().unwrap();
+    assert!(reason.contains("take charge of it first"), "{reason}");
     let adopted = entra
         .post(
             "/Users",

@@ -54,6 +54,22 @@ impl ReadAccess for Tenant<'_> {
             .optional()?
             .ok_or(Error::Missing)
     }
+
+    fn sign_in_link(&self, id: AdminId) -> Result<Option<SignInLink>, Error> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT digest, expires FROM sign_in_links WHERE org = ?1 AND administrator = ?2",
+            )?
+            .query_row(params![self.org(), blob(id)], |row| {
+                Ok(SignInLink {
+                    administrator: id,
+                    digest: row.get(0)?,
+                    expires: from_instant(row.get(1)?),
+                })
+            })
+            .optional()?)
+    }
 }
 
 impl WriteAccess for Tenant<'_> {
@@ -144,6 +160,10 @@ impl WriteAccess for Tenant<'_> {
     }
 
     fn save_password_hash(&mut self, id: AdminId, hash: &str) -> Result<(), Error> {
+        self.connection.execute(
+            "DELETE FROM sign_in_links WHERE org = ?1 AND administrator = ?2",
+            params![self.org(), blob(id)],
+        )?;
         let changed = self.connection.execute(
             "UPDATE administrators SET password_hash = ?3 WHERE org = ?1 AND id = ?2",
             params![self.org(), blob(id), hash],
@@ -156,6 +176,10 @@ impl WriteAccess for Tenant<'_> {
     }
 
     fn save_sign_in_link(&mut self, link: &SignInLink) -> Result<(), Error> {
+        self.connection.execute(
+            "UPDATE administrators SET password_hash = NULL WHERE org = ?1 AND id = ?2",
+            params![self.org(), blob(link.administrator)],
+        )?;
         self.connection.execute(
             "INSERT OR REPLACE INTO sign_in_links (org, administrator, digest, expires) VALUES (?1, ?2, ?3, ?4)",
             params![self.org(), blob(link.administrator), link.digest, instant(link.expires)],

@@ -122,13 +122,18 @@ impl ReadDirectory for Tenant<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn named_members(&self, group: ResourceId) -> Result<Vec<(Member, Option<String>)>, Error> {
+    fn named_members(
+        &self,
+        group: ResourceId,
+        count: u64,
+    ) -> Result<Vec<(Member, Option<String>)>, Error> {
         let mut statement = self.connection.prepare_cached(
             "SELECT m.member_id, m.member_kind, r.display FROM members m
              LEFT JOIN resources r ON r.org = m.org AND r.kind = m.member_kind AND r.id = m.member_id
-             WHERE m.org = ?1 AND m.group_id = ?2 ORDER BY m.member_id",
+             WHERE m.org = ?1 AND m.group_id = ?2 ORDER BY m.member_id LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![self.org(), blob(group)], |row| {
+        let parameters = params![self.org(), blob(group), number(count)];
+        let rows = statement.query_map(parameters, |row| {
             let member = Member {
                 id: id(row, 0)?,
                 kind: from_kind_code(row.get(1)?),
@@ -421,7 +426,7 @@ impl Columns {
             display,
             display_key,
             active: resource.is_active(),
-            manager: resource.manager().map(str::to_owned),
+            manager: resource.manager().map(key::canonical),
             emails,
         }
     }

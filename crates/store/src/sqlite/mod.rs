@@ -17,14 +17,18 @@ mod unit;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rollcall_model::{OrgId, Organisation, Slug};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::traits::{Backend, Look, Unit};
-use crate::{Error, Finding, ServerClaim};
+use crate::{Error, Finding, NewAudit, ServerClaim, WriteLedger};
 use convert::{blob, from_json, json};
+
+/// How long a unit of reading may look through objects.
+const SCAN_TIME: Duration = Duration::from_secs(10);
 
 /// An open SQLite store.
 #[derive(Debug)]
@@ -91,8 +95,16 @@ impl Backend for Sqlite {
         .await
     }
 
-    async fn create_organisation(&self, organisation: &Organisation) -> Result<(), Error> {
-        let organisation = organisation.clone();
+    async fn ping(&self) -> Result<(), Error> {
+        self.look(migrations::check).await
+    }
+
+    async fn create_organisation(
+        &self,
+        organisation: &Organisation,
+        entry: &NewAudit,
+    ) -> Result<(), Error> {
+        let (organisation, entry) = (organisation.clone(), entry.clone());
         self.writer
             .run(move |connection| {
                 connection
@@ -105,6 +117,12 @@ impl Backend for Sqlite {
                         ],
                     )
                     .map_err(|error| convert::taken(error, "slug"))?;
+                let mut tenant = unit::Tenant {
+                    connection,
+                    organisation: organisation.id,
+                    deadline: None,
+                };
+                tenant.append_audit(organisation.created, &entry)?;
                 Ok(())
             })
             .await
@@ -159,16 +177,18 @@ impl Backend for Sqlite {
     }
 
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
-        self.look(move |connection| {
-            // one snapshot for all that the unit reads
-            let transaction = connection.unchecked_transaction()?;
-            unit(&unit::Tenant {
-                connection: &transaction,
-                organisation,
-            });
-            Ok(())
-        })
-        .await
+        self.readers
+            .run_for(organisation, move |connection| {
+                // one snapshot for all that the unit reads
+                let transaction = connection.unchecked_transaction()?;
+                unit(&unit::Tenant {
+                    connection: &transaction,
+                    organisation,
+                    deadline: Some(Instant::now() + SCAN_TIME),
+                });
+                Ok(())
+            })
+            .await
     }
 
     async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error> {
@@ -177,6 +197,7 @@ impl Backend for Sqlite {
                 unit(&mut unit::Tenant {
                     connection,
                     organisation,
+                    deadline: None,
                 })
             }))
             .await
@@ -189,7 +210,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
         .map_err(out_of_reach)?;
     // another process (a command beside the server) may hold the write lock for the length of one commit
     connection
-        .busy_timeout(std::time::Duration::from_secs(10))
+        .busy_timeout(Duration::from_secs(10))
         .map_err(out_of_reach)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)

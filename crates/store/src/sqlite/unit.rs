@@ -1,5 +1,7 @@
 //! A unit of work: a connection, bound to one organisation.
 
+use std::time::Instant;
+
 use rollcall_model::{Kind, OrgId, Organisation};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,12 +13,22 @@ use crate::{Counts, Error, Reader, Writer};
 pub(super) struct Tenant<'c> {
     pub(super) connection: &'c Connection,
     pub(super) organisation: OrgId,
+    /// When a unit that looks through many objects has to give up; absent: never, as for units that write.
+    pub(super) deadline: Option<Instant>,
 }
 
 impl Tenant<'_> {
     /// The first parameter of every statement.
     pub(super) fn org(&self) -> [u8; 16] {
         blob(self.organisation)
+    }
+
+    /// Makes sure that there is time left to look at one more object.
+    pub(super) fn in_time(&self) -> Result<(), Error> {
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(Error::TooLong),
+            _ => Ok(()),
+        }
     }
 
     /// Counts one of the organisation's counters up and returns its new value.

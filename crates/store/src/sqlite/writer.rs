@@ -3,8 +3,13 @@
 //! A unit runs in a savepoint of the open transaction, so a failing unit takes back its own changes only. While the disk
 //! syncs one commit the next units queue up, and all of them become the next commit: the busier the server, the fewer
 //! syncs per unit. Nobody is answered before the commit that holds their unit is on disk.
+//!
+//! A full or failing disk makes SQLite take back the whole transaction in the middle of a unit. Whatever the batch had done is
+//! gone then, and everybody in it is told so; the next unit begins a new batch.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use rusqlite::Connection;
@@ -14,6 +19,8 @@ use crate::Error;
 
 /// So many units share a commit at most, to bound how long the first of them waits.
 const UNITS_PER_COMMIT: usize = 512;
+/// So many units wait at most; who comes then is told at once to come again later.
+const QUEUE: usize = 4_096;
 
 type Job = Box<dyn FnOnce(&Connection) -> bool + Send>;
 
@@ -24,15 +31,20 @@ struct Request {
 
 #[derive(Debug)]
 pub(super) struct Writer {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::SyncSender<Request>,
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, Error> {
-        let (requests, queue) = mpsc::channel();
+    pub(super) fn start(mut connection: Connection) -> Result<Self, Error> {
+        let (requests, queue) = mpsc::sync_channel(QUEUE);
+        let committing = Arc::new(AtomicBool::new(false));
+        let allowed = Arc::clone(&committing);
+        // INVARIANT: only the batch commits. What a unit still does after SQLite took its transaction back would otherwise be
+        // committed statement by statement.
+        connection.commit_hook(Some(move || !allowed.load(Ordering::Relaxed)))?;
         std::thread::Builder::new()
             .name("rollcall-writer".into())
-            .spawn(move || serve(&connection, &queue))
+            .spawn(move || serve(&connection, &queue, &committing))
             .map_err(|error| Error::Unreachable(Box::new(error)))?;
         Ok(Self { requests })
     }
@@ -41,8 +53,11 @@ impl Writer {
     pub(super) async fn unit(&self, job: Job) -> Result<(), Error> {
         let (answer, committed) = oneshot::channel();
         self.requests
-            .send(Request { job, answer })
-            .map_err(|_| Error::Abandoned)?;
+            .try_send(Request { job, answer })
+            .map_err(|error| match error {
+                mpsc::TrySendError::Full(_) => Error::Busy,
+                mpsc::TrySendError::Disconnected(_) => Error::Abandoned,
+            })?;
         committed.await.map_err(|_| Error::Abandoned)?
     }
 
@@ -64,47 +79,69 @@ impl Writer {
     }
 }
 
-fn serve(connection: &Connection, queue: &mpsc::Receiver<Request>) {
+type Answer = oneshot::Sender<Result<(), Error>>;
+
+fn serve(connection: &Connection, queue: &mpsc::Receiver<Request>, committing: &AtomicBool) {
     while let Ok(first) = queue.recv() {
         if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-            drop(first.answer.send(Err(Error::Unreachable(Box::new(error)))));
+            // another process kept the write lock for as long as we waited. Who is in the queue has waited too: if each of them
+            // waited for the lock again, one would be answered per wait
+            let waiting = std::iter::once(first).chain(queue.try_iter().take(QUEUE));
+            fail(waiting.map(|request| request.answer), &error.to_string());
             continue;
         }
         let mut waiting = Vec::new();
-        run(connection, first, &mut waiting);
-        while waiting.len() < UNITS_PER_COMMIT {
-            match queue.try_recv() {
-                Ok(next) => run(connection, next, &mut waiting),
-                Err(_) => break,
+        let mut next = Some(first);
+        while let Some(request) = next {
+            run(connection, request, &mut waiting);
+            if connection.is_autocommit() {
+                break;
             }
+            next = if waiting.len() < UNITS_PER_COMMIT {
+                queue.try_recv().ok()
+            } else {
+                None
+            };
         }
-        match connection.execute_batch("COMMIT") {
+        if connection.is_autocommit() {
+            fail(waiting, "the database took the transaction back");
+            continue;
+        }
+        committing.store(true, Ordering::Relaxed);
+        let committed = connection.execute_batch("COMMIT");
+        committing.store(false, Ordering::Relaxed);
+        match committed {
             Ok(()) => waiting
                 .into_iter()
                 .for_each(|answer| drop(answer.send(Ok(())))),
             Err(error) => {
-                let text = error.to_string();
                 drop(connection.execute_batch("ROLLBACK"));
-                for answer in waiting {
-                    drop(answer.send(Err(Error::Unreachable(text.clone().into()))));
-                }
+                fail(waiting, &error.to_string());
             }
         }
     }
 }
 
+/// Tells everybody that nothing of theirs was kept.
+fn fail(waiting: impl IntoIterator<Item = Answer>, why: &str) {
+    for answer in waiting {
+        drop(answer.send(Err(Error::Unreachable(why.into()))));
+    }
+}
+
 /// Runs one unit in a savepoint. Whoever asked for it is answered by the commit, also when the unit refused: what it told its
 /// caller may rest on changes of its predecessors in this commit.
-fn run(
-    connection: &Connection,
-    request: Request,
-    waiting: &mut Vec<oneshot::Sender<Result<(), Error>>>,
-) {
+fn run(connection: &Connection, request: Request, waiting: &mut Vec<Answer>) {
     let Request { job, answer } = request;
     let outcome = connection.execute_batch("SAVEPOINT unit").map(|()| {
         // a panic in a unit is that unit's failure, not the server's
         catch_unwind(AssertUnwindSafe(|| job(connection))).unwrap_or(false)
     });
+    if connection.is_autocommit() {
+        // no savepoint is left to close: the caller tells the batch
+        waiting.push(answer);
+        return;
+    }
     let closed = match outcome {
         Ok(true) => connection.execute_batch("RELEASE unit"),
         Ok(false) => connection.execute_batch("ROLLBACK TO unit; RELEASE unit"),
@@ -116,5 +153,150 @@ fn run(
             drop(connection.execute_batch("ROLLBACK TO unit; RELEASE unit"));
             drop(answer.send(Err(Error::Unreachable(Box::new(error)))));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn connection(folder: &tempfile::TempDir) -> Connection {
+        let connection = Connection::open(folder.path().join("store.db")).unwrap();
+        connection
+            .pragma_update(None, "journal_mode", "wal")
+            .unwrap();
+        connection
+            .execute_batch("CREATE TABLE IF NOT EXISTS t (x BLOB)")
+            .unwrap();
+        connection
+    }
+
+    fn insert(bytes: i64) -> impl FnOnce(&Connection) -> Result<(), Error> + Send {
+        move |connection| {
+            connection.execute("INSERT INTO t VALUES (zeroblob(?1))", [bytes])?;
+            Ok(())
+        }
+    }
+
+    fn rows(folder: &tempfile::TempDir) -> Vec<i64> {
+        let connection = connection(folder);
+        let mut statement = connection
+            .prepare("SELECT length(x) FROM t ORDER BY 1")
+            .unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// Keeps the writer in a unit until the sender is dropped, so that what comes meanwhile shares its commit.
+    async fn held(writer: &Arc<Writer>) -> (mpsc::Sender<()>, tokio::task::JoinHandle<()>) {
+        let (hold, held) = mpsc::channel::<()>();
+        let (running, runs) = oneshot::channel();
+        let writer = Arc::clone(writer);
+        let task = tokio::spawn(async move {
+            let unit = writer.run(move |_| {
+                running.send(()).unwrap();
+                // until the sender is gone
+                assert!(held.recv().is_err());
+                Ok(())
+            });
+            drop(unit.await);
+        });
+        runs.await.unwrap();
+        (hold, task)
+    }
+
+    #[tokio::test]
+    async fn when_the_disk_is_full_the_whole_batch_is_told_and_nothing_of_it_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = connection(&folder);
+        connection
+            .pragma_update(None, "max_page_count", 16)
+            .unwrap();
+        let writer = Arc::new(Writer::start(connection).unwrap());
+        let (hold, task) = held(&writer).await;
+
+        let before = writer.run(insert(10));
+        let full = writer.run(|connection| {
+            let failed = insert(1_000_000)(connection);
+            // a unit that goes on regardless must not commit anything either
+            drop(insert(30)(connection));
+            failed
+        });
+        let stubborn = writer.run(|connection| {
+            drop(insert(1_000_000)(connection));
+            insert(40)(connection)
+        });
+        let after = writer.run(insert(20));
+        let release = async move {
+            tokio::task::yield_now().await;
+            drop(hold);
+        };
+        let (before, full, stubborn, after, ()) =
+            tokio::join!(before, full, stubborn, after, release);
+        task.await.unwrap();
+
+        assert!(matches!(before, Err(Error::Unreachable(_))), "{before:?}");
+        assert!(matches!(full, Err(Error::Unreachable(_))), "{full:?}");
+        assert!(
+            matches!(stubborn, Err(Error::Unreachable(_))),
+            "{stubborn:?}"
+        );
+        after.unwrap();
+        assert_eq!(rows(&folder), [20]);
+        writer.run(insert(50)).await.unwrap();
+        assert_eq!(rows(&folder), [20, 50]);
+    }
+
+    #[tokio::test]
+    async fn while_another_process_writes_all_who_wait_are_answered_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = connection(&folder);
+        let connection = connection(&folder);
+        connection.busy_timeout(Duration::from_millis(300)).unwrap();
+        let writer = Writer::start(connection).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+        let asked = Instant::now();
+        let mut units = Vec::new();
+        for _ in 0..20 {
+            units.push(writer.run(insert(1)));
+        }
+        let mut failed = 0;
+        let mut units = units.into_iter().map(Box::pin).collect::<Vec<_>>();
+        // all of them are in the queue before the first is waited for
+        for unit in &mut units {
+            let polled = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(unit.as_mut().poll(context).is_ready())
+            });
+            assert!(!polled.await);
+        }
+        for unit in units {
+            failed += usize::from(matches!(unit.await, Err(Error::Unreachable(_))));
+        }
+
+        assert_eq!(failed, 20);
+        assert!(asked.elapsed() < Duration::from_secs(2));
+        other.execute_batch("ROLLBACK").unwrap();
+        writer.run(insert(1)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_finds_the_queue_full_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = Arc::new(Writer::start(connection(&folder)).unwrap());
+        let (hold, task) = held(&writer).await;
+        for _ in 0..QUEUE {
+            let (answer, _) = oneshot::channel();
+            let job: Job = Box::new(|_| true);
+            writer.requests.try_send(Request { job, answer }).unwrap();
+        }
+
+        let refused = writer.run(insert(1)).await;
+
+        assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
+        drop(hold);
+        task.await.unwrap();
     }
 }

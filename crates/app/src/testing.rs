@@ -1,0 +1,104 @@
+//! An installation for the tests of this crate: a store of its own, a clock that stands still.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use rollcall_model::{
+    Actor, FixedClock, IntegrationKind, Organisation, Origin, Secret, TokenRecord,
+};
+use rollcall_scim::limits::Limits;
+use rollcall_scim::schema::Registry;
+use rollcall_store::Store;
+use tempfile::TempDir;
+
+use crate::directory::Context;
+use crate::organisations::NewOrganisation;
+use crate::sealing::Sealer;
+use crate::{App, Settings, SystemRandomness};
+
+/// When the clock stands at the beginning.
+pub(crate) const START: i64 = 1_800_000_000;
+
+pub(crate) struct Installation {
+    pub(crate) app: App,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) organisation: Organisation,
+    _folder: TempDir,
+}
+
+impl Installation {
+    /// Makes an installation with one organisation.
+    pub(crate) async fn new() -> Self {
+        Self::with(None).await
+    }
+
+    /// Makes an installation with one organisation, whose trial ends so long after the start.
+    pub(crate) async fn on_trial(time: SignedDuration) -> Self {
+        Self::with(Some(start() + time)).await
+    }
+
+    async fn with(trial_until: Option<Timestamp>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let location = format!("sqlite:{}", folder.path().join("store.db").display());
+        let store = Store::open(&location.parse().unwrap()).await.unwrap();
+        let clock = Arc::new(FixedClock::at(start()));
+        let app = App::new(
+            store,
+            clock.clone(),
+            Arc::new(SystemRandomness::default()),
+            Arc::new(Registry::standard()),
+            Sealer::new(&[1; 32]),
+            Settings {
+                region: rollcall_model::Region::default(),
+                regions: BTreeMap::new(),
+                public_url: "https://rollcall.example".into(),
+                limits: Limits::default(),
+            },
+        );
+        let new = NewOrganisation {
+            slug: "vault".parse().unwrap(),
+            name: "Vault".into(),
+            region: None,
+            seats: None,
+            trial_until,
+        };
+        let organisation = app.create_organisation(new).await.unwrap();
+        Self {
+            app,
+            clock,
+            organisation,
+            _folder: folder,
+        }
+    }
+
+    /// Returns the context of a command in the organisation.
+    pub(crate) fn command(&self) -> Context {
+        self.app.command_context(self.organisation.id)
+    }
+
+    /// Connects a directory; returns its token and the context in which it acts.
+    pub(crate) async fn directory(&self, kind: IntegrationKind) -> (TokenRecord, Secret, Context) {
+        let origin = self.app.command_origin();
+        let (record, token) = self
+            .app
+            .create_token(self.organisation.id, kind, None, origin)
+            .await
+            .unwrap();
+        let origin = Origin {
+            actor: Actor::Integration {
+                id: record.integration,
+                token: record.id,
+            },
+            request: self.app.new_request_id(),
+            address: None,
+        };
+        let tenant = self.app.store().tenant(self.organisation.id);
+        let context = Context::new(tenant, origin, Some(record.integration));
+        (record, token, context)
+    }
+}
+
+fn start() -> Timestamp {
+    Timestamp::from_second(START).unwrap()
+}
