@@ -7,10 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::out_of_reach;
 use crate::Error;
 
-const STEPS: &[&str] = &[
-    include_str!("migrations/0001-beginning.sql"),
-    include_str!("migrations/0002-managers-and-inactive-people.sql"),
-];
+const STEPS: &[&str] = &[include_str!("migrations/0001-beginning.sql")];
 
 /// Makes sure that the store still has the schema of this version.
 pub(super) fn check(connection: &Connection) -> Result<(), Error> {

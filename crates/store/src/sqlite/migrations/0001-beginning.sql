@@ -28,7 +28,7 @@ CREATE TABLE resources (
     display_key TEXT,
     active INTEGER NOT NULL,
     managed_by BLOB,
-    -- as the document has it: a client may name a manager whom nobody knows
+    -- the canonical key of the manager's id; a client may name a manager whom nobody knows
     manager TEXT,
     created INTEGER NOT NULL,
     modified INTEGER NOT NULL,
@@ -40,6 +40,8 @@ CREATE UNIQUE INDEX resources_by_name ON resources (org, kind, name_key);
 CREATE INDEX resources_by_external_id ON resources (org, kind, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX resources_by_display ON resources (org, kind, display_key) WHERE display_key IS NOT NULL;
 CREATE INDEX resources_by_manager ON resources (org, manager) WHERE manager IS NOT NULL;
+-- most people are active: an index pays for those who are not
+CREATE INDEX resources_by_inactivity ON resources (org, kind, id) WHERE active = 0;
 CREATE INDEX resources_by_modified ON resources (org, kind, modified);
 
 CREATE TABLE emails (
