@@ -15,6 +15,10 @@ pub struct Limits {
     pub bulk_body_bytes: usize,
     /// Deepest nesting of arrays and objects.
     pub json_depth: usize,
+    /// Most values in one JSON text: every object, list, text, number, boolean and null counts, and every name in an object.
+    /// A value takes far more memory than text, so the length of a body alone bounds little. A group of 100 000 members with
+    /// `value`, `$ref`, `type` and `display` comes to 900 000.
+    pub json_values: usize,
     /// Longest string or object key, in bytes of UTF-8.
     pub string_bytes: usize,
     /// Most values of one multi-valued attribute; group members are not counted.
@@ -43,6 +47,7 @@ pub const STANDARD: Limits = Limits {
     group_body_bytes: 16 * 1024 * 1024,
     bulk_body_bytes: 8 * 1024 * 1024,
     json_depth: 32,
+    json_values: 1_000_000,
     string_bytes: 8 * 1024,
     attribute_values: 1_000,
     filter_bytes: 4_096,
