@@ -31,6 +31,12 @@ pub struct Limits {
     pub filter_terms: usize,
     /// Most operations in one PATCH.
     pub patch_operations: usize,
+    /// Most list values at which the operations of one PATCH may look together; one that is put to a condition counts once for
+    /// each comparison in it. A hundred operations on a list of a thousand come to 100 000.
+    pub patch_steps: usize,
+    /// Most removals of members by a condition in one PATCH: each goes through all members of the group. One by the member's
+    /// `value` is not counted.
+    pub patch_member_conditions: usize,
     /// Most operations in one bulk request.
     pub bulk_operations: usize,
     /// Resources on a page when the client does not say.
@@ -54,6 +60,8 @@ pub const STANDARD: Limits = Limits {
     filter_depth: 32,
     filter_terms: 64,
     patch_operations: 1_000,
+    patch_steps: 250_000,
+    patch_member_conditions: 16,
     bulk_operations: 1_000,
     default_count: 100,
     max_count: 1_000,
