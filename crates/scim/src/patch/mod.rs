@@ -89,8 +89,9 @@ impl Patch {
         limits: &Limits,
     ) -> Result<Vec<Change>, Error> {
         let mut document = resource.as_map().clone();
+        let budget = apply::Budget::new(limits);
         for operation in &self.operations {
-            apply::apply(operation, &mut document, kind, limits)?;
+            apply::apply(operation, &mut document, kind, limits, &budget)?;
         }
         crate::resource::settle(&mut document, kind, limits)?;
         let changes = differences_of_maps(resource.as_map(), &document);
