@@ -13,6 +13,7 @@ mod demo;
 mod hostile;
 mod isolation;
 mod lifecycle;
+mod listings;
 mod okta;
 mod support;
 mod transfer;
