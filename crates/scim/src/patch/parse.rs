@@ -8,8 +8,8 @@ use crate::filter::{Filter, Literal, Operator};
 use crate::leniency::named;
 use crate::limits::Limits;
 use crate::member;
-use crate::path::{Path, Target};
-use crate::schema::{Mutability, ResourceType};
+use crate::path::{Path, Place, Target};
+use crate::schema::{Mutability, ResourceType, parts_of_rows};
 
 pub(super) fn parse(body: &Value, kind: &ResourceType, limits: &Limits) -> Result<Patch, Error> {
     let body = body
@@ -172,10 +172,12 @@ impl Reader<'_> {
 
     /// Makes the removal of the members that fulfil a condition. Members are rows of which only `value` and `type` are looked
     /// at, and all members are, so both what a condition asks and the number of conditions have a bound.
-    fn remove_where(&self, filter: &Filter) -> Result<MemberChange, Error> {
-        if let Some(part) = filter.node.asks_beyond(&["value", "type"]) {
+    fn remove_where(&self, place: &Place, filter: &Filter) -> Result<MemberChange, Error> {
+        let known = parts_of_rows(&place.attribute);
+        if let Some(part) = filter.node.asks_beyond(known) {
             return Err(Error::invalid_filter(format!(
-                "members cannot be chosen by `{part}`, only by `value` and `type`"
+                "members cannot be chosen by `{part}`, only by {}",
+                known.join(", ")
             )));
         }
         let conditions = self.patch.members.iter().filter_map(|change| match change {
@@ -215,7 +217,9 @@ impl Reader<'_> {
             },
             (
                 Target::Elements {
-                    sub: None, filter, ..
+                    place,
+                    sub: None,
+                    filter,
                 },
                 Verb::Remove,
             ) => {
@@ -228,10 +232,10 @@ impl Reader<'_> {
                     {
                         match only.literal {
                             Literal::String(id) => MemberChange::Remove(vec![id.clone()]),
-                            _ => self.remove_where(filter)?,
+                            _ => self.remove_where(place, filter)?,
                         }
                     }
-                    _ => self.remove_where(filter)?,
+                    _ => self.remove_where(place, filter)?,
                 }
             }
             _ => {
