@@ -138,6 +138,9 @@ fn timed(person: &Resource, operations: &Value) -> (Duration, Option<String>) {
     (begun.elapsed(), answer.err().map(|error| error.detail))
 }
 
+/// In a debug build on a busy machine; what grows with the square of the request takes minutes.
+const SOON: Duration = Duration::from_secs(5);
+
 #[test]
 fn a_patch_of_the_largest_size_is_soon_done() {
     let registry = Registry::standard();
@@ -213,10 +216,7 @@ fn a_patch_of_the_largest_size_is_soon_done() {
 
         let (took, refusal) = timed(&person, &json!(operations));
 
-        assert!(
-            took < Duration::from_secs(2),
-            "{name}: {took:?} {refusal:?}"
-        );
+        assert!(took < SOON, "{name}: {took:?} {refusal:?}");
     }
 }
 
