@@ -98,6 +98,8 @@ async fn apply(
     mut operation: Operation,
     created: &HashMap<String, String>,
 ) -> Result<Done, Failure> {
+    // what is too much for one request is too much for one operation
+    input::fits(&operation.data, endpoint.body_limit(kind))?;
     operation.resolve(created)?;
     let (app, context) = (&endpoint.app, caller.context());
     let id = operation

@@ -7,7 +7,7 @@ use rollcall_app::directory::Expected;
 use rollcall_model::{Kind, ResourceId};
 use rollcall_scim::json;
 use rollcall_scim::version::{IfMatch, IfNoneMatch};
-use rollcall_web::body;
+use rollcall_web::body::{self, Unread};
 use serde_json::Value;
 
 use crate::Endpoint;
@@ -26,6 +26,31 @@ pub(crate) async fn json(
         .await
         .map_err(Failure::Unread)?;
     Ok(json::parse(&bytes, &endpoint.app.settings().limits)?)
+}
+
+/// Checks that a value inside a body is no longer, as JSON text, than a body of its own could be.
+pub(crate) fn fits(value: &Value, limit: usize) -> Result<(), Failure> {
+    serde_json::to_writer(Within { left: limit }, value)
+        .map_err(|_| Failure::Unread(Unread::TooLarge { limit }))
+}
+
+/// Takes so many bytes, keeps none, and fails on the first that is too many.
+struct Within {
+    left: usize,
+}
+
+impl std::io::Write for Within {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.left = self
+            .left
+            .checked_sub(bytes.len())
+            .ok_or(std::io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -78,4 +103,22 @@ pub(crate) fn has_already(headers: &HeaderMap, version: u64) -> Result<bool, Fai
             IfNoneMatch::Versions(versions) => versions.contains(&version),
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_value_fits_when_its_text_does() {
+        let value = json!({"a": ["b", 1]});
+        let length = value.to_string().len();
+
+        assert!(fits(&value, length).is_ok());
+        assert!(matches!(
+            fits(&value, length - 1),
+            Err(Failure::Unread(Unread::TooLarge { .. }))
+        ));
+    }
 }

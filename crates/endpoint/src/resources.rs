@@ -196,7 +196,7 @@ pub(crate) async fn delete(
 
 /// Reads `attributes` and `excludedAttributes`.
 fn projection(endpoint: &Endpoint, kind: Kind, query: Option<&str>) -> Result<Projection, Failure> {
-    let parameters = parameters(query.unwrap_or_default());
+    let parameters = parameters(query.unwrap_or_default())?;
     let find = |name: &str| {
         parameters
             .iter()

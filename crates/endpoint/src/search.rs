@@ -24,7 +24,7 @@ const SEARCH_BODY: usize = 64 * 1024;
 /// What a client asked to be listed.
 pub(crate) struct Asked {
     query: Query,
-    /// What a cursor is bound to: filter and order as they were written.
+    /// What a cursor is bound to.
     fingerprint: String,
 }
 
@@ -34,7 +34,7 @@ impl Asked {
         kind: Kind,
         query: &str,
     ) -> Result<Self, Failure> {
-        let parameters = parameters(query);
+        let parameters = parameters(query)?;
         let pairs = parameters
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
@@ -43,14 +43,7 @@ impl Asked {
             endpoint.resource_type(kind),
             &endpoint.app.settings().limits,
         )?;
-        let find = |name: &str| {
-            parameters
-                .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.as_str())
-        };
-        let fingerprint = fingerprint(kind, ["filter", "sortBy", "sortOrder"].map(find));
-        Ok(Self { query, fingerprint })
+        Ok(Self::new(kind, query))
     }
 
     fn from_body(endpoint: &Endpoint, kind: Kind, body: &Value) -> Result<Self, Failure> {
@@ -59,9 +52,12 @@ impl Asked {
             endpoint.resource_type(kind),
             &endpoint.app.settings().limits,
         )?;
-        let find = |name: &str| body.get(name).and_then(Value::as_str);
-        let fingerprint = fingerprint(kind, ["filter", "sortBy", "sortOrder"].map(find));
-        Ok(Self { query, fingerprint })
+        Ok(Self::new(kind, query))
+    }
+
+    fn new(kind: Kind, query: Query) -> Self {
+        let fingerprint = fingerprint(kind, &query);
+        Self { query, fingerprint }
     }
 
     /// Runs the listing and answers with a page.
@@ -206,28 +202,53 @@ pub(crate) async fn everywhere(
     Ok(json_answer(StatusCode::OK, &list.to_json()))
 }
 
-fn fingerprint(kind: Kind, parts: [Option<&str>; 3]) -> String {
-    let mut text = kind.resource_type().to_owned();
-    for part in parts {
-        text.push('\n');
-        text.push_str(part.unwrap_or_default());
+/// Returns what decides which resources a listing has, and in which order. It is made of the question as it was understood, so
+/// that a cursor is bound to what is answered, however it was written. A listing with a cursor is never sorted.
+fn fingerprint(kind: Kind, query: &Query) -> String {
+    let filter = query.filter.as_ref().map(ToString::to_string);
+    format!(
+        "{}\n{}",
+        kind.resource_type(),
+        filter.as_deref().unwrap_or_default()
+    )
+}
+
+/// The parameters that have a meaning here. Others are passed over: Entra appends flags.
+const KNOWN: [&str; 8] = [
+    "filter",
+    "sortBy",
+    "sortOrder",
+    "attributes",
+    "excludedAttributes",
+    "startIndex",
+    "count",
+    "cursor",
+];
+
+/// Reads a query string: `+` and `%20` are spaces.
+///
+/// # Errors
+/// `invalidValue` for bytes that are no UTF-8, and for a parameter of SCIM that occurs twice: one reader would take the first of
+/// them and another the last.
+pub(crate) fn parameters(query: &str) -> Result<Vec<(String, String)>, Error> {
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let (name, value) = (decoded(name)?, decoded(value)?);
+        let Some(known) = KNOWN.iter().find(|known| known.eq_ignore_ascii_case(&name)) else {
+            continue;
+        };
+        if parameters.iter().any(|(name, _)| name == known) {
+            return Err(Error::invalid_value(format!(
+                "the parameter `{known}` occurs twice"
+            )));
+        }
+        parameters.push(((*known).to_owned(), value));
     }
-    text
+    Ok(parameters)
 }
 
-/// Reads a query string: `+` and `%20` are spaces, and the later of two equal names is not looked at.
-pub(crate) fn parameters(query: &str) -> Vec<(String, String)> {
-    query
-        .split('&')
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            (decoded(name), decoded(value))
-        })
-        .collect()
-}
-
-fn decoded(text: &str) -> String {
+fn decoded(text: &str) -> Result<String, Error> {
     let text = text.replace('+', " ");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -243,11 +264,55 @@ fn decoded(text: &str) -> String {
             tail
         };
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8(bytes)
+        .map_err(|_| Error::invalid_value("the query is not UTF-8 in percent encoding"))
 }
 
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit)
         .to_digit(16)
         .and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Pairs = &'static [(&'static str, &'static str)];
+
+    #[test]
+    fn a_query_has_one_meaning_or_none() {
+        let rows: &[(&str, Option<Pairs>)] = &[
+            ("", Some(&[])),
+            ("&&", Some(&[])),
+            (
+                "filter=title%20eq+%22B%C3%BCro%22&COUNT=5",
+                Some(&[("filter", "title eq \"Büro\""), ("count", "5")]),
+            ),
+            ("cursor", Some(&[("cursor", "")])),
+            ("aadOptscim062020&x=1&x=2&count=1", Some(&[("count", "1")])),
+            ("filter=100%", Some(&[("filter", "100%")])),
+            ("filter=a&filter=b", None),
+            ("filter=a&Filter=a", None),
+            ("attributes=a&%61ttributes=b", None),
+            ("filter=%FF", None),
+            ("filter=%C3", None),
+            ("x=%C3%28", None),
+        ];
+
+        for (text, expected) in rows {
+            let got = parameters(text);
+
+            let got = got.as_ref().map(|pairs| {
+                let pairs = pairs.iter();
+                pairs
+                    .map(|(name, value)| (name.as_str(), value.as_str()))
+                    .collect::<Vec<_>>()
+            });
+            match expected {
+                Some(expected) => assert_eq!(got, Ok(expected.to_vec()), "{text}"),
+                None => assert_eq!(got.unwrap_err().scim_type(), Some("invalidValue"), "{text}"),
+            }
+        }
+    }
 }

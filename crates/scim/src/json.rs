@@ -1,10 +1,11 @@
 //! Reads JSON bodies within bounds.
 //!
-//! **Is:** the only door for JSON text of strangers: depth, string length, duplicate names and
-//! U+0000 are checked while reading, so that nothing oversized is ever built. **Is not:** a check of
+//! **Is:** the only door for JSON text of strangers: depth, number of values, string length, duplicate
+//! names and U+0000 are checked while reading, so that nothing oversized is ever built. **Is not:** a check of
 //! meaning; that is [`crate::resource`] and its neighbours.
 //! **Start at** [`parse`].
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -31,7 +32,12 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, Error> {
     };
     let text = std::str::from_utf8(bytes).map_err(|error| malformed(&error))?;
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Bounded { limits, depth: 0 }
+    let bounded = Bounded {
+        limits,
+        depth: 0,
+        left: &Cell::new(limits.json_values),
+    };
+    let value = bounded
         .deserialize(&mut reader)
         .map_err(|error| malformed(&error))?;
     reader.end().map_err(|error| malformed(&error))?;
@@ -42,6 +48,8 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, Error> {
 struct Bounded<'l> {
     limits: &'l Limits,
     depth: usize,
+    /// How many more values the whole text may have.
+    left: &'l Cell<usize>,
 }
 
 impl<'l> Bounded<'l> {
@@ -56,6 +64,18 @@ impl<'l> Bounded<'l> {
             depth: self.depth + 1,
             ..self
         })
+    }
+
+    /// Counts one more value or name.
+    fn count<E: de::Error>(self) -> Result<(), E> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| {
+            E::custom(format_args!(
+                "it has more than {} values and names",
+                self.limits.json_values
+            ))
+        })?;
+        self.left.set(left);
+        Ok(())
     }
 
     fn text<E: de::Error>(self, text: &str) -> Result<(), E> {
@@ -76,6 +96,7 @@ impl<'de> DeserializeSeed<'de> for Bounded<'_> {
     type Value = Value;
 
     fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.count()?;
         deserializer.deserialize_any(self)
     }
 }
@@ -133,6 +154,7 @@ impl<'de> Visitor<'de> for Bounded<'_> {
         let mut map = Map::new();
         let mut seen: HashSet<String> = HashSet::new();
         while let Some(name) = entries.next_key::<String>()? {
+            self.count()?;
             self.text(&name)?;
             let repeated = if map.len() < FEW_NAMES {
                 map.keys().any(|known| known.eq_ignore_ascii_case(&name))
@@ -188,6 +210,42 @@ mod tests {
             assert!(detail.contains(expected), "{text:.40}: {detail}");
         }
         assert!(parse(b"\"\xff\"", &STANDARD).is_err());
+    }
+
+    #[test]
+    fn the_number_of_values_is_bounded_while_reading() {
+        let few = Limits {
+            json_values: 8,
+            ..STANDARD
+        };
+        let rows = [
+            ("[0,0,0,0,0,0,0]", true),
+            ("[0,0,0,0,0,0,0,0]", false),
+            (r#"[{"a":[null]},{"b":1}]"#, true),
+            (r#"[{"a":[null]},{"b":[]},1]"#, false),
+            ("[{},{},{},{},{},{},{},{}]", false),
+        ];
+        for (text, is_read) in rows {
+            assert_eq!(parse(text.as_bytes(), &few).is_ok(), is_read, "{text}");
+        }
+
+        let zeros = format!("[{}0]", "0,".repeat(8 * 1024 * 1024));
+        assert!(refusal(&zeros).contains("more than 1000000 values"));
+    }
+
+    #[test]
+    fn a_group_of_a_hundred_thousand_members_is_read() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let plain = format!(r#"{{"value":"{id}"}}"#);
+        let full =
+            format!(r#"{{"value":"{id}","$ref":"../Users/{id}","type":"User","display":"Ann"}}"#);
+        for member in [plain, full] {
+            let members = vec![member; 100_000].join(",");
+            let group = format!(r#"{{"displayName":"All","members":[{members}]}}"#);
+
+            assert!(group.len() < STANDARD.group_body_bytes);
+            assert!(parse(group.as_bytes(), &STANDARD).is_ok());
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Leniency {
         Self {
             name: "empty is absent",
             clients: "Entra, OneLogin",
-            what: "null, `\"\"` and `{\"value\": \"\"}` clear a single-valued attribute and are left out of a new resource",
+            what: "null, `\"\"` and `{\"value\": \"\"}` clear a single-valued attribute and are left out of a new resource; a PATCH cannot clear `active` so",
         },
         Self {
             name: "role packed as text",

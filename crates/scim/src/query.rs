@@ -18,7 +18,7 @@ pub const SEARCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:SearchReq
 pub struct Query {
     /// Which resources; absent: all.
     pub filter: Option<Filter>,
-    /// In which order; absent: the server's.
+    /// In which order; absent: the server's. Never together with [`Page::Cursor`].
     pub sort: Option<Sort>,
     /// Which part of the result.
     pub page: Page,
@@ -36,7 +36,8 @@ pub enum Page {
         /// How many at most.
         count: u64,
     },
-    /// So many resources from where the page before ended.
+    /// So many resources from where the page before ended. A cursor keeps the last resource of that page, which tells where to go
+    /// on in the server's order only: by the time of the next page it may be elsewhere in another one, or gone.
     Cursor {
         /// Where it ended; absent: the first page.
         cursor: Option<String>,
@@ -164,6 +165,11 @@ impl Parameters {
                     "`cursor` and `startIndex` exclude each other",
                 ));
             }
+            Some(_) if given(self.sort_by.clone()).is_some() => {
+                return Err(Error::invalid_value(
+                    "`sortBy` and `cursor` exclude each other: page through a sorted listing by `startIndex`",
+                ));
+            }
             Some(cursor) => Page::Cursor {
                 cursor: given(Some(cursor)),
                 count,
@@ -189,5 +195,41 @@ impl Parameters {
                 kind,
             )?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::STANDARD;
+    use crate::schema::Registry;
+
+    type Pairs = &'static [(&'static str, &'static str)];
+
+    #[test]
+    fn a_cursor_goes_with_neither_a_place_nor_an_order() {
+        let registry = Registry::standard();
+        let rows: &[(Pairs, Option<&str>)] = &[
+            (&[("cursor", ""), ("count", "5")], None),
+            (&[("cursor", "x"), ("sortBy", " ")], None),
+            (&[("sortBy", "userName"), ("startIndex", "5")], None),
+            (
+                &[("cursor", ""), ("sortBy", "userName")],
+                Some("invalidValue"),
+            ),
+            (&[("cursor", "x"), ("sortBy", "id")], Some("invalidValue")),
+            (
+                &[("cursor", ""), ("startIndex", "5")],
+                Some("invalidCursor"),
+            ),
+        ];
+
+        for (parameters, expected) in rows {
+            let got =
+                Query::from_parameters(parameters.iter().copied(), registry.user(), &STANDARD);
+
+            let scim_type = got.err().and_then(|error| error.scim_type());
+            assert_eq!(scim_type, *expected, "{parameters:?}");
+        }
     }
 }

@@ -22,15 +22,14 @@ impl Sort {
     /// Reads `sortBy` and `sortOrder`.
     ///
     /// # Errors
-    /// `invalidPath` for an attribute that the type does not have or that is never shown, `invalidValue` for another order than
-    /// `ascending` and `descending`.
+    /// `invalidPath` for an attribute that the type does not have, that is never shown, or by which nothing can be ordered;
+    /// `invalidValue` for another order than `ascending` and `descending`.
     pub fn parse(by: &str, order: Option<&str>, kind: &ResourceType) -> Result<Self, Error> {
         let path = Path::parse(by, kind)?;
-        if path
-            .definition()
-            .is_none_or(|definition| definition.is_secret())
-        {
-            return Err(Error::invalid_path("resources cannot be ordered by this"));
+        if !gives_order(&path) {
+            return Err(Error::invalid_path(format!(
+                "resources cannot be ordered by `{path}`"
+            )));
         }
         let descending = match order.map(str::trim) {
             None | Some("") => false,
@@ -87,6 +86,16 @@ impl Sort {
     }
 }
 
+/// Tells whether documents hold something at the path that has an order: not rows beside them, and of an object its `value`.
+fn gives_order(path: &Path) -> bool {
+    let is_row = path.place().is_some_and(|place| place.related);
+    !is_row
+        && path.definition().is_some_and(|definition| {
+            let has_value = definition.sub_attribute("value").is_some();
+            !definition.is_secret() && (!definition.is_complex() || has_value)
+        })
+}
+
 /// Where a document stands in an order. Without a value it stands last, first when descending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SortKey {
@@ -114,6 +123,54 @@ impl Ord for SortKey {
             order.reverse()
         } else {
             order
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Registry;
+
+    #[test]
+    fn an_order_is_by_something_that_has_one() {
+        let registry = Registry::standard();
+        let rows = [
+            ("User", "userName", true),
+            ("User", "id", true),
+            ("User", "name.familyName", true),
+            ("User", "meta.lastModified", true),
+            ("User", "emails", true),
+            ("User", "emails.value", true),
+            ("User", "emails[type eq \"work\"].value", true),
+            ("User", "manager", true),
+            ("Group", "displayName", true),
+            ("User", "name", false),
+            ("User", "meta", false),
+            ("User", "addresses", false),
+            ("User", "password", false),
+            ("User", "groups", false),
+            ("User", "groups.display", false),
+            ("Group", "members", false),
+            ("Group", "members.value", false),
+            (
+                "User",
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+                false,
+            ),
+            ("User", "nothing", false),
+        ];
+
+        for (kind, by, is_read) in rows {
+            let kind = registry.resource_type(kind).unwrap();
+
+            match Sort::parse(by, None, kind) {
+                Ok(_) => assert!(is_read, "{by}"),
+                Err(error) => {
+                    assert!(!is_read, "{by}: {error}");
+                    assert_eq!(error.scim_type(), Some("invalidPath"), "{by}");
+                }
+            }
         }
     }
 }

@@ -52,16 +52,7 @@ impl<'l> Checker<'l> {
         if attribute.multi_valued {
             return Ok(self.list(attribute, value, place)?.map(Value::Array));
         }
-        match value {
-            Value::Array(mut list) => match (list.pop(), list.is_empty()) {
-                (None, _) => Ok(None),
-                (Some(only), true) => self.element(attribute, only, place),
-                _ => Err(Error::invalid_value(format!(
-                    "`{place}` has one value, not a list"
-                ))),
-            },
-            other => self.element(attribute, other, place),
-        }
+        self.element(attribute, only(value, place)?, place)
     }
 
     /// Returns the canonical values of a multi-valued attribute, `None` when there are none.
@@ -119,7 +110,27 @@ impl<'l> Checker<'l> {
         value: Value,
         place: &str,
     ) -> Result<Option<Value>, Error> {
+        let set = self
+            .parts(attribute, value, place)?
+            .map_or_else(Map::new, |parts| parts.set);
+        Ok((!is_hollow(attribute, &set)).then_some(Value::Object(set)))
+    }
+
+    /// Returns what a value asks of the parts of a complex attribute, or of one element of a list; `None` when the value itself
+    /// is empty, and so asks nothing of any part.
+    pub(crate) fn parts(
+        &mut self,
+        attribute: &Attribute,
+        value: Value,
+        place: &str,
+    ) -> Result<Option<Parts>, Error> {
+        let value = if attribute.multi_valued {
+            value
+        } else {
+            only(value, place)?
+        };
         let given = match leniency::object_from_bare_value(attribute, value) {
+            Value::Object(map) if map.is_empty() => return Ok(None),
             Value::Object(map) => map,
             Value::Null => return Ok(None),
             Value::String(text) if text.is_empty() => return Ok(None),
@@ -130,7 +141,8 @@ impl<'l> Checker<'l> {
         } else {
             given
         };
-        let mut parts: Vec<Option<Value>> = vec![None; attribute.sub_attributes.len()];
+        // absent: not mentioned
+        let mut parts: Vec<Option<Option<Value>>> = vec![None; attribute.sub_attributes.len()];
         for (name, value) in given {
             let found = attribute
                 .sub_attributes
@@ -146,15 +158,19 @@ impl<'l> Checker<'l> {
                 continue;
             }
             let inner = format!("{place}.{}", definition.name);
-            *slot = self.attribute(definition, value, &inner)?;
+            *slot = Some(self.attribute(definition, value, &inner)?);
         }
-        let map: Map<String, Value> = attribute
-            .sub_attributes
-            .iter()
-            .zip(parts)
-            .filter_map(|(definition, part)| Some((definition.name.clone(), part?)))
-            .collect();
-        Ok((!is_hollow(attribute, &map)).then_some(Value::Object(map)))
+        let mut asked = Parts::default();
+        for (definition, part) in attribute.sub_attributes.iter().zip(parts) {
+            match part {
+                Some(Some(value)) => {
+                    asked.set.insert(definition.name.clone(), value);
+                }
+                Some(None) => asked.cleared.push(definition.name.clone()),
+                None => {}
+            }
+        }
+        Ok(Some(asked))
     }
 
     fn text(&self, attribute: &Attribute, text: &str, place: &str) -> Result<(), Error> {
@@ -179,6 +195,29 @@ impl<'l> Checker<'l> {
             }
         }
         Ok(())
+    }
+}
+
+/// What a value asks of the parts of a complex attribute.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    /// The parts that get a value, in the order of the schema.
+    pub(crate) set: Map<String, Value>,
+    /// The parts that were given as empty.
+    pub(crate) cleared: Vec<String>,
+}
+
+/// Returns the one value of a list; a value that is no list is itself, an empty list is null.
+fn only(value: Value, place: &str) -> Result<Value, Error> {
+    let Value::Array(mut list) = value else {
+        return Ok(value);
+    };
+    match (list.pop(), list.is_empty()) {
+        (None, _) => Ok(Value::Null),
+        (Some(only), true) => Ok(only),
+        _ => Err(Error::invalid_value(format!(
+            "`{place}` has one value, not a list"
+        ))),
     }
 }
 

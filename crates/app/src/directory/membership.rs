@@ -95,7 +95,10 @@ pub(super) fn apply(
     Ok(net.into_membership())
 }
 
-/// Finds the members that a condition on the member itself picks out.
+/// Finds the members that a condition on the member itself picks out. It asks about `value` and `type` only: a [`Patch`] with
+/// a condition on other parts does not come into being.
+///
+/// [`Patch`]: rollcall_scim::patch::Patch
 fn matching(
     writer: &dyn Writer,
     group: ResourceId,

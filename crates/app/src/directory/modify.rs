@@ -37,14 +37,11 @@ impl App {
             wanted,
             move |app, writer, before| {
                 let mut resource = before.resource.clone();
-                let mut changes = patch.apply(
+                let changes = patch.apply(
                     &mut resource,
                     app.resource_type(kind),
                     &app.settings().limits,
                 )?;
-                if kind == Kind::User && resource.assume_active(true) {
-                    changes = patch::differences(&before.resource, &resource);
-                }
                 let membership = membership::apply(writer, before, &members)?;
                 Ok(Modified {
                     resource,

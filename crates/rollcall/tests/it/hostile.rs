@@ -124,6 +124,24 @@ async fn what_is_too_large_is_refused_before_it_is_read_to_its_end() {
 }
 
 #[tokio::test]
+async fn a_body_of_very_many_values_is_refused() {
+    let (_server, scim, _installation) = server();
+    let zeros = format!(r#"{{"displayName":"a","x":[{}0]}}"#, "0,".repeat(1_000_000));
+
+    let found = answer(
+        scim.request("POST", "/Groups")
+            .header("content-type", "application/scim+json")
+            .body(zeros),
+    )
+    .await
+    .is(400);
+
+    assert_eq!(found.body["scimType"], "invalidSyntax");
+    let detail = found.body["detail"].as_str().unwrap();
+    assert!(detail.contains("more than 1000000 values"), "{detail}");
+}
+
+#[tokio::test]
 async fn filters_are_bounded_and_explained() {
     let (_server, scim, _installation) = server();
     for filter in [
@@ -192,6 +210,36 @@ async fn a_patch_that_is_wrong_anywhere_changes_nothing() {
     let found = scim.patch(&path, json!(many)).await;
     assert!(found.status == 400 || found.status == 413, "{}", found.body);
     assert!(scim.get(&path).await.body.get("title").is_none());
+}
+
+#[tokio::test]
+async fn an_operation_of_a_bulk_request_is_no_longer_than_a_request() {
+    let (_server, scim, _installation) = server();
+    let id = scim.person("ann").await;
+    let long = |path: &str| {
+        let titles =
+            vec![json!({"op": "replace", "path": "displayName", "value": "x".repeat(8_000)}); 140];
+        json!({"method": "PATCH", "path": path, "data": {"Operations": titles}})
+    };
+    let group = scim.group("team", &[]).await;
+    let body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+        "Operations": [
+            long(&format!("/Users/{id}")),
+            long(&format!("/Groups/{group}")),
+            {"method": "POST", "path": "/Users", "bulkId": "b", "data": {"userName": "bob"}},
+        ],
+    });
+
+    let found = scim.post("/Bulk", body).await.is(200);
+
+    let statuses: Vec<_> = found.body["Operations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|operation| operation["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(statuses, ["413", "200", "201"], "{}", found.body);
 }
 
 #[tokio::test]

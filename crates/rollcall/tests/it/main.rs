@@ -15,6 +15,7 @@ mod ends;
 mod hostile;
 mod isolation;
 mod lifecycle;
+mod listings;
 mod okta;
 mod support;
 mod transfer;

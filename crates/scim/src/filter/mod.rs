@@ -46,6 +46,22 @@ pub(crate) struct Comparison {
     needle: String,
 }
 
+impl Node {
+    /// Finds a part of an element about which a condition on the element asks, and which is none of the `known`.
+    pub(crate) fn asks_beyond(&self, known: &[&str]) -> Option<&str> {
+        match self {
+            Self::And(nodes) | Self::Or(nodes) => {
+                nodes.iter().find_map(|node| node.asks_beyond(known))
+            }
+            Self::Not(node) => node.asks_beyond(known),
+            Self::Compare(Comparison { place, .. }) | Self::Within { place, .. } => {
+                let name = place.attribute.name.as_str();
+                (!known.contains(&name)).then_some(name)
+            }
+        }
+    }
+}
+
 // a condition is equal to another only if it was written alike; numbers are never NaN here
 impl Eq for Filter {}
 impl Eq for Node {}
@@ -177,6 +193,18 @@ impl Filter {
     /// Tells whether a document fulfils the filter.
     pub fn matches(&self, document: &Map<String, Value>, related: &dyn Related) -> bool {
         evaluate::matches(&self.node, document, related)
+    }
+
+    /// Returns how many comparisons the filter has.
+    pub(crate) fn terms(&self) -> usize {
+        fn count(node: &Node) -> usize {
+            match node {
+                Node::And(nodes) | Node::Or(nodes) => nodes.iter().map(count).sum(),
+                Node::Not(node) | Node::Within { inner: node, .. } => count(node),
+                Node::Compare(_) => 1,
+            }
+        }
+        count(&self.node)
     }
 
     /// Tells whether the filter asks about rows beside the document.

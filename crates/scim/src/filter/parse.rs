@@ -10,7 +10,7 @@ use crate::key;
 use crate::leniency;
 use crate::limits::Limits;
 use crate::path::{Place, Scope};
-use crate::schema::AttributeType;
+use crate::schema::{AttributeType, parts_of_rows};
 use crate::value;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -187,6 +187,9 @@ impl Parser<'_> {
                 "`{place}` cannot be filtered"
             )));
         }
+        if let (true, Some(sub)) = (place.related, &place.sub) {
+            check_row(&place, &sub.name)?;
+        }
         if self.peek() != Some(&Token::OpenBracket) {
             return self.comparison(place).map(Node::Compare);
         }
@@ -218,6 +221,11 @@ impl Parser<'_> {
             }
             _ => inner,
         };
+        if place.related
+            && let Some(part) = inner.asks_beyond(parts_of_rows(&place.attribute))
+        {
+            check_row(&place, part)?;
+        }
         Ok(Node::Within {
             place,
             inner: Box::new(inner),
@@ -290,6 +298,18 @@ impl Parser<'_> {
         };
         Error::invalid_filter(format!("{} is not expected there", quoted(&text)))
     }
+}
+
+/// Refuses a condition on a part that the rows of an attribute do not hold: it would be true or false of all of them.
+fn check_row(place: &Place, part: &str) -> Result<(), Error> {
+    let (list, known) = (&place.attribute.name, parts_of_rows(&place.attribute));
+    if known.contains(&part) {
+        return Ok(());
+    }
+    Err(Error::invalid_filter(format!(
+        "`{list}.{part}` cannot be filtered, only `{list}` by {}",
+        known.join(", ")
+    )))
 }
 
 fn single_or(mut nodes: Vec<Node>, join: fn(Vec<Node>) -> Node) -> Node {
@@ -396,6 +416,61 @@ impl Comparison {
             Literal::Boolean(value) => Value::Bool(*value),
             Literal::Number(number) => Value::Number(number.clone()),
             Literal::String(text) => Value::String(text.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::filter::Filter;
+    use crate::limits::STANDARD;
+    use crate::schema::Registry;
+
+    #[test]
+    fn rows_are_filtered_by_what_they_hold() {
+        let registry = Registry::standard();
+        let rows = [
+            ("Group", "members eq \"x\"", true),
+            ("Group", "members.value ne \"x\"", true),
+            ("Group", "members.TYPE eq \"User\"", true),
+            (
+                "Group",
+                "members[type eq \"User\" and value eq \"x\"]",
+                true,
+            ),
+            ("Group", "members.display eq \"Ann\"", false),
+            ("Group", "members.display ne \"Ann\"", false),
+            ("Group", "not (members.$ref pr)", false),
+            ("Group", "members[Display eq \"Ann\"]", false),
+            (
+                "Group",
+                "displayName pr or members[value eq \"x\" and not ($ref pr)]",
+                false,
+            ),
+            (
+                "Group",
+                "members[type eq \"User\"].display eq \"Ann\"",
+                false,
+            ),
+            ("User", "groups.display eq \"Sales\"", true),
+            ("User", "groups[display sw \"S\"]", true),
+            ("User", "groups.$ref pr", false),
+            ("User", "groups[$ref pr]", false),
+        ];
+
+        for (kind, text, is_read) in rows {
+            let kind = registry.resource_type(kind).unwrap();
+
+            let filter = Filter::parse(text, kind, &STANDARD);
+
+            match filter {
+                Ok(_) => assert!(is_read, "{text}"),
+                Err(error) => {
+                    assert!(!is_read, "{text}: {error}");
+                    assert_eq!(error.scim_type(), Some("invalidFilter"), "{text}");
+                    assert!(error.detail.contains("by value, type"), "{error}");
+                }
+            }
         }
     }
 }

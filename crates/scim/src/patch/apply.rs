@@ -1,23 +1,58 @@
 //! Applies one operation to a document.
 
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::{Operation, Verb};
-use crate::error::{Error, quoted};
+use crate::error::{Error, ErrorKind, quoted};
 use crate::filter::{Filter, NoRelated, Node, Operator};
 use crate::limits::Limits;
 use crate::path::{Place, Target};
 use crate::resource::cannot_change;
 use crate::schema::{Attribute, Mutability, ResourceType};
-use crate::value::{Checker, is_primary};
+use crate::value::{Checker, Parts, is_primary, too_many};
 
+/// At how many list values the operations of a PATCH may still look.
+///
+/// Each operation on a list costs time for every value that is there, so the number of operations and the length of the list
+/// bound only together what a request may cost.
+pub(super) struct Budget {
+    left: Cell<usize>,
+    most: usize,
+}
+
+impl Budget {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            left: Cell::new(limits.patch_steps),
+            most: limits.patch_steps,
+        }
+    }
+
+    fn spend(&self, steps: usize) -> Result<(), Error> {
+        let left = self.left.get().checked_sub(steps).ok_or_else(|| {
+            let detail = format!(
+                "the operations together look at more than {} list values: send fewer at a time",
+                self.most
+            );
+            Error::new(ErrorKind::TooMany, detail)
+        })?;
+        self.left.set(left);
+        Ok(())
+    }
+}
+
+/// Applies the operation. After an error the document is of no use.
 pub(super) fn apply(
     operation: &Operation,
     document: &mut Map<String, Value>,
     kind: &ResourceType,
     limits: &Limits,
+    budget: &Budget,
 ) -> Result<(), Error> {
     let Operation { verb, path, value } = operation;
     let text = path.to_string();
@@ -26,6 +61,7 @@ pub(super) fn apply(
         value,
         text: &text,
         limits,
+        budget,
     };
     match &path.target {
         Target::Extension(urn) => {
@@ -41,10 +77,16 @@ pub(super) fn apply(
             let Some(container) = container else {
                 return Ok(());
             };
-            match &place.sub {
-                Some(sub) => edit.part(container, &place.attribute, sub),
-                None => edit.whole(container, &place.attribute),
+            if let Some(sub) = &place.sub {
+                return edit.part(container, &place.attribute, sub);
             }
+            edit.whole(container, &place.attribute)?;
+            if is_switch(place, kind) && !container.contains_key(&place.attribute.name) {
+                return Err(Error::invalid_value(format!(
+                    "`{text}` must be true or false: it cannot be cleared"
+                )));
+            }
+            Ok(())
         }
         Target::Elements { place, filter, sub } => {
             let Some(container) = container(document, place, *verb == Verb::Remove) else {
@@ -53,6 +95,12 @@ pub(super) fn apply(
             edit.elements(container, &place.attribute, filter, sub.as_ref())
         }
     }
+}
+
+/// Tells whether the place is what switches a person on and off. Who says nothing about it is on, so that clearing it would
+/// switch on somebody who was switched off.
+fn is_switch(place: &Place, kind: &ResourceType) -> bool {
+    kind.name == "User" && place.extension.is_none() && place.attribute.name == "active"
 }
 
 /// Returns the object in which the attribute lies, made when it is to be written.
@@ -80,14 +128,15 @@ struct Edit<'a> {
     value: &'a Value,
     text: &'a str,
     limits: &'a Limits,
+    budget: &'a Budget,
 }
 
 impl Edit<'_> {
     /// Checks the operation's value; what the checker would pass over is refused here, since a PATCH asks for it.
-    fn checked(
+    fn checked<T>(
         &self,
-        check: impl FnOnce(&mut Checker<'_>) -> Result<Option<Value>, Error>,
-    ) -> Result<Option<Value>, Error> {
+        check: impl FnOnce(&mut Checker<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut checker = Checker::new(self.limits);
         let value = check(&mut checker)?;
         match checker
@@ -122,66 +171,115 @@ impl Edit<'_> {
         container: &mut Map<String, Value>,
         attribute: &Attribute,
     ) -> Result<(), Error> {
-        let before = container.get(&attribute.name).cloned();
-        let after = match self.verb {
-            Verb::Remove if attribute.multi_valued && !self.value.is_null() => {
-                let gone = self.checked(|checker| {
-                    checker.attribute(attribute, self.value.clone(), self.text)
-                })?;
-                without(before.clone(), gone.as_ref())
-            }
-            Verb::Remove => None,
-            Verb::Add | Verb::Replace => {
-                let given = self.checked(|checker| {
-                    checker.attribute(attribute, self.value.clone(), self.text)
-                })?;
-                match (given, &before) {
-                    (None, _) if self.verb == Verb::Add && attribute.multi_valued => before.clone(),
-                    (Some(Value::Array(new)), Some(Value::Array(old)))
-                        if self.verb == Verb::Add =>
-                    {
-                        Some(Value::Array(added(old.clone(), new)))
-                    }
-                    // "object merged"
-                    (Some(Value::Object(new)), Some(Value::Object(old)))
-                        if !attribute.multi_valued =>
-                    {
-                        Some(Value::Object(self.merged(attribute, old, new)))
-                    }
-                    (given, _) => given,
-                }
-            }
+        let before = container.shift_remove(&attribute.name);
+        // only what cannot change is compared with what it was: a copy of a long list for each operation is dear
+        let is_fixed = attribute.mutability == Mutability::Immutable;
+        let compared = is_fixed.then(|| before.clone()).flatten();
+        let after = if attribute.multi_valued {
+            self.list(attribute, before)?
+        } else if self.verb == Verb::Remove {
+            None
+        } else if attribute.is_complex() {
+            self.object(attribute, before)?
+        } else {
+            self.checked(|checker| checker.attribute(attribute, self.value.clone(), self.text))?
         };
-        self.guard(attribute, before.as_ref(), after.as_ref())?;
+        self.guard(attribute, compared.as_ref(), after.as_ref())?;
         put(container, &attribute.name, after);
         Ok(())
     }
 
-    /// Joins an object with what is there; a part that came as null or empty text is cleared.
-    fn merged(
-        &self,
-        attribute: &Attribute,
-        old: &Map<String, Value>,
-        new: Map<String, Value>,
-    ) -> Map<String, Value> {
-        let mut joined = old.clone();
-        if let Some(given) = self.value.as_object() {
-            for (name, value) in given {
-                let is_empty = value.is_null() || value.as_str() == Some("");
-                if let (true, Some(part)) = (is_empty, attribute.sub_attribute(name)) {
-                    joined.shift_remove(&part.name);
+    /// A list as a whole: it grows by, becomes, or loses the given values.
+    fn list(&self, attribute: &Attribute, before: Option<Value>) -> Result<Option<Value>, Error> {
+        let there = match before {
+            Some(Value::Array(list)) => list,
+            _ => Vec::new(),
+        };
+        self.budget.spend(there.len())?;
+        let list = match self.verb {
+            Verb::Remove if self.value.is_null() => Vec::new(),
+            Verb::Remove => without(there, &self.unwanted(attribute)?),
+            Verb::Add | Verb::Replace => {
+                let given = self
+                    .checked(|checker| checker.list(attribute, self.value.clone(), self.text))?
+                    .unwrap_or_default();
+                match self.verb {
+                    Verb::Add => self.added(there, given)?,
+                    _ => given,
                 }
             }
+        };
+        Ok((!list.is_empty()).then_some(Value::Array(list)))
+    }
+
+    /// Returns the values that a removal names. One that names nothing, such as labels only, is refused: taken for no value at
+    /// all it would empty the list.
+    fn unwanted(&self, attribute: &Attribute) -> Result<Vec<Value>, Error> {
+        let given = match self.value {
+            Value::Array(list) => list.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        if given.len() > self.limits.attribute_values {
+            return Err(too_many(self.text, self.limits));
         }
-        // who points elsewhere does not keep the address and name of the one before
-        let points_elsewhere = new
+        let named = |one: &Value| {
+            self.checked(|checker| checker.element(attribute, one.clone(), self.text))?
+                .ok_or_else(|| {
+                    Error::invalid_value(format!(
+                        "`{text}`: say by its `value` what is to be removed, or by a condition as in \
+                         `{text}[type eq \"work\"]`; without a `value` in the operation all are removed",
+                        text = self.text
+                    ))
+                })
+        };
+        given.iter().map(named).collect()
+    }
+
+    /// "Object merged": the parts of a complex attribute that the value mentions. Only an empty value clears them all.
+    fn object(&self, attribute: &Attribute, before: Option<Value>) -> Result<Option<Value>, Error> {
+        let asked =
+            self.checked(|checker| checker.parts(attribute, self.value.clone(), self.text))?;
+        let Some(asked) = asked else {
+            return Ok(None);
+        };
+        let there = match before {
+            Some(Value::Object(map)) => map,
+            _ => Map::new(),
+        };
+        let joined = self.joined(attribute, there, &asked)?;
+        Ok((!joined.is_empty()).then_some(Value::Object(joined)))
+    }
+
+    /// Joins an object with what is asked of its parts.
+    fn joined(
+        &self,
+        attribute: &Attribute,
+        mut there: Map<String, Value>,
+        asked: &Parts,
+    ) -> Result<Map<String, Value>, Error> {
+        for part in &attribute.sub_attributes {
+            let after = asked.set.get(&part.name);
+            if after.is_some() || asked.cleared.contains(&part.name) {
+                self.guard(part, there.get(&part.name), after)?;
+            }
+        }
+        let loses_value = asked.cleared.iter().any(|name| name == "value");
+        let points_elsewhere = asked
+            .set
             .get("value")
-            .is_some_and(|value| old.get("value") != Some(value));
-        if points_elsewhere {
-            joined.clear();
+            .is_some_and(|value| there.get("value") != Some(value));
+        if loses_value || (points_elsewhere && !attribute.multi_valued) {
+            // who points elsewhere does not keep the address and name of the one before
+            there.clear();
+        } else if points_elsewhere {
+            // an element of a list keeps its labels
+            there.shift_remove("$ref");
         }
-        joined.extend(new);
-        joined
+        for name in &asked.cleared {
+            there.shift_remove(name);
+        }
+        there.extend(asked.set.clone());
+        Ok(there)
     }
 
     /// A part of a complex attribute; of a list, the part of every element.
@@ -199,6 +297,7 @@ impl Edit<'_> {
         match container.get_mut(&attribute.name) {
             Some(Value::Object(object)) => self.set(object, sub, value),
             Some(Value::Array(list)) if !list.is_empty() => {
+                self.budget.spend(list.len())?;
                 if sub.name == "primary" && list.len() > 1 && !clears {
                     let detail = format!(
                         "`{}` would hold for every element: choose one, as in `{}[type eq \"work\"]`",
@@ -253,68 +352,143 @@ impl Edit<'_> {
             Some(Value::Array(list)) => list,
             _ => Vec::new(),
         };
+        self.budget
+            .spend(list.len().saturating_mul(filter.terms()))?;
         let is_chosen = |element: &Value| {
             element
                 .as_object()
                 .is_some_and(|map| filter.matches(map, &NoRelated))
         };
-        let mut chosen: Vec<usize> = (0..list.len())
-            .filter(|at| list.get(*at).is_some_and(is_chosen))
-            .collect();
-        if chosen.is_empty() && self.verb != Verb::Remove {
-            let made = element_of(filter, attribute, self.limits)?.ok_or_else(|| {
-                Error::no_target(format!(
-                    "`{}` chooses no element, and does not say how to make one",
-                    self.text
-                ))
-            })?;
-            chosen.push(list.len());
-            list.push(Value::Object(made));
-        }
-        match (self.verb, sub) {
+        let list = match (self.verb, sub) {
             (Verb::Remove, None) => {
-                let mut at = 0;
-                list.retain(|_| {
-                    at += 1;
-                    !chosen.contains(&(at - 1))
-                });
+                list.retain(|element| !is_chosen(element));
+                list
             }
-            (verb, Some(sub)) => {
-                let value = match verb {
-                    Verb::Remove => None,
-                    _ => self
-                        .checked(|checker| checker.attribute(sub, self.value.clone(), self.text))?,
-                };
-                for at in &chosen {
-                    if let Some(element) = list.get_mut(*at).and_then(Value::as_object_mut) {
-                        self.set(element, sub, value.clone())?;
-                    }
+            (_, sub) => {
+                let chosen: Vec<usize> = (0..list.len())
+                    .filter(|at| list.get(*at).is_some_and(is_chosen))
+                    .collect();
+                match sub {
+                    Some(sub) => self.part_of_chosen(list, chosen, attribute, filter, sub)?,
+                    None => self.chosen(list, &chosen, attribute, filter)?,
                 }
             }
-            (verb, None) => {
-                let given = self
-                    .checked(|checker| checker.element(attribute, self.value.clone(), self.text))?;
-                for at in &chosen {
-                    let Some(element) = list.get_mut(*at) else {
-                        continue;
-                    };
-                    *element = match (verb, &given, element.as_object()) {
-                        (_, None, _) => Value::Null,
-                        (_, Some(Value::Object(new)), Some(old)) => {
-                            Value::Object(self.merged(attribute, old, new.clone()))
-                        }
-                        (_, Some(new), _) => new.clone(),
-                    };
-                }
-            }
-        }
-        keep_one_primary(&mut list, &chosen);
+        };
         put(
             container,
             &attribute.name,
             (!list.is_empty()).then_some(Value::Array(list)),
         );
         Ok(())
+    }
+
+    /// A part of the chosen elements, or of one that is made.
+    fn part_of_chosen(
+        &self,
+        mut list: Vec<Value>,
+        mut chosen: Vec<usize>,
+        attribute: &Attribute,
+        filter: &Filter,
+        sub: &Attribute,
+    ) -> Result<Vec<Value>, Error> {
+        let value = match self.verb {
+            Verb::Remove => None,
+            _ => self.checked(|checker| checker.attribute(sub, self.value.clone(), self.text))?,
+        };
+        if chosen.is_empty() && self.verb != Verb::Remove {
+            if list.len() >= self.limits.attribute_values {
+                return Err(too_many(&attribute.name, self.limits));
+            }
+            chosen.push(list.len());
+            list.push(Value::Object(self.made(attribute, filter)?));
+        }
+        for at in &chosen {
+            if let Some(element) = list.get_mut(*at).and_then(Value::as_object_mut) {
+                self.set(element, sub, value.clone())?;
+            }
+        }
+        keep_one_primary(&mut list, &chosen);
+        Ok(list)
+    }
+
+    /// The chosen elements as a whole, or one that is made. What the value does not mention stays; an empty value takes the
+    /// elements away.
+    fn chosen(
+        &self,
+        mut list: Vec<Value>,
+        chosen: &[usize],
+        attribute: &Attribute,
+        filter: &Filter,
+    ) -> Result<Vec<Value>, Error> {
+        let asked =
+            self.checked(|checker| checker.parts(attribute, self.value.clone(), self.text))?;
+        if chosen.is_empty() {
+            let made = self.made(attribute, filter)?;
+            return match asked {
+                Some(asked) => {
+                    let made = self.joined(attribute, made, &asked)?;
+                    self.added(list, vec![Value::Object(made)])
+                }
+                None => Ok(list),
+            };
+        }
+        for at in chosen {
+            let Some(element) = list.get_mut(*at) else {
+                continue;
+            };
+            *element = match (&asked, element.take()) {
+                (Some(asked), Value::Object(there)) => {
+                    Value::Object(self.joined(attribute, there, asked)?)
+                }
+                (None, there) if self.verb == Verb::Add => there,
+                // what is null is left out when the document is settled
+                _ => Value::Null,
+            };
+        }
+        keep_one_primary(&mut list, chosen);
+        Ok(list)
+    }
+
+    fn made(&self, attribute: &Attribute, filter: &Filter) -> Result<Map<String, Value>, Error> {
+        element_of(filter, attribute, self.limits)?.ok_or_else(|| {
+            Error::no_target(format!(
+                "`{}` chooses no element, and does not say how to make one",
+                self.text
+            ))
+        })
+    }
+
+    /// Adds to a list what it does not hold yet. An element with the same `value` and `type` is the same element, more fully
+    /// told.
+    fn added(&self, mut list: Vec<Value>, new: Vec<Value>) -> Result<Vec<Value>, Error> {
+        let mut known: HashMap<String, usize> = HashMap::with_capacity(list.len() + new.len());
+        for (at, element) in list.iter().enumerate() {
+            known.entry(identity(element)).or_insert(at);
+        }
+        let mut touched = Vec::new();
+        for element in new {
+            match known.entry(identity(&element)) {
+                Entry::Occupied(found) => {
+                    let at = *found.get();
+                    if let (Some(Value::Object(there)), Value::Object(element)) =
+                        (list.get_mut(at), element)
+                    {
+                        there.extend(element);
+                    }
+                    touched.push(at);
+                }
+                Entry::Vacant(_) if list.len() >= self.limits.attribute_values => {
+                    return Err(too_many(self.text, self.limits));
+                }
+                Entry::Vacant(free) => {
+                    free.insert(list.len());
+                    touched.push(list.len());
+                    list.push(element);
+                }
+            }
+        }
+        keep_one_primary(&mut list, &touched);
+        Ok(list)
     }
 }
 
@@ -348,30 +522,32 @@ fn element_of(
     Ok(Some(element))
 }
 
-/// Adds to a list what it does not hold yet. An element with the same `value` and `type` is the same element, more fully told.
-fn added(mut list: Vec<Value>, new: Vec<Value>) -> Vec<Value> {
-    let mut touched = Vec::new();
-    for element in new {
-        let is_same = |there: &Value| {
-            *there == element
-                || (there.get("value").is_some()
-                    && there.get("value") == element.get("value")
-                    && there.get("type") == element.get("type"))
-        };
-        if let Some(at) = list.iter().position(is_same) {
-            if let (Some(Value::Object(there)), Value::Object(element)) =
-                (list.get_mut(at), element)
-            {
-                there.extend(element);
-            }
-            touched.push(at);
-        } else {
-            touched.push(list.len());
-            list.push(element);
-        }
+/// Returns a text that two elements of a list share when they are the same element: by `value` and `type`, without a `value` by
+/// everything that they hold.
+fn identity(element: &Value) -> String {
+    let Some(value) = element.get("value") else {
+        return canonical(element);
+    };
+    let mut text = value.to_string();
+    if let Some(kind) = element.get("type") {
+        text.push(' ');
+        text.push_str(&kind.to_string());
     }
-    keep_one_primary(&mut list, &touched);
-    list
+    text
+}
+
+/// Returns an element as text, its parts in the order of their names.
+fn canonical(element: &Value) -> String {
+    let Value::Object(map) = element else {
+        return element.to_string();
+    };
+    let mut parts: Vec<(&String, &Value)> = map.iter().collect();
+    parts.sort_unstable_by_key(|(name, _)| *name);
+    let parts: Vec<String> = parts
+        .into_iter()
+        .map(|(name, value)| format!("{name}:{value}"))
+        .collect();
+    format!("{{{}}}", parts.join(","))
 }
 
 /// A new primary value takes the place of the old one (RFC 7644 §3.5.2).
@@ -392,17 +568,16 @@ fn keep_one_primary(list: &mut [Value], touched: &[usize]) {
     }
 }
 
-fn without(before: Option<Value>, gone: Option<&Value>) -> Option<Value> {
-    let (Some(Value::Array(mut list)), Some(Value::Array(gone))) = (before, gone) else {
-        return None;
-    };
+/// Takes out of a list what has the `value` of an unwanted element, or is alike in everything.
+fn without(mut list: Vec<Value>, unwanted: &[Value]) -> Vec<Value> {
+    let value = |element: &Value| element.get("value").map(Value::to_string);
+    let values: HashSet<String> = unwanted.iter().filter_map(value).collect();
+    let alike: HashSet<String> = unwanted.iter().map(canonical).collect();
     list.retain(|there| {
-        !gone.iter().any(|gone| {
-            there == gone
-                || (gone.get("value").is_some() && gone.get("value") == there.get("value"))
-        })
+        !value(there).is_some_and(|value| values.contains(&value))
+            && !alike.contains(&canonical(there))
     });
-    (!list.is_empty()).then_some(Value::Array(list))
+    list
 }
 
 fn put(map: &mut Map<String, Value>, name: &str, value: Option<Value>) {

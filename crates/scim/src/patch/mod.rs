@@ -54,7 +54,7 @@ pub enum MemberChange {
     Replace(Vec<Member>),
     /// Nobody is a member.
     RemoveAll,
-    /// Those that fulfil a condition cease to be members.
+    /// Those that fulfil a condition on `value` and `type` cease to be members.
     RemoveWhere(Filter),
 }
 
@@ -81,7 +81,7 @@ impl Patch {
     /// Applies the operations, in order, all or none; returns what changed.
     ///
     /// # Errors
-    /// As [`Self::parse`]; the resource is then as it was.
+    /// As [`Self::parse`], and `tooMany` when the operations together cost too much; the resource is then as it was.
     pub fn apply(
         &self,
         resource: &mut Resource,
@@ -89,8 +89,9 @@ impl Patch {
         limits: &Limits,
     ) -> Result<Vec<Change>, Error> {
         let mut document = resource.as_map().clone();
+        let budget = apply::Budget::new(limits);
         for operation in &self.operations {
-            apply::apply(operation, &mut document, kind, limits)?;
+            apply::apply(operation, &mut document, kind, limits, &budget)?;
         }
         crate::resource::settle(&mut document, kind, limits)?;
         let changes = differences_of_maps(resource.as_map(), &document);

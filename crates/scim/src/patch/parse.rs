@@ -3,13 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::{MemberChange, Operation, PATCH_SCHEMA, Patch, Verb};
-use crate::error::{Error, quoted};
-use crate::filter::{Literal, Operator};
+use crate::error::{Error, ErrorKind, quoted};
+use crate::filter::{Filter, Literal, Operator};
 use crate::leniency::named;
 use crate::limits::Limits;
 use crate::member;
-use crate::path::{Path, Target};
-use crate::schema::{Mutability, ResourceType};
+use crate::path::{Path, Place, Target};
+use crate::schema::{Mutability, ResourceType, parts_of_rows};
 
 pub(super) fn parse(body: &Value, kind: &ResourceType, limits: &Limits) -> Result<Patch, Error> {
     let body = body
@@ -23,8 +23,7 @@ pub(super) fn parse(body: &Value, kind: &ResourceType, limits: &Limits) -> Resul
         return Err(Error::invalid_syntax("`Operations` is empty"));
     }
     if operations.len() > limits.patch_operations {
-        let detail = format!("a PATCH has at most {} operations", limits.patch_operations);
-        return Err(Error::invalid_syntax(detail));
+        return Err(too_many(limits));
     }
     let mut patch = Patch {
         operations: Vec::new(),
@@ -42,6 +41,13 @@ pub(super) fn parse(body: &Value, kind: &ResourceType, limits: &Limits) -> Resul
         })?;
     }
     Ok(patch)
+}
+
+fn too_many(limits: &Limits) -> Error {
+    Error::invalid_syntax(format!(
+        "a PATCH has at most {} operations; each attribute of one without a path counts",
+        limits.patch_operations
+    ))
 }
 
 fn check_schemas(body: &Map<String, Value>) -> Result<(), Error> {
@@ -151,9 +157,45 @@ impl Reader<'_> {
             (_, value) => {
                 let value = value.cloned().unwrap_or_default();
                 self.patch.operations.push(Operation { verb, path, value });
-                Ok(())
+                self.check_number()
             }
         }
+    }
+
+    /// Checks how many operations there are, each attribute of one without a path counted.
+    fn check_number(&self) -> Result<(), Error> {
+        if self.patch.operations.len() + self.patch.members.len() > self.limits.patch_operations {
+            return Err(too_many(self.limits));
+        }
+        Ok(())
+    }
+
+    /// Makes the removal of the members that fulfil a condition. Members are rows of which only `value` and `type` are looked
+    /// at, and all members are, so both what a condition asks and the number of conditions have a bound.
+    fn remove_where(&self, place: &Place, filter: &Filter) -> Result<MemberChange, Error> {
+        let known = parts_of_rows(&place.attribute);
+        if let Some(part) = filter.node.asks_beyond(known) {
+            return Err(Error::invalid_filter(format!(
+                "members cannot be chosen by `{part}`, only by {}",
+                known.join(", ")
+            )));
+        }
+        let conditions = self.patch.members.iter().filter_map(|change| match change {
+            MemberChange::RemoveWhere(filter) => Some(filter.terms()),
+            _ => None,
+        });
+        let (number, terms) = conditions.fold((1, filter.terms()), |(number, terms), more| {
+            (number + 1, terms + more)
+        });
+        if number > self.limits.patch_member_conditions || terms > self.limits.filter_terms {
+            let detail = format!(
+                "a PATCH removes members by at most {} conditions with {} comparisons: use `members[value eq \"…\"]`, or \
+                 `remove` at `members` with a list",
+                self.limits.patch_member_conditions, self.limits.filter_terms
+            );
+            return Err(Error::new(ErrorKind::TooMany, detail));
+        }
+        Ok(MemberChange::RemoveWhere(filter.clone()))
     }
 
     fn members(&mut self, verb: Verb, path: &Path, value: Option<&Value>) -> Result<(), Error> {
@@ -175,7 +217,9 @@ impl Reader<'_> {
             },
             (
                 Target::Elements {
-                    sub: None, filter, ..
+                    place,
+                    sub: None,
+                    filter,
                 },
                 Verb::Remove,
             ) => {
@@ -188,10 +232,10 @@ impl Reader<'_> {
                     {
                         match only.literal {
                             Literal::String(id) => MemberChange::Remove(vec![id.clone()]),
-                            _ => MemberChange::RemoveWhere(filter.clone()),
+                            _ => self.remove_where(place, filter)?,
                         }
                     }
-                    _ => MemberChange::RemoveWhere(filter.clone()),
+                    _ => self.remove_where(place, filter)?,
                 }
             }
             _ => {
@@ -201,6 +245,6 @@ impl Reader<'_> {
             }
         };
         self.patch.members.push(change);
-        Ok(())
+        self.check_number()
     }
 }

@@ -204,6 +204,15 @@ impl ResourceType {
     }
 }
 
+/// Returns the parts of an attribute kept as rows on which there can be a condition. A row of a member is its id and kind; the
+/// name shown beside it belongs to another resource, and the address is made for each answer.
+pub(crate) fn parts_of_rows(attribute: &Attribute) -> &'static [&'static str] {
+    match attribute.name.as_str() {
+        "members" => &["value", "type"],
+        _ => &["value", "type", "display"],
+    }
+}
+
 /// The resource types of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registry {

@@ -1,5 +1,7 @@
 //! Whatever comes in: no panic, and a refusal that says what is wrong.
 
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 use rollcall_scim::bulk;
 use rollcall_scim::filter::Filter;
@@ -120,4 +122,161 @@ fn what_is_deep_or_long_is_refused_before_it_costs_anything() {
     );
     let operations = vec![json!({"op": "remove", "path": "title"}); 1_001];
     assert!(Patch::parse(&json!({"Operations": operations}), kind, &STANDARD).is_err());
+}
+
+/// Returns how long a PATCH takes from its text to the changed person, and the refusal if it is refused.
+fn timed(person: &Resource, operations: &Value) -> (Duration, Option<String>) {
+    let text = json!({"Operations": operations}).to_string();
+    assert!(text.len() <= STANDARD.body_bytes, "{}", text.len());
+    let registry = Registry::standard();
+    let kind = registry.user();
+    let mut person = person.clone();
+    let begun = Instant::now();
+    let answer = json::parse(text.as_bytes(), &STANDARD)
+        .and_then(|body| Patch::parse(&body, kind, &STANDARD))
+        .and_then(|patch| patch.apply(&mut person, kind, &STANDARD));
+    (begun.elapsed(), answer.err().map(|error| error.detail))
+}
+
+/// In a debug build on a busy machine; what grows with the square of the request takes minutes.
+const SOON: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_patch_of_the_largest_size_is_soon_done() {
+    let registry = Registry::standard();
+    let address = |n: usize| format!("{n}@x.io");
+    let emails = |numbers: std::ops::Range<usize>| -> Vec<Value> {
+        numbers.map(|n| json!({"value": address(n)})).collect()
+    };
+    let nobody = json!({"userName": "x"});
+    let full = json!({"userName": "x", "emails": emails(0..1_000)});
+    let add = |value: Value| json!({"op": "add", "path": "emails", "value": value});
+    let long_condition = vec!["type eq \"a\""; 60].join(" or ");
+    let rows: Vec<(&str, &Value, Vec<Value>)> = vec![
+        (
+            "distinct values",
+            &nobody,
+            (0..44)
+                .map(|k| add(json!(emails(k * 1_000..(k + 1) * 1_000))))
+                .collect(),
+        ),
+        (
+            "the same values",
+            &nobody,
+            vec![add(json!(emails(0..1_000))); 40],
+        ),
+        (
+            "one by one",
+            &nobody,
+            (0..700)
+                .map(|n| add(json!({"value": address(n)})))
+                .collect(),
+        ),
+        (
+            "one by one to a full list",
+            &full,
+            vec![add(json!({"value": address(999)})); 250],
+        ),
+        (
+            "removed and added again",
+            &full,
+            (0..40)
+                .map(|n| {
+                    let op = if n % 2 == 0 { "remove" } else { "add" };
+                    json!({"op": op, "path": "emails", "value": emails(0..1_000)})
+                })
+                .collect(),
+        ),
+        (
+            "removals of what is not there",
+            &full,
+            vec![json!({"op": "remove", "path": "emails", "value": emails(1_000..2_000)}); 40],
+        ),
+        (
+            "a part of all",
+            &full,
+            vec![json!({"op": "replace", "path": "emails.display", "value": "x"}); 250],
+        ),
+        (
+            "long conditions",
+            &full,
+            vec![json!({"op": "remove", "path": format!("emails[{long_condition}]")}); 900],
+        ),
+        (
+            "conditions that choose all",
+            &full,
+            vec![
+                json!({"op": "replace", "path": "emails[value pr]", "value": {"display": "x"}});
+                250
+            ],
+        ),
+    ];
+    for (name, body, operations) in rows {
+        let person = Resource::from_request(registry.user(), body.clone(), &STANDARD).unwrap();
+
+        let (took, refusal) = timed(&person, &json!(operations));
+
+        assert!(took < SOON, "{name}: {took:?} {refusal:?}");
+    }
+}
+
+#[test]
+fn a_list_does_not_outgrow_its_limit_and_expanded_operations_are_counted() {
+    let registry = Registry::standard();
+    let body = json!({"userName": "x", "emails": [{"value": "first", "type": "work"}]});
+    let person = Resource::from_request(registry.user(), body, &STANDARD).unwrap();
+    let emails = |count: usize| -> Value {
+        let list = (0..count).map(|n| json!({"value": n.to_string()}));
+        json!({"op": "add", "path": "emails", "value": list.collect::<Vec<_>>()})
+    };
+    // one more, made for a condition that no address fulfils
+    let made = json!({"op": "add", "path": "emails[type eq \"home\"]", "value": "x"});
+    let made_part = json!({"op": "add", "path": "emails[type eq \"home\"].value", "value": "x"});
+    let without_path = |count: usize| -> Value {
+        let paths = (0..count).map(|n| (format!("emails[type eq \"{n}\"].value"), json!("x")));
+        json!({"op": "replace", "value": paths.collect::<serde_json::Map<_, _>>()})
+    };
+
+    for (operations, refusal) in [
+        (json!([emails(999)]), None),
+        (json!([emails(1_000)]), Some("more than 1000 values")),
+        (json!([emails(999), made]), Some("more than 1000 values")),
+        (
+            json!([emails(999), made_part]),
+            Some("more than 1000 values"),
+        ),
+        (json!([without_path(500)]), None),
+        (
+            json!([without_path(1_001)]),
+            Some("at most 1000 operations"),
+        ),
+        (
+            json!([without_path(500), without_path(501)]),
+            Some("at most 1000 operations"),
+        ),
+    ] {
+        let (_, found) = timed(&person, &operations);
+        match refusal {
+            None => assert_eq!(found, None),
+            Some(text) => assert!(found.as_ref().unwrap().contains(text), "{found:?}"),
+        }
+    }
+}
+
+#[test]
+fn operations_that_look_at_too_many_values_together_are_refused() {
+    let registry = Registry::standard();
+    let emails: Vec<Value> = (0..1_000)
+        .map(|n| json!({"value": n.to_string()}))
+        .collect();
+    let body = json!({"userName": "x", "emails": emails});
+    let person = Resource::from_request(registry.user(), body, &STANDARD).unwrap();
+    let condition = vec!["value eq \"x\""; 50].join(" or ");
+    let operation = json!({"op": "remove", "path": format!("emails[{condition}]")});
+
+    let (_, few) = timed(&person, &json!(vec![operation.clone(); 5]));
+    let (_, many) = timed(&person, &json!(vec![operation; 6]));
+
+    assert_eq!(few, None);
+    assert!(many.unwrap().contains("more than 250000 list values"));
 }
