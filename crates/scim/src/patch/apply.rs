@@ -80,10 +80,13 @@ pub(super) fn apply(
             if let Some(sub) = &place.sub {
                 return edit.part(container, &place.attribute, sub);
             }
+            let name = &place.attribute.name;
+            let is_off = container.get(name) == Some(&Value::Bool(false));
             edit.whole(container, &place.attribute)?;
-            if is_switch(place, kind) && !container.contains_key(&place.attribute.name) {
+            let is_cleared = is_switch(place, kind) && !container.contains_key(name);
+            if is_cleared && (is_off || *verb != Verb::Remove) {
                 return Err(Error::invalid_value(format!(
-                    "`{text}` must be true or false: it cannot be cleared"
+                    "`{text}` must be true or false: clearing it would switch a person on by saying nothing"
                 )));
             }
             Ok(())
