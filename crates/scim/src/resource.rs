@@ -233,12 +233,9 @@ impl Resource {
         self.text("displayName")
     }
 
-    /// Returns whether a user may be active; one that says nothing is.
+    /// Returns whether a user is active. Whoever says nothing is not: taking `active` away must never let somebody in.
     pub fn is_active(&self) -> bool {
-        self.document
-            .get("active")
-            .and_then(Value::as_bool)
-            .unwrap_or(true)
+        self.document.get("active") == Some(&Value::Bool(true))
     }
 
     /// Returns the id of a user's manager (RFC 7643 §4.3).

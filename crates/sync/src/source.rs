@@ -150,7 +150,7 @@ pub fn user(document: &Map<String, Value>) -> Map<String, Value> {
     let enterprise = |name: &str| within(ENTERPRISE_USER, name);
 
     put("objectId", top("id"));
-    let active = top("active").cloned().unwrap_or(Value::Bool(true));
+    let active = top("active").cloned().unwrap_or(Value::Bool(false));
     put("accountEnabled", Some(&active));
     put("userPrincipalName", top("userName"));
     put("originalUserPrincipalName", top("userName"));

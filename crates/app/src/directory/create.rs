@@ -65,22 +65,22 @@ impl App {
         if let Some(there) = writer.named(draft.kind, &name)? {
             return self.adopt(writer, context, draft, there, now);
         }
+        let mut resource = draft.resource;
+        if draft.kind == Kind::User {
+            resource.assume_active(true);
+        }
         let effect = match draft.kind {
-            Kind::User if draft.resource.is_active() => Effect::Admits,
+            Kind::User if resource.is_active() => Effect::Admits,
             _ => Effect::Changes,
         };
         plan_allows(writer, effect, now)?;
 
-        let external_id = draft.resource.external_id().map(str::to_owned);
+        let external_id = resource.external_id().map(str::to_owned);
         let external_id = external_id.as_deref();
         let tombstone = writer
             .tombstones(draft.kind, external_id, &name)?
             .into_iter()
             .find(|tombstone| may_revive(tombstone, context, external_id));
-        let mut resource = draft.resource;
-        if draft.kind == Kind::User {
-            resource.assume_active(true);
-        }
         let entry = Entry {
             kind: draft.kind,
             id: tombstone

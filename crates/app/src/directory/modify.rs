@@ -154,6 +154,13 @@ fn settle(
     if changes.is_empty() && membership.is_empty() && !adopts {
         return Ok(before);
     }
+    if adopts && before.resource.user_name() != resource.user_name() {
+        // taking charge must not change how somebody signs in; that is a step of its own, by who has charge already
+        return Err(Failure::Forbidden {
+            reason: "no directory manages this account yet: take charge of it under its present userName first, then rename it"
+                .into(),
+        });
+    }
     let after = Entry {
         version: before.version + 1,
         modified: now,

@@ -145,6 +145,45 @@ async fn disabling_is_soft_and_a_change_is_seen_in_version_and_condition() {
 }
 
 #[tokio::test]
+async fn saying_nothing_about_active_never_lets_anybody_in() {
+    let (installation, token) = Installation::with("vault");
+    let server = installation.serve(&[]);
+    let scim = server.scim("vault", &token);
+    let created = scim
+        .post("/Users", json!({"userName": "ann"}))
+        .await
+        .is(201);
+    assert_eq!(created.body["active"], true, "a new person is active");
+    let path = format!("/Users/{}", created.id());
+
+    scim.patch(
+        &path,
+        json!([{"op": "replace", "path": "active", "value": false}]),
+    )
+    .await
+    .is(204);
+    let put = json!({"userName": "ann", "title": "Buyer"});
+    let found = scim.send("PUT", &path, Some(&put)).await.is(200);
+    assert_eq!(
+        found.body["active"], false,
+        "a PUT that does not mention it"
+    );
+    for value in [json!(""), json!(null), json!([])] {
+        let cleared = json!([{"op": "replace", "path": "active", "value": value}]);
+        scim.patch(&path, cleared).await.is(400);
+    }
+    scim.patch(&path, json!([{"op": "remove", "path": "active"}]))
+        .await
+        .is(204);
+    assert!(scim.get(&path).await.is(200).body.get("active").is_none());
+    let inside = scim.get("/Users?filter=active eq true").await.is(200);
+    assert_eq!(inside.body["totalResults"], 0);
+    let shown = installation.ok(&["org", "show", "vault", "--json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["active_users"], 0, "{shown}");
+}
+
+#[tokio::test]
 async fn seats_and_the_end_of_a_trial_refuse_people_but_never_keep_somebody_in() {
     let (installation, _) = Installation::with("unused");
     installation.ok(&["org", "create", "small", "--name", "Small", "--seats", "2"]);

@@ -80,13 +80,12 @@ pub(super) fn apply(
             if let Some(sub) = &place.sub {
                 return edit.part(container, &place.attribute, sub);
             }
-            let name = &place.attribute.name;
-            let is_off = container.get(name) == Some(&Value::Bool(false));
             edit.whole(container, &place.attribute)?;
-            let is_cleared = is_switch(place, kind) && !container.contains_key(name);
-            if is_cleared && (is_off || *verb != Verb::Remove) {
+            let is_cleared =
+                is_switch(place, kind) && !container.contains_key(&place.attribute.name);
+            if is_cleared && *verb != Verb::Remove {
                 return Err(Error::invalid_value(format!(
-                    "`{text}` must be true or false: clearing it would switch a person on by saying nothing"
+                    "`{text}` must be true or false: `remove` takes it away, and with it the permission to come in"
                 )));
             }
             Ok(())
@@ -100,8 +99,7 @@ pub(super) fn apply(
     }
 }
 
-/// Tells whether the place is what switches a person on and off. Who says nothing about it is on, so that clearing it would
-/// switch on somebody who was switched off.
+/// Tells whether the place is what switches a person on and off. An empty value there is a mistake more often than a wish.
 fn is_switch(place: &Place, kind: &ResourceType) -> bool {
     kind.name == "User" && place.extension.is_none() && place.attribute.name == "active"
 }

@@ -425,7 +425,7 @@ impl Columns {
             external_id: resource.external_id().map(str::to_owned),
             display,
             display_key,
-            active: resource.is_active(),
+            active: entry.kind == Kind::Group || resource.is_active(),
             manager: resource.manager().map(key::canonical),
             emails,
         }

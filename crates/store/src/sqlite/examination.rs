@@ -77,14 +77,13 @@ fn columns(connection: &Connection, findings: &mut Vec<Finding>) -> Result<(), E
         let document: Vec<u8> = row.get(3)?;
         let resource = serde_json::from_slice(&document).map(Resource::from_stored);
         let fits = resource.is_ok_and(|resource| {
-            let name = match row.get(0).map(from_kind_code) {
-                Ok(Kind::User) => resource.user_name(),
-                _ => resource.display_name(),
+            let (name, is_active) = match row.get(0).map(from_kind_code) {
+                Ok(Kind::User) => (resource.user_name(), resource.is_active()),
+                _ => (resource.display_name(), true),
             };
             let name = name.map(key::canonical);
             let active = row.get::<_, bool>(2);
-            row.get::<_, String>(1).ok() == name
-                && active.is_ok_and(|active| active == resource.is_active())
+            row.get::<_, String>(1).ok() == name && active.is_ok_and(|active| active == is_active)
         });
         wrong += u64::from(!fits);
     }
