@@ -59,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) key_file: Setting<PathBuf>,
     /// Whether targets may be reached by http and in private networks.
     pub(crate) allow_private_targets: Setting<bool>,
+    /// Files with SCIM schemas (JSON) that extend the User.
+    pub(crate) user_extensions: Setting<Vec<PathBuf>>,
 }
 
 /// What a configuration file may hold.
@@ -75,6 +77,8 @@ struct File {
     rate: Option<u32>,
     key_file: Option<String>,
     allow_private_targets: Option<bool>,
+    #[serde(default)]
+    user_extensions: Vec<PathBuf>,
 }
 
 impl Config {
@@ -139,6 +143,16 @@ impl Config {
             file.allow_private_targets.map(|allow| allow.to_string()),
             || "false".into(),
         );
+        let user_extensions = match (&path, file.user_extensions.is_empty()) {
+            (Some(path), false) => Setting {
+                value: file.user_extensions,
+                source: Source::File(path.clone()),
+            },
+            _ => Setting {
+                value: Vec::new(),
+                source: Source::Default,
+            },
+        };
         let regions = file
             .regions
             .into_iter()
@@ -161,6 +175,7 @@ impl Config {
                 Ok(rate) if rate > 0 => Ok(rate),
                 _ => anyhow::bail!("`{text}` is not a number of requests per second"),
             })?,
+            user_extensions,
             key_file: key_file.parse("key_file")?,
             allow_private_targets: allow_private_targets.try_map(
                 "allow_private_targets",
@@ -181,6 +196,12 @@ impl Config {
             .iter()
             .map(|(region, url)| format!("{region}={url}"))
             .collect();
+        let extensions: Vec<String> = self
+            .user_extensions
+            .value
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         let row = |name: &str, value: String, source: &Source| {
             [name.to_owned(), value, source.to_string()]
         };
@@ -199,6 +220,11 @@ impl Config {
                 "key_file",
                 self.key_file.value.display().to_string(),
                 &self.key_file.source,
+            ),
+            row(
+                "user_extensions",
+                extensions.join(" "),
+                &self.user_extensions.source,
             ),
             row(
                 "allow_private_targets",
@@ -281,7 +307,7 @@ fn read_file(path: &Path) -> anyhow::Result<File> {
             error.to_string().trim_end()
         ))
         .hint(
-            "the keys are store, listen, public_url, region, regions, rate, key_file and allow_private_targets",
+            "the keys are store, listen, public_url, region, regions, rate, key_file, allow_private_targets and user_extensions",
         )
         .into()
     })

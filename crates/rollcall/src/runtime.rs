@@ -7,11 +7,12 @@ use rollcall_connect::client::Client;
 use rollcall_connect::guard::Reach;
 use rollcall_model::SystemClock;
 use rollcall_scim::limits::Limits;
-use rollcall_scim::schema::Registry;
+use rollcall_scim::schema::{Registry, Schema};
 use rollcall_store::Store;
 
 use crate::config::Config;
 use crate::key;
+use crate::outcome::Trouble;
 
 /// Opens the store and puts the use cases on it.
 pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
@@ -22,7 +23,7 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         public_url: config.public_url.value.clone(),
         limits: Limits::default(),
     };
-    let registry = Arc::new(Registry::standard());
+    let registry = Arc::new(registry(config)?);
     let randomness = SystemRandomness::default();
     let sealer = key::sealer(&config.key_file.value, &randomness)?;
     Ok(App::new(
@@ -43,4 +44,20 @@ pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
         Reach::Public
     };
     Ok(Client::new(reach)?)
+}
+
+/// Returns the schemas in force: the standard ones, and those that the configuration adds to the User.
+fn registry(config: &Config) -> anyhow::Result<Registry> {
+    let mut registry = Registry::standard();
+    for path in &config.user_extensions.value {
+        let wrong = |reason: &dyn std::fmt::Display| {
+            Trouble::wrong(format!("the schema {}: {reason}", path.display()))
+                .hint("a schema is a JSON document as RFC 7643 §7 describes it, with id, name and attributes")
+        };
+        let text = std::fs::read(path).map_err(|error| wrong(&error))?;
+        let document = serde_json::from_slice(&text).map_err(|error| wrong(&error))?;
+        let schema = Schema::from_json(&document).map_err(|error| wrong(&error.detail))?;
+        registry = registry.with_extension("User", schema);
+    }
+    Ok(registry)
 }

@@ -405,6 +405,46 @@ async fn a_plan_writes_nothing_and_says_what_the_cycle_then_does() {
     assert!(again.is_empty(), "{again:?}");
 }
 
+/// The server's own schedule: nobody starts a cycle by hand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_server_carries_changes_over_within_moments() {
+    let mut ends = Ends::new().await;
+    let folder = ends.installation.folder.path().to_owned();
+    ends.server.process.kill().unwrap();
+    ends.server.process.wait().unwrap();
+    let listen = ends
+        .vault
+        .base
+        .trim_start_matches("http://")
+        .split('/')
+        .next()
+        .unwrap()
+        .to_owned();
+    let variables = [("ROLLCALL_ALLOW_PRIVATE_TARGETS", "true")];
+    ends.server = crate::support::Server::start(&folder, &listen, &variables);
+    let ann = ends.person("ann", json!({})).await;
+    ends.assign(Kind::User, ann).await;
+    ends.app
+        .configure(&ends.source, ends.application, |application| {
+            application.mode = rollcall_model::application::Mode::Automatic;
+            application.status = rollcall_model::application::Status::On;
+        })
+        .await
+        .unwrap();
+    let arrives = async |wanted: Option<bool>| {
+        let begun = std::time::Instant::now();
+        while ends.active("ann").await != wanted {
+            assert!(begun.elapsed().as_secs() < 10, "ten seconds are no moment");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        begun.elapsed()
+    };
+    let created = arrives(Some(true)).await;
+    ends.patch(Kind::User, ann, off()).await;
+    let disabled = arrives(Some(false)).await;
+    println!("created after {created:?}, switched off after {disabled:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_cause_of_a_failed_connection_has_its_own_words() {
     let ends = Ends::new().await;

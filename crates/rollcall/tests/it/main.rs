@@ -9,8 +9,10 @@
 )]
 
 mod access;
+mod commands;
 mod cycles;
 mod demo;
+mod discovery;
 mod ends;
 mod hostile;
 mod isolation;
