@@ -28,6 +28,7 @@ pub enum Unread {
 pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
     use http_body::Body as _;
     if body.size_hint().lower() > limit as u64 {
+        swallow(&mut body).await;
         return Err(Unread::TooLarge { limit });
     }
     let end = Instant::now() + limits::BODY_TIME;
@@ -42,9 +43,24 @@ pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
         };
         if let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() {
             if read.len() + data.len() > limit {
+                swallow(&mut body).await;
                 return Err(Unread::TooLarge { limit });
             }
             read.extend_from_slice(&data);
         }
+    }
+}
+
+/// Reads what is still coming and forgets it, within bounds: a client that is answered while it writes sees a broken connection, and
+/// never the answer.
+async fn swallow(body: &mut Body) {
+    let end = Instant::now() + limits::SWALLOW_TIME;
+    let mut left = limits::SWALLOW_BYTES;
+    while left > 0 {
+        let frame = timeout_at(end, timeout(limits::SWALLOW_IDLE, body.frame())).await;
+        let Ok(Ok(Some(Ok(frame)))) = frame else {
+            return;
+        };
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
     }
 }

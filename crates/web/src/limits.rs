@@ -34,3 +34,10 @@ pub const TOKEN_RATE: u32 = 100;
 pub const TOKEN_BURST: u32 = 200;
 /// Failed authentications per minute and address.
 pub const FAILED_PER_MINUTE: u32 = 20;
+
+/// How much of a body that is too long is read and forgotten, so that its sender sees the answer.
+pub const SWALLOW_BYTES: usize = 64 * 1024 * 1024;
+/// How long that may take, in all and between two pieces.
+pub const SWALLOW_TIME: Duration = Duration::from_secs(10);
+/// See [`SWALLOW_TIME`].
+pub const SWALLOW_IDLE: Duration = Duration::from_secs(1);
