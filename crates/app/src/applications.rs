@@ -337,6 +337,9 @@ fn forget_agreement(
         after = Some(last.object);
         for mut link in links {
             link.digest = None;
+            link.references.clear();
+            link.waiting = true;
+            link.members_unknown = kind == Kind::Group;
             if let Some(failure) = &mut link.failure {
                 failure.next_attempt = now;
             }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::directory::Context;
 use rollcall_model::provisioning::{
-    CycleKind, CycleOutcome, CycleReport, Departures, JobState, Phase, Quarantine, QuarantineReason,
+    CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
 };
 use rollcall_model::{ApplicationId, CycleId};
 use rollcall_store::Tenant;
 use rollcall_sync::guard::Verdict;
 
-use crate::survey::{self, DAY};
+use crate::survey::{self, Candidates};
 use crate::work::{Tally, Work};
 use crate::{Engine, Error, Watch, memberships, objects, references};
 
@@ -38,30 +38,27 @@ impl Engine {
         let job = configured.job.clone();
         let began = self.app.now();
         let prepared = Work::prepare(self, context, configured, watch).await;
+        let mut kind = CycleKind::Initial;
         let (work, outcome) = match prepared {
             Ok(work) => {
-                let outcome = perform(&work, &job).await;
+                let outcome = perform(&work, &job, &mut kind).await;
                 (Some(work), outcome)
             }
             Err(error) => (None, Err(error)),
         };
         let tally = work.as_ref().map(|work| work.tally()).unwrap_or_default();
-        let is_first = job.watermark.is_none();
         let report = |outcome| CycleReport {
             cycle: work.as_ref().map_or_else(
                 || CycleId::new(began, &**self.app.randomness()),
                 |work| work.cycle,
             ),
-            kind: if is_first {
-                CycleKind::Initial
-            } else {
-                CycleKind::Incremental
-            },
+            kind,
             began,
             ended: self.app.now(),
             outcome,
             users: tally.users,
             groups: tally.groups,
+            references: tally.references,
             members_added: tally.members_added,
             members_removed: tally.members_removed,
         };
@@ -82,15 +79,23 @@ impl Engine {
 }
 
 /// Goes through the phases of a cycle.
-async fn perform(work: &Arc<Work>, job: &JobState) -> Result<(), Error> {
+async fn perform(work: &Arc<Work>, job: &JobState, kind: &mut CycleKind) -> Result<(), Error> {
     work.begin(Phase::Connecting, 0);
     work.connect().await?;
     work.begin(Phase::Reading, 0);
     let survey = survey::survey(work, job).await?;
-    if let Verdict::Hold { leaving, limit } = survey.verdict {
+    if matches!(survey.candidates, Candidates::These { .. }) {
+        *kind = CycleKind::Incremental;
+    }
+    if let Verdict::Hold {
+        leaving,
+        recent,
+        limit,
+    } = survey.verdict
+    {
         objects::hold(work, &survey).await?;
         let message = format!(
-            "{leaving} people or groups would be disabled or deleted, and {limit} may be: bring them back, or allow {leaving} deletions"
+            "{leaving} people or groups would be disabled or deleted, after {recent} in the last day, and {limit} may be in a day: bring them back, or allow {leaving} deletions"
         );
         return Err(Error::Stopped {
             reason: QuarantineReason::TooManyDeletes,
@@ -116,13 +121,12 @@ async fn perform(work: &Arc<Work>, job: &JobState) -> Result<(), Error> {
 /// on them, references and memberships, is not: the next cycle looks at everything.
 async fn note_beginning(work: &Work) -> Result<(), Error> {
     let application = work.application;
-    work.tenant
-        .write(move |writer| {
-            let mut job = writer.job(application)?;
-            job.unfinished = true;
-            Ok(writer.save_job(application, &job)?)
-        })
-        .await
+    work.write(move |writer| {
+        let mut job = writer.job(application)?;
+        job.unfinished = true;
+        writer.save_job(application, &job)
+    })
+    .await
 }
 
 fn outcome_of(tally: &Tally) -> CycleOutcome {
@@ -184,26 +188,11 @@ async fn remember(
                     report
                 }
             };
-            note_departures(&mut job, &report);
             job.last = Some(report.clone());
             writer.save_job(application, &job)?;
             Ok(report)
         })
         .await
-}
-
-/// Adds who left to the window that the guard looks at.
-fn note_departures(job: &mut JobState, report: &CycleReport) {
-    let at = report.ended;
-    job.departures
-        .retain(|departures| at.duration_since(departures.at) < DAY);
-    let count = report.users.disabled
-        + report.users.deleted
-        + report.groups.disabled
-        + report.groups.deleted;
-    if count > 0 {
-        job.departures.push(Departures { at, count });
-    }
 }
 
 fn quarantine(

@@ -16,7 +16,7 @@ use crate::work::PAGE;
 pub(crate) enum Assigned {
     /// It does not matter: everybody is in scope.
     Everybody,
-    /// These, directly or as direct members of an assigned group.
+    /// These, and people who are direct members of one of these groups.
     Those {
         users: HashSet<ResourceId>,
         groups: HashSet<ResourceId>,
@@ -24,12 +24,34 @@ pub(crate) enum Assigned {
 }
 
 impl Assigned {
-    pub(crate) fn has(&self, kind: Kind, id: ResourceId) -> bool {
-        match (self, kind) {
-            (Self::Everybody, _) => true,
-            (Self::Those { users, .. }, Kind::User) => users.contains(&id),
-            (Self::Those { groups, .. }, Kind::Group) => groups.contains(&id),
+    pub(crate) fn new(scope: Scope, assignments: &[Assignment]) -> Self {
+        let of = |kind| {
+            let of_kind = assignments.iter().filter(move |one| one.kind == kind);
+            of_kind.map(|one| one.principal).collect()
+        };
+        match scope {
+            Scope::All => Self::Everybody,
+            Scope::AssignedOnly => Self::Those {
+                users: of(Kind::User),
+                groups: of(Kind::Group),
+            },
         }
+    }
+
+    /// Tells whether an object is assigned. Whose groups a person is in is read at the moment of the question: nobody keeps a list that
+    /// may be out of date.
+    fn has(&self, reader: &dyn Reader, kind: Kind, id: ResourceId) -> Result<bool, Error> {
+        let Self::Those { users, groups } = self else {
+            return Ok(true);
+        };
+        Ok(match kind {
+            Kind::Group => groups.contains(&id),
+            Kind::User if users.contains(&id) => true,
+            Kind::User => reader
+                .groups_of(id)?
+                .iter()
+                .any(|(group, _)| groups.contains(group)),
+        })
     }
 }
 
@@ -38,37 +60,6 @@ impl Assigned {
 pub(crate) struct Known {
     pub(crate) object: SourceObject,
     pub(crate) link: Option<Link>,
-}
-
-/// Reads who is assigned.
-pub(crate) fn assigned(
-    reader: &dyn Reader,
-    scope: Scope,
-    assignments: &[Assignment],
-) -> Result<Assigned, Error> {
-    if scope == Scope::All {
-        return Ok(Assigned::Everybody);
-    }
-    let (mut users, mut groups) = (HashSet::new(), HashSet::new());
-    for assignment in assignments {
-        match assignment.kind {
-            Kind::User => {
-                users.insert(assignment.principal);
-            }
-            Kind::Group => {
-                groups.insert(assignment.principal);
-                let mut after = None;
-                loop {
-                    let members = reader.members(assignment.principal, after, PAGE)?;
-                    let Some(last) = members.last() else { break };
-                    after = Some(last.id);
-                    let people = members.iter().filter(|member| member.kind == Kind::User);
-                    users.extend(people.map(|member| member.id));
-                }
-            }
-        }
-    }
-    Ok(Assigned::Those { users, groups })
 }
 
 /// Reads an object, or that it is gone, with its link.
@@ -80,7 +71,7 @@ pub(crate) fn known(
     id: ResourceId,
 ) -> Result<Known, Error> {
     let object = match reader.raw(kind, id)? {
-        Some(raw) => from_raw(&raw, kind, assigned)?,
+        Some(raw) => from_raw(reader, &raw, kind, assigned)?,
         None => SourceObject::gone(kind, id),
     };
     Ok(Known {
@@ -111,17 +102,22 @@ pub(crate) fn page(
         .iter()
         .map(|raw| {
             Ok(Known {
-                object: from_raw(raw, kind, assigned)?,
+                object: from_raw(reader, raw, kind, assigned)?,
                 link: reader.link(application, kind, raw.id)?,
             })
         })
         .collect()
 }
 
-fn from_raw(raw: &Raw, kind: Kind, assigned: &Assigned) -> Result<SourceObject, Error> {
+fn from_raw(
+    reader: &dyn Reader,
+    raw: &Raw,
+    kind: Kind,
+    assigned: &Assigned,
+) -> Result<SourceObject, Error> {
     let document: Map<String, Value> =
         serde_json::from_slice(&raw.document).map_err(|error| Error::Backend(Box::new(error)))?;
-    let is_assigned = assigned.has(kind, raw.id);
+    let is_assigned = assigned.has(reader, kind, raw.id)?;
     Ok(SourceObject::from_directory(
         kind,
         raw.id,

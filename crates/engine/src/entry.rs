@@ -23,7 +23,10 @@ impl Steps {
     pub(crate) fn matched(&mut self, attribute: &str, value: &str, answer: &Answer) {
         let (status, said) = match answer {
             Answer::Found(found) => (LogStatus::Success, format!("{} found", found.len())),
-            Answer::Failed(trouble) => (LogStatus::Failure, trouble.message.clone()),
+            Answer::Failed(trouble) | Answer::Unknown(trouble) => {
+                (LogStatus::Failure, trouble.message.clone())
+            }
+            Answer::TakenByAnother(message) => (LogStatus::Warning, message.clone()),
             _ => (LogStatus::Failure, "not answered".to_owned()),
         };
         let details = json!({"attribute": attribute, "value": value});
@@ -38,7 +41,9 @@ impl Steps {
                 LogStatus::Warning,
                 "the linked resource is not there any more".to_owned(),
             ),
-            Answer::Failed(trouble) => (LogStatus::Failure, trouble.message.clone()),
+            Answer::Failed(trouble) | Answer::Unknown(trouble) => {
+                (LogStatus::Failure, trouble.message.clone())
+            }
             _ => (LogStatus::Failure, "not answered".to_owned()),
         };
         self.add("EntryImport", StepKind::Matching, status, said, json!({}));
@@ -55,7 +60,9 @@ impl Steps {
             Answer::Created(_) | Answer::Done => (LogStatus::Success, what.to_owned()),
             Answer::Missing => (LogStatus::Warning, "it is not there any more".to_owned()),
             Answer::Conflict(message) => (LogStatus::Failure, message.clone()),
-            Answer::Failed(trouble) => (LogStatus::Failure, trouble.message.clone()),
+            Answer::Failed(trouble) | Answer::Unknown(trouble) => {
+                (LogStatus::Failure, trouble.message.clone())
+            }
             _ => (LogStatus::Failure, "not answered".to_owned()),
         };
         self.add(name, StepKind::Export, status, said, json!({}));

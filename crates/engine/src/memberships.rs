@@ -21,6 +21,10 @@ const GROUPS: usize = 4;
 /// How many members one request adds, and how many it takes out.
 const ADDED: usize = 500;
 const REMOVED: usize = 100;
+/// After so many members were refused one by one, the rest of the group waits for the next attempt.
+const REFUSED: u64 = 20;
+/// What the log calls a resource that is not there any more.
+const LOST: &str = "InvalidAnchor";
 
 /// Tells whether members are provisioned.
 pub(crate) fn has_members(work: &Work) -> bool {
@@ -61,7 +65,7 @@ pub(crate) type Compared = (ResourceId, Option<BTreeSet<ResourceId>>);
 
 /// Brings the members of all groups that may have changed.
 pub(crate) async fn bring_all(work: &Arc<Work>, candidates: &Candidates) -> Result<(), Error> {
-    if !work.rules.of(Kind::Group).members {
+    if !has_members(work) {
         return Ok(());
     }
     let groups = groups(work, candidates, |_, link| Standing::of(link)).await?;
@@ -168,6 +172,14 @@ impl Walk {
     pub(crate) fn over(chosen: Option<BTreeSet<ResourceId>>) -> Self {
         Self {
             chosen,
+            ..Self::default()
+        }
+    }
+
+    /// A walk with nothing to do.
+    pub(crate) fn ended() -> Self {
+        Self {
+            is_over: true,
             ..Self::default()
         }
     }
@@ -280,6 +292,9 @@ async fn bring(
         return Ok(());
     };
     let is_whole = chosen.is_none();
+    if link.members_unknown {
+        recount(work, group, &target_id).await?;
+    }
     let mut sending = Sending {
         work,
         group,
@@ -287,6 +302,7 @@ async fn bring(
         added: 0,
         removed: 0,
         refused: 0,
+        is_lost: false,
         trouble: None,
     };
     sending.send_differences(Walk::over(chosen)).await?;
@@ -295,6 +311,7 @@ async fn bring(
         removed,
         refused,
         trouble,
+        is_lost: sending_is_lost,
         ..
     } = sending;
     work.count_with(|tally| {
@@ -316,6 +333,11 @@ async fn bring(
         ..trouble
     });
     let mut changed = link.clone();
+    changed.members_unknown = false;
+    if sending_is_lost {
+        // the next task looks whether the group is still there
+        changed.digest = None;
+    }
     match &trouble {
         Some(trouble) => {
             changed.failure = Some(setback(&link, trouble, work.app.now()));
@@ -340,15 +362,14 @@ async fn bring(
     if changed == link && entry.is_none() {
         return Ok(());
     }
-    work.tenant
-        .write::<_, Error, _>(move |writer| {
-            writer.save_link(&changed)?;
-            if let Some(entry) = &entry {
-                writer.append_log(entry)?;
-            }
-            Ok(())
-        })
-        .await
+    work.write(move |writer| {
+        writer.save_link(&changed)?;
+        if let Some(entry) = &entry {
+            writer.append_log(entry)?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// The members of one group on their way.
@@ -360,8 +381,39 @@ struct Sending<'w> {
     removed: u64,
     /// How many the target refused, each for itself.
     refused: u64,
+    /// Whether the target says that the group is not there.
+    is_lost: bool,
     /// The last thing that went wrong.
     trouble: Option<Trouble>,
+}
+
+/// Tells whether a refusal may be about single members, so that smaller parts may do better.
+fn is_about_members(trouble: &Trouble) -> bool {
+    matches!(trouble.code.as_str(), "UnprocessableEntity" | "Conflict")
+}
+
+/// Reads which members the target has in a group, and remembers that. Who is there and is not one of ours is left alone.
+async fn recount(work: &Arc<Work>, group: ResourceId, target_id: &str) -> Result<(), Error> {
+    let there = match work.target.members(target_id).await {
+        Ok(there) => there,
+        Err(trouble) => {
+            work.note(Some(&trouble));
+            tracing::warn!(%group, "its members cannot be read in the target: {}", trouble.message);
+            return Ok(());
+        }
+    };
+    let application = work.application;
+    work.write(move |writer| {
+        let mut known = Vec::new();
+        for target_id in there {
+            for kind in [Kind::User, Kind::Group] {
+                known.extend(writer.linked_to(application, kind, &target_id)?);
+            }
+        }
+        writer.clear_exported_members(application, group)?;
+        writer.add_exported_members(application, group, &known)
+    })
+    .await
 }
 
 /// What is done with members.
@@ -410,7 +462,7 @@ impl Sending<'_> {
     ) -> Result<(), Error> {
         let mut parts = vec![members];
         while let Some(mut part) = parts.pop() {
-            if part.is_empty() || self.work.is_over() {
+            if part.is_empty() || self.work.is_over() || self.is_lost || self.refused >= REFUSED {
                 continue;
             }
             let targets: Vec<String> = part
@@ -420,15 +472,16 @@ impl Sending<'_> {
             let trouble = self.request(change, &targets).await;
             match trouble {
                 None => self.remember(change, part).await?,
-                Some(trouble) if part.len() > 1 && !trouble.may_pass => {
+                Some(trouble) if part.len() > 1 && is_about_members(&trouble) => {
                     let half = part.split_off(part.len() / 2);
                     parts.extend([half, part]);
                 }
                 Some(trouble) => {
-                    self.refused += u64::from(!trouble.may_pass);
-                    let is_passing = trouble.may_pass;
+                    let goes_on = is_about_members(&trouble);
+                    self.refused += u64::from(goes_on);
+                    self.is_lost |= trouble.code == LOST;
                     self.trouble = Some(trouble);
-                    if is_passing {
+                    if !goes_on {
                         return Ok(());
                     }
                 }
@@ -456,9 +509,9 @@ impl Sending<'_> {
             Answer::Failed(trouble) | Answer::Unknown(trouble) => Some(trouble),
             Answer::Conflict(message) => Some(Trouble::of_object("Conflict", message, false)),
             _ => Some(Trouble::of_object(
-                "InvalidAnchor",
-                "the group or a member is not there any more",
-                false,
+                LOST,
+                "the group is not there any more",
+                true,
             )),
         };
         self.work.note(trouble.as_ref());
@@ -478,13 +531,9 @@ impl Sending<'_> {
         }
         let (application, group) = (self.work.application, self.group);
         self.work
-            .tenant
-            .write::<_, Error, _>(move |writer| {
-                match change {
-                    Change::Add => writer.add_exported_members(application, group, &ids)?,
-                    Change::Remove => writer.remove_exported_members(application, group, &ids)?,
-                }
-                Ok(())
+            .write(move |writer| match change {
+                Change::Add => writer.add_exported_members(application, group, &ids),
+                Change::Remove => writer.remove_exported_members(application, group, &ids),
             })
             .await
     }

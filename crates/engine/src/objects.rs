@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
+use rollcall_app::Failure;
 use rollcall_model::link::{Link, LinkState, Setback};
+use rollcall_model::provisioning::Departures;
 use rollcall_model::{ApplicationId, Kind, ResourceId};
 use rollcall_scim::key::canonical;
 use rollcall_store::Writer;
@@ -17,13 +19,15 @@ use rollcall_sync::wish::Surroundings;
 
 use crate::directory::{self, Known};
 use crate::entry::Steps;
-use crate::survey::{Candidates, Survey};
+use crate::survey::{Candidates, DAY, Survey};
 use crate::work::{PAGE, WIDTH, Work, each};
 use crate::{Error, entry};
 
 /// The shortest and the longest pause between two attempts at an object.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
+/// Departures so close together are counted as one entry.
+const TOGETHER: SignedDuration = SignedDuration::from_mins(5);
 
 /// Handles who leaves the target.
 pub(crate) async fn leave(work: &Arc<Work>, survey: &Survey) -> Result<(), Error> {
@@ -216,34 +220,55 @@ async fn bring(work: &Arc<Work>, known: Known) -> Result<(), Error> {
 /// Remembers a link before the target is written to. Who has no counterpart yet is in no group of the target, and has no members
 /// there: what is on record of a lost counterpart goes with the same commit.
 async fn remember(work: &Arc<Work>, link: Link) -> Result<Answer, Error> {
-    let taken = |what: &str| {
-        let message = format!(
-            "another object of the source has the same {what}: make the matching value unique at the source"
-        );
-        Trouble::of_object("DuplicateSourceEntries", message, false)
-    };
-    if let LinkState::Creating(intent) = &link.state
-        && link.target_id.is_none()
-    {
-        let place = format!("{} {}", intent.attribute, canonical(&intent.value));
-        if !work.claims(link.kind, place, link.object) {
-            return Ok(Answer::Failed(taken(&intent.attribute)));
-        }
+    if let Some(trouble) = claim(work, &link) {
+        return Ok(Answer::Failed(trouble));
     }
     let saved = work
-        .tenant
-        .write::<_, rollcall_store::Error, _>(move |writer| {
-            if link.target_id.is_none() {
-                forget_counterpart(writer, link.application, link.kind, link.object)?;
-            }
-            writer.save_link(&link)
+        .write(move |writer| {
+            let replaced = forget_lost(writer, &link)?;
+            save(writer, link, replaced)
         })
         .await;
     match saved {
         Ok(()) => Ok(Answer::Remembered),
-        Err(rollcall_store::Error::Taken { .. }) => Ok(Answer::Failed(taken("counterpart"))),
-        Err(error) => Err(error.into()),
+        Err(Error::Failed(Failure::Taken { .. })) => Ok(Answer::Failed(taken("counterpart"))),
+        Err(error) => Err(error),
     }
+}
+
+/// Claims the value by which an object is about to be created; another object of this cycle may have it.
+pub(crate) fn claim(work: &Work, link: &Link) -> Option<Trouble> {
+    let LinkState::Creating(intent) = &link.state else {
+        return None;
+    };
+    let place = format!("{} {}", intent.attribute, canonical(&intent.value));
+    let is_free = link.target_id.is_some() || work.claims(link.kind, place, link.object);
+    (!is_free).then(|| taken(&intent.attribute))
+}
+
+fn taken(what: &str) -> Trouble {
+    let message = format!(
+        "another object of the source has the same {what}: make the matching value unique at the source"
+    );
+    Trouble::of_object("DuplicateSourceEntries", message, false)
+}
+
+/// Stores a link. What others have noted on it meanwhile, that its references have to be compared, is kept.
+fn save(
+    writer: &mut dyn Writer,
+    mut link: Link,
+    replaced: bool,
+) -> Result<(), rollcall_store::Error> {
+    if let Some(stored) = writer.link(link.application, link.kind, link.object)?
+        && link.kind == Kind::User
+        && link.is_active()
+    {
+        link.waiting |= stored.waiting;
+        if !replaced {
+            link.references = stored.references;
+        }
+    }
+    writer.save_link(&link)
 }
 
 /// Makes sure that what was created is not another object's counterpart: some targets answer a creation with what was there.
@@ -297,29 +322,69 @@ async fn is_free(work: &Work, object: &SourceObject, target_id: String) -> Resul
     Ok(linked.is_none_or(|linked| linked == id))
 }
 
-/// Forgets what is on record of a counterpart that is gone: its memberships, and that those who report to it were told.
+/// Forgets what is on record of the counterpart that an object had, when the new link names another one or none; tells whether it did.
+fn forget_lost(writer: &mut dyn Writer, new: &Link) -> Result<bool, rollcall_store::Error> {
+    let known = writer.link(new.application, new.kind, new.object)?;
+    let had = known.and_then(|link| link.target_id);
+    if had.is_none() || had == new.target_id {
+        return Ok(false);
+    }
+    forget_counterpart(writer, new.application, new.kind, new.object)?;
+    Ok(true)
+}
+
+/// Forgets the memberships of a counterpart that is gone, and that those who report to it were told.
 fn forget_counterpart(
     writer: &mut dyn Writer,
     application: ApplicationId,
     kind: Kind,
     object: ResourceId,
 ) -> Result<(), rollcall_store::Error> {
-    let known = writer.link(application, kind, object)?;
-    if known.is_none_or(|link| link.target_id.is_none()) {
-        return Ok(());
-    }
     writer.forget_exported_member(application, object)?;
     if kind == Kind::Group {
         return writer.clear_exported_members(application, object);
     }
+    tell_reports(writer, application, object, |link| link.references.clear()).map(drop)
+}
+
+/// Has the references of those who report to a person compared again; returns who they are.
+fn tell_reports(
+    writer: &mut dyn Writer,
+    application: ApplicationId,
+    object: ResourceId,
+    change: impl Fn(&mut Link),
+) -> Result<Vec<ResourceId>, rollcall_store::Error> {
+    let mut told = Vec::new();
     for report in writer.reports_of(object)? {
         if let Some(mut link) = writer.link(application, Kind::User, report)? {
             link.waiting = true;
-            link.references.clear();
+            change(&mut link);
             writer.save_link(&link)?;
+            told.push(report);
         }
     }
-    Ok(())
+    Ok(told)
+}
+
+/// Counts a departure in the window that the guard looks at.
+fn note_departure(
+    writer: &mut dyn Writer,
+    application: ApplicationId,
+    at: Timestamp,
+) -> Result<(), rollcall_store::Error> {
+    let mut job = writer.job(application)?;
+    job.allowed_deletions = job
+        .allowed_deletions
+        .map(|allowed| allowed.saturating_sub(1));
+    match job.departures.last_mut() {
+        Some(last) if at.duration_since(last.at) < TOGETHER => last.count += 1,
+        _ => {
+            job.departures
+                .retain(|departures| at.duration_since(departures.at) < DAY);
+            job.departures.push(Departures { at, count: 1 });
+        }
+    }
+    writer.save_job(application, &job)
 }
 
 /// Stores how an object's task ended: the link, what follows from it, and the log entry, together.
@@ -352,7 +417,10 @@ async fn finish(
         note_what_follows(work, object, before.as_ref(), link, ending.decision);
     }
     // an object at rest leaves no trace
-    if ending.decision == Decision::Keep && link == before {
+    if matches!(ending.decision, Decision::Keep | Decision::Skip)
+        && link == before
+        && link.is_some()
+    {
         return Ok(());
     }
     let is_worth_logging = before.is_some() || link.is_some() || object.is_assigned;
@@ -361,34 +429,48 @@ async fn finish(
         entry::of_object(work, object, target, &ending, steps, now, begun.elapsed())
     });
     let (application, kind, id) = (work.application, object.kind, object.id);
+    let departs = matches!(ending.decision, Decision::Disable | Decision::Delete);
+    let arrives =
+        kind == Kind::User && matches!(ending.decision, Decision::Create | Decision::Adopt);
     let is_known = before.is_some();
-    let was = before.and_then(|link| link.target_id);
-    let is_other = was.is_some() && was != link.as_ref().and_then(|link| link.target_id.clone());
     let outcome = work
-        .tenant
-        .write::<_, rollcall_store::Error, _>(move |writer| {
-            if is_other {
-                forget_counterpart(writer, application, kind, id)?;
-            }
-            match &link {
-                Some(link) => writer.save_link(link)?,
-                None if is_known => writer.remove_link(application, kind, id)?,
+        .write(move |writer| {
+            match link {
+                Some(link) => {
+                    let replaced = forget_lost(writer, &link)?;
+                    save(writer, link, replaced)?;
+                }
+                None if is_known => {
+                    forget_counterpart(writer, application, kind, id)?;
+                    writer.remove_link(application, kind, id)?;
+                }
                 None => {}
+            }
+            if departs {
+                note_departure(writer, application, now)?;
             }
             if let Some(entry) = &entry {
                 writer.append_log(entry)?;
             }
-            Ok(())
+            if arrives {
+                return tell_reports(writer, application, id, |_| {});
+            }
+            Ok(Vec::new())
         })
         .await;
     match outcome {
-        Ok(()) => Ok(()),
+        Ok(told) => {
+            for report in told {
+                work.note_references(report);
+            }
+            Ok(())
+        }
         // another object has the same counterpart: this one is looked at again when its value has changed
-        Err(rollcall_store::Error::Taken { .. }) => {
+        Err(Error::Failed(Failure::Taken { .. })) => {
             tracing::warn!(%id, "two objects of the source have the same counterpart");
             Ok(())
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

@@ -10,11 +10,12 @@ use rollcall_model::{ApplicationId, Kind, ResourceId};
 use rollcall_store::Member;
 use rollcall_sync::guard::Verdict;
 use rollcall_sync::plan::{Plan, Planned};
-use rollcall_sync::task::{Decision, Entitlement, Step};
+use rollcall_sync::source::SourceObject;
+use rollcall_sync::task::{Answer, Decision, Entitlement, Step};
 
 use crate::directory::Known;
 use crate::memberships::{self, Standing, Walk};
-use crate::objects::{self, begin, find, next_page};
+use crate::objects::{self, begin, claim, find, next_page};
 use crate::survey::{Survey, survey};
 use crate::work::{WIDTH, Work, each};
 use crate::{Engine, Error, Watch};
@@ -25,6 +26,8 @@ struct Draft {
     plan: Plan,
     /// Whether objects that are looked at will be in use in the target afterwards.
     in_use: HashMap<ResourceId, bool>,
+    /// Objects that refer to others, or did, with their links.
+    referring: Vec<(SourceObject, Option<Link>)>,
 }
 
 /// Tells how an object will stand in the target once the plan is carried out.
@@ -61,10 +64,14 @@ impl Engine {
             let known = objects::one(&work, *kind, *id).await?;
             consider(&work, known, holds, &draft).await?;
         }
-        for kind in work.kinds() {
-            all(&work, &survey, kind, &draft).await?;
+        // a cycle that is held does nothing else either
+        if !holds {
+            for kind in work.kinds() {
+                all(&work, &survey, kind, &draft).await?;
+            }
+            compare_references(&work, &draft).await?;
+            compare_members(&work, &survey, &draft).await?;
         }
-        compare_members(&work, &survey, &draft).await?;
         let mut plan = std::mem::take(&mut locked(&draft).plan);
         plan.sort();
         Ok(plan)
@@ -119,7 +126,15 @@ async fn consider(
                     task.answer(find(work, object, &attribute, &value).await?);
                 }
                 Step::Get { id } => task.answer(work.target.get(object.kind, &id).await),
-                Step::Remember(_) | Step::Write(_) => {
+                Step::Remember(link) => {
+                    if let Some(trouble) = claim(work, &link) {
+                        task.answer(Answer::Failed(trouble));
+                        continue;
+                    }
+                    let (decision, properties) = task.prospect();
+                    break (decision, None, properties);
+                }
+                Step::Write(_) => {
                     let (decision, properties) = task.prospect();
                     break (decision, None, properties);
                 }
@@ -142,6 +157,15 @@ async fn consider(
         }
         Decision::Hold | Decision::Skip | Decision::Fail => {}
     }
+    if draft.in_use.get(&object.id) == Some(&true) && !object.references.is_empty()
+        || known
+            .link
+            .as_ref()
+            .is_some_and(|link| !link.references.is_empty())
+    {
+        let exported = known.link.filter(|_| decision != Decision::Create);
+        draft.referring.push((known.object.clone(), exported));
+    }
     draft.plan.add(Planned {
         kind: object.kind,
         object: object.id,
@@ -150,6 +174,43 @@ async fn consider(
         reason: reason.map(|trouble| trouble.message),
         properties,
     });
+    Ok(())
+}
+
+/// Counts the people whose references would change.
+async fn compare_references(work: &Arc<Work>, draft: &Arc<Mutex<Draft>>) -> Result<(), Error> {
+    let (inner, held) = (Arc::clone(work), Arc::clone(draft));
+    let count = work
+        .tenant
+        .read::<_, Error, _>(move |reader| {
+            let referring = std::mem::take(&mut locked(&held).referring);
+            let mut count = 0;
+            for (object, link) in referring {
+                let mut differs = false;
+                for (path, attribute) in &inner.rules.of(object.kind).references {
+                    let wanted = object
+                        .reference(attribute)
+                        .map(|reference| reference.object);
+                    let wanted = match wanted {
+                        Some(id) => {
+                            let counterpart = reader.link(inner.application, Kind::User, id)?;
+                            let is_there = counterpart.is_some_and(|link| link.target_id.is_some())
+                                || locked(&held).in_use.get(&id) == Some(&true);
+                            wanted.filter(|_| is_there)
+                        }
+                        None => None,
+                    };
+                    let exported = link
+                        .as_ref()
+                        .and_then(|link| link.references.get(&path.to_string()));
+                    differs |= wanted != exported.map(|reference| reference.object);
+                }
+                count += u64::from(differs);
+            }
+            Ok(count)
+        })
+        .await?;
+    locked(draft).plan.references = count;
     Ok(())
 }
 
@@ -167,7 +228,8 @@ async fn compare_members(
     let groups = memberships::groups(work, &survey.candidates, stands).await?;
     let mut groups: HashMap<ResourceId, _> = groups.into_iter().collect();
     for planned in &locked(draft).plan.objects {
-        if planned.kind == Kind::Group && planned.decision == Decision::Create {
+        let arrives = matches!(planned.decision, Decision::Create | Decision::Adopt);
+        if planned.kind == Kind::Group && arrives {
             groups.insert(planned.object, None);
         }
     }
@@ -180,13 +242,13 @@ async fn compare_members(
                 .tenant
                 .read::<_, Error, _>(move |reader| {
                     let link = reader.link(inner.application, Kind::Group, group)?;
-                    let group_stands = will_stand(&draft, group, link.as_ref());
+                    // members of a group that goes, go with it
+                    if will_stand(&draft, group, link.as_ref()) == Standing::Out {
+                        return Ok(Walk::ended());
+                    }
                     let stands = |member: Member| {
                         let link = reader.link(inner.application, member.kind, member.id)?;
-                        Ok(match group_stands {
-                            Standing::InUse(_) => will_stand(&draft, member.id, link.as_ref()),
-                            _ => Standing::Out,
-                        })
+                        Ok(will_stand(&draft, member.id, link.as_ref()))
                     };
                     Ok(walk.go_on(reader, &inner, group, &stands)?)
                 })

@@ -26,6 +26,9 @@ pub(crate) async fn bring_all(work: &Arc<Work>) -> Result<(), Error> {
     .await
 }
 
+/// A source attribute, the object to which it points, and the target's id of that object.
+type Counterpart = (&'static str, ResourceId, Option<String>);
+
 /// What has to be sent, and what is to be remembered once it was.
 struct Wanted {
     operations: Vec<Value>,
@@ -35,9 +38,78 @@ struct Wanted {
 
 async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
     let begun = Instant::now();
+    let (known, counterparts) = read(work, id).await?;
+    let Known {
+        object,
+        link: Some(link),
+    } = known
+    else {
+        return Ok(());
+    };
+    let Some(target_id) = link.target_id.clone().filter(|_| link.is_active()) else {
+        return Ok(());
+    };
+    let wanted = wanted(work, link.clone(), &counterparts);
+    let was_asked = !wanted.operations.is_empty();
+    let answer = if was_asked {
+        let write = Write::Patch {
+            id: target_id,
+            operations: wanted.operations,
+        };
+        work.target.write(Kind::User, &write).await
+    } else {
+        Answer::Done
+    };
+    let is_lost = answer == Answer::Missing;
+    let trouble = trouble_of(answer);
+    if was_asked {
+        work.note(trouble.as_ref());
+    }
+    if trouble
+        .as_ref()
+        .is_some_and(|trouble| trouble.extent == Extent::Target)
+    {
+        return Ok(());
+    }
+    work.count_with(|tally| {
+        tally.references += u64::from(was_asked && trouble.is_none());
+        tally.users.failed += u64::from(trouble.is_some());
+    });
+    let changed = match &trouble {
+        None => Link {
+            failure: without_references(wanted.link.failure),
+            ..wanted.link
+        },
+        Some(trouble) => Link {
+            failure: Some(setback(&link, trouble, work.app.now())),
+            waiting: true,
+            // when it is not there any more, the next task looks for it
+            digest: link.digest.clone().filter(|_| !is_lost),
+            ..link.clone()
+        },
+    };
+    if changed == link {
+        return Ok(());
+    }
+    let is_worth_logging = trouble.is_some() || !wanted.properties.is_empty();
+    let entry = is_worth_logging.then(|| {
+        let (properties, took) = (wanted.properties, begun.elapsed());
+        entry::of_references(work, &object, &changed, properties, trouble.as_ref(), took)
+    });
+    work.write(move |writer| {
+        writer.save_link(&changed)?;
+        if let Some(entry) = &entry {
+            writer.append_log(entry)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Reads a person with the target's ids of those who are referred to.
+async fn read(work: &Arc<Work>, id: ResourceId) -> Result<(Known, Vec<Counterpart>), Error> {
     let inner = Arc::clone(work);
-    let (known, counterparts) = work
-        .tenant
+    work.tenant
         .read::<_, Error, _>(move |reader| {
             let (application, assigned) = (inner.application, &inner.assigned);
             let known = directory::known(reader, application, assigned, Kind::User, id)?;
@@ -50,95 +122,24 @@ async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
             }
             Ok((known, counterparts))
         })
-        .await?;
-    let Known {
-        object,
-        link: Some(link),
-    } = known
-    else {
-        return Ok(());
-    };
-    let Some(target_id) = link.target_id.clone().filter(|_| link.is_active()) else {
-        return Ok(());
-    };
-    let mut wanted = wanted(work, link.clone(), &counterparts);
-    let was_asked = !wanted.operations.is_empty();
-    let answer = if was_asked {
-        let operations = std::mem::take(&mut wanted.operations);
-        let write = Write::Patch {
-            id: target_id,
-            operations,
-        };
-        work.target.write(Kind::User, &write).await
-    } else {
-        Answer::Done
-    };
-    let trouble = match answer {
-        Answer::Done => None,
-        Answer::Failed(trouble) | Answer::Unknown(trouble) => Some(trouble),
-        Answer::Conflict(message) => Some(Trouble::of_object("Conflict", message, true)),
-        _ => Some(Trouble::of_object(
-            "InvalidAnchor",
-            "it is not there any more",
-            true,
-        )),
-    };
-    if was_asked {
-        work.note(trouble.as_ref());
-    }
-    if trouble
-        .as_ref()
-        .is_some_and(|trouble| trouble.extent == Extent::Target)
-    {
-        return Ok(());
-    }
-    let trouble = trouble.map(|trouble| Trouble {
-        code: REFERENCES_FAILED.to_owned(),
-        ..trouble
-    });
-    let changed = match &trouble {
-        None => Link {
-            failure: without_references(wanted.link.failure),
-            ..wanted.link
-        },
-        Some(trouble) => Link {
-            failure: Some(setback(&link, trouble, work.app.now())),
-            waiting: true,
-            ..link.clone()
-        },
-    };
-    if changed == link {
-        return Ok(());
-    }
-    let is_worth_logging = trouble.is_some() || !wanted.properties.is_empty();
-    let entry = is_worth_logging.then(|| {
-        let properties = wanted.properties;
-        entry::of_references(
-            work,
-            &object,
-            &changed,
-            properties,
-            trouble.as_ref(),
-            begun.elapsed(),
-        )
-    });
-    work.tenant
-        .write::<_, Error, _>(move |writer| {
-            writer.save_link(&changed)?;
-            if let Some(entry) = &entry {
-                writer.append_log(entry)?;
-            }
-            Ok(())
-        })
         .await
 }
 
+fn trouble_of(answer: Answer) -> Option<Trouble> {
+    let trouble = match answer {
+        Answer::Done => return None,
+        Answer::Failed(trouble) | Answer::Unknown(trouble) => trouble,
+        Answer::Conflict(message) => Trouble::of_object("Conflict", message, true),
+        _ => Trouble::of_object("InvalidAnchor", "it is not there any more", true),
+    };
+    Some(Trouble {
+        code: REFERENCES_FAILED.to_owned(),
+        ..trouble
+    })
+}
+
 /// Compares the references that the target should have with those that it was sent.
-fn wanted(
-    work: &Work,
-    mut link: Link,
-    counterparts: &[(&str, ResourceId, Option<String>)],
-) -> Wanted {
+fn wanted(work: &Work, mut link: Link, counterparts: &[Counterpart]) -> Wanted {
     let (mut operations, mut properties) = (Vec::new(), Vec::new());
     link.waiting = false;
     for (path, attribute) in &work.rules.of(Kind::User).references {
@@ -149,11 +150,8 @@ fn wanted(
                 object: *object,
                 target_id: target_id.clone(),
             }),
-            Some((_, _, None)) => {
-                link.waiting = true;
-                None
-            }
-            None => None,
+            // nothing is waited for: when the counterpart comes into being, whoever refers to it is told
+            Some((_, _, None)) | None => None,
         };
         let exported = link.references.get(&name).cloned();
         if exported == reference {

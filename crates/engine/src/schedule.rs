@@ -181,6 +181,7 @@ mod tests {
                 outcome: CycleOutcome::Succeeded,
                 users: Counts::default(),
                 groups: Counts::default(),
+                references: 0,
                 members_added: 0,
                 members_removed: 0,
             }),

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rollcall_model::provisioning::JobState;
 use rollcall_model::{Action, Kind, ResourceId};
 use rollcall_store::Reader;
-use rollcall_sync::guard::{Verdict, judge};
+use rollcall_sync::guard::{Departures, Verdict, judge};
 
 use crate::Error;
 use crate::directory::{self, Assigned};
@@ -59,7 +59,7 @@ pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, E
     let since = job.watermark.filter(|_| is_known);
     let now = work.app.now();
     let recent = departures(job, now);
-    let allowed = job.allowed_deletions.map(|allowed| allowed + recent);
+    let allowed = job.allowed_deletions;
     let inner = Arc::clone(work);
     work.tenant
         .read::<_, Error, _>(move |reader| {
@@ -71,9 +71,12 @@ pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, E
             let verdict = if leaving.is_empty() {
                 Verdict::Pass
             } else {
-                let in_use = reader.in_use(inner.application)?;
-                let leaving = leaving.len() as u64 + recent;
-                judge(leaving, in_use + recent, inner.max_deletions, allowed)
+                let departures = Departures {
+                    leaving: leaving.len() as u64,
+                    recent,
+                    in_use: reader.in_use(inner.application)?,
+                };
+                judge(departures, inner.max_deletions, allowed)
             };
             let total = match &candidates {
                 Candidates::Whole => {

@@ -11,7 +11,7 @@ use rollcall_connect::target::Target;
 use rollcall_model::application::Scope;
 use rollcall_model::provisioning::{Counts, Phase, Progress, QuarantineReason};
 use rollcall_model::{ApplicationId, CycleId, Kind, ResourceId};
-use rollcall_store::Tenant;
+use rollcall_store::{Tenant, Writer};
 use rollcall_sync::digest::Digest;
 use rollcall_sync::rules::Rules;
 use rollcall_sync::source::SourceObject;
@@ -19,7 +19,7 @@ use rollcall_sync::task::{Decision, Entitlement, Extent, INCOMPATIBLE, Trouble};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::directory::{self, Assigned};
+use crate::directory::Assigned;
 use crate::{Engine, Error, Watch};
 
 /// How many objects are handled at once.
@@ -46,8 +46,10 @@ pub(crate) struct Work {
     pub(crate) rules: Rules,
     pub(crate) target: Target,
     pub(crate) assigned: Assigned,
-    /// The place in the change feed at which `assigned` was read; what is later belongs to the next cycle too.
+    /// The place in the change feed at which the cycle began; what is later belongs to the next cycle too.
     pub(crate) watermark: u64,
+    /// The words of administrators that the cycle knows of; see [`Work::write`].
+    pub(crate) generation: u64,
     /// A digest of rules and assignments: while it stays, only what changed has to be read.
     pub(crate) basis: String,
     /// How many may leave in a day, if it is configured.
@@ -67,6 +69,8 @@ pub(crate) struct Work {
 pub(crate) struct Tally {
     pub(crate) users: Counts,
     pub(crate) groups: Counts,
+    /// People whose references were sent.
+    pub(crate) references: u64,
     pub(crate) members_added: u64,
     pub(crate) members_removed: u64,
 }
@@ -83,7 +87,7 @@ impl Work {
             application,
             token,
             assignments,
-            job: _,
+            job,
         } = configured;
         let invalid = |message: String| Error::Stopped {
             reason: QuarantineReason::InvalidConfiguration,
@@ -110,14 +114,10 @@ impl Work {
                 basis.text(&assignment.principal.to_string());
             }
         }
-        let scope = rules.scope;
+        let assigned = Assigned::new(rules.scope, &assignments);
         let tenant = context.tenant().clone();
-        // one snapshot: who is assigned later than this place is seen by the next cycle
-        let (watermark, assigned) = tenant
-            .read::<_, Error, _>(move |reader| {
-                let watermark = reader.last_change()?;
-                Ok((watermark, directory::assigned(reader, scope, &assignments)?))
-            })
+        let watermark = tenant
+            .read::<_, Error, _>(|reader| Ok(reader.last_change()?))
             .await?;
         let app = engine.app.clone();
         Ok(Arc::new(Self {
@@ -128,6 +128,7 @@ impl Work {
             target,
             assigned,
             watermark,
+            generation: job.generation,
             basis: basis.finish(),
             max_deletions: application.settings.max_deletions,
             claims: Mutex::default(),
@@ -173,6 +174,23 @@ impl Work {
     pub(crate) fn entitlement(&self, object: &SourceObject) -> Entitlement {
         let needs_assignment = self.rules.scope == Scope::AssignedOnly;
         Entitlement::of(self.rules.of(object.kind), object, needs_assignment)
+    }
+
+    /// Runs a unit of writing, unless an administrator has changed the application meanwhile: what the cycle knows is then about
+    /// another target, or about what somebody asked to forget.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        unit: impl FnOnce(&mut dyn Writer) -> Result<T, rollcall_store::Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (application, generation) = (self.application, self.generation);
+        self.tenant
+            .write(move |writer| {
+                if writer.job(application)?.generation != generation {
+                    return Err(Error::Interrupted);
+                }
+                Ok(unit(writer)?)
+            })
+            .await
     }
 
     /// Claims a place in the target for an object; tells whether another one has it. Two objects that are handled at the same time

@@ -37,9 +37,12 @@ pub struct Link {
     /// The references that were exported, by target attribute.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub references: BTreeMap<String, Reference>,
-    /// Whether a reference waits for the object that it points to, or a group for its members.
+    /// Whether the references of a person, or the members of a group, have to be compared in the next cycle.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waiting: bool,
+    /// Whether nobody knows which members the target has in the group: they are read there before they are compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub members_unknown: bool,
     /// What went wrong last; absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Setback>,
@@ -65,6 +68,7 @@ impl Link {
             digest: None,
             references: BTreeMap::new(),
             waiting: false,
+            members_unknown: false,
             failure: None,
             changed,
         }
@@ -73,6 +77,11 @@ impl Link {
     /// Tells whether the counterpart exists and is meant to be in use; only such objects are sent as members or managers.
     pub fn is_active(&self) -> bool {
         self.target_id.is_some() && self.state == LinkState::Active
+    }
+
+    /// Tells whether somebody can come in by the counterpart, as far as is known.
+    pub fn is_in_use(&self) -> bool {
+        self.target_id.is_some() && matches!(self.state, LinkState::Active | LinkState::Held)
     }
 
     /// Tells whether the object must be looked at in the next cycle even when nothing changed at the source.

@@ -176,6 +176,9 @@ pub struct CycleReport {
     pub users: Counts,
     /// What it did to groups.
     pub groups: Counts,
+    /// For how many people it sent references, such as the manager.
+    #[serde(default)]
+    pub references: u64,
     /// How many memberships it added at the target.
     pub members_added: u64,
     /// How many memberships it removed at the target.
@@ -185,7 +188,8 @@ pub struct CycleReport {
 impl CycleReport {
     /// Tells whether the cycle changed anything at the target.
     pub fn has_exports(&self) -> bool {
-        self.users.exports() + self.groups.exports() + self.members_added + self.members_removed > 0
+        let objects = self.users.exports() + self.groups.exports();
+        objects + self.references + self.members_added + self.members_removed > 0
     }
 }
 
@@ -321,8 +325,6 @@ pub enum QuarantineReason {
     ServiceIncompatible,
     /// More accounts would have been disabled or deleted than the guard allows.
     TooManyDeletes,
-    /// The source could not be read to its end, or is empty though it was not.
-    IngestionInterrupted,
     /// The configuration cannot be used.
     InvalidConfiguration,
     /// Anything else.

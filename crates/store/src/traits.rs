@@ -244,7 +244,7 @@ pub trait ReadJobs {
         after: Option<ResourceId>,
         count: u64,
     ) -> Result<Vec<Link>, Error>;
-    /// Counts the objects whose counterpart in the target is in use ([`Link::is_active`]).
+    /// Counts the objects whose counterpart in the target is in use ([`Link::is_in_use`]).
     fn in_use(&self, id: ApplicationId) -> Result<u64, Error>;
     /// Returns the object that is linked to this target object.
     fn linked_to(

@@ -32,6 +32,8 @@ pub struct Plan {
     pub objects: Vec<Planned>,
     /// How many of each kind there are of each decision.
     pub counts: BTreeMap<(Decision, Kind), u64>,
+    /// For how many people references, such as the manager, would be set or taken away.
+    pub references: u64,
     /// How many memberships would be added and removed.
     pub memberships: (u64, u64),
 }
@@ -65,7 +67,9 @@ impl Plan {
     /// Tells whether nothing would be done.
     pub fn is_empty(&self) -> bool {
         let does = |decision: &Decision| !matches!(decision, Decision::Keep | Decision::Skip);
-        self.memberships == (0, 0) && !self.counts.keys().any(|(decision, _)| does(decision))
+        self.memberships == (0, 0)
+            && self.references == 0
+            && !self.counts.keys().any(|(decision, _)| does(decision))
     }
 
     /// Returns the plan as text: the counts, then `shown` objects of each decision.
@@ -101,6 +105,9 @@ impl Plan {
             if rest > 0 {
                 let _ = writeln!(text, "  … and {rest} more");
             }
+        }
+        if self.references > 0 {
+            let _ = writeln!(text, "managers {} set or removed", self.references);
         }
         let (added, removed) = self.memberships;
         if added + removed > 0 {

@@ -52,7 +52,6 @@ impl SourceObject {
                 .map(|object| SourceReference {
                     attribute: "manager",
                     object,
-                    counterpart: None,
                 })
                 .collect(),
         }
@@ -128,8 +127,6 @@ pub struct SourceReference {
     pub attribute: &'static str,
     /// The object that it points to.
     pub object: ResourceId,
-    /// The target's id of that object's counterpart; absent: it has none yet, or nobody looked.
-    pub counterpart: Option<String>,
 }
 
 /// The attributes that point to other objects, and so are sent when both ends exist.

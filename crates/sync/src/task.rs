@@ -214,17 +214,25 @@ impl Entitlement {
 
     /// Tells whether an object that stands like this in the target would leave it: be switched off or deleted.
     pub fn takes_away(self, rules: &ObjectRules, link: &Link) -> bool {
-        if link.target_id.is_none() || link.state == LinkState::Released {
+        if link.target_id.is_none() {
             return false;
         }
-        let is_off = link.state == LinkState::Disabled && link.failure.is_none();
         match self {
             Self::Entitled => false,
-            Self::OutOfScope => !is_off && !rules.keeps_who_leaves,
-            Self::Blocked => !is_off,
-            Self::Gone => true,
+            Self::Blocked => !is_off(link),
+            Self::OutOfScope => !is_off(link) && !rules.keeps_who_leaves,
+            Self::Gone => link.state != LinkState::Released,
         }
     }
+}
+
+/// Tells whether the counterpart is known to be switched off.
+fn is_off(link: &Link) -> bool {
+    let is_certain = link
+        .failure
+        .as_ref()
+        .is_none_or(|failure| failure.code == REFERENCES_FAILED);
+    link.state == LinkState::Disabled && is_certain
 }
 
 /// One object on its way.
@@ -235,6 +243,8 @@ pub struct Task<'r> {
     link: Link,
     now: Timestamp,
     wish: Option<Wish>,
+    /// By what an object that has to go is looked up, when its counterpart is not where it was.
+    places: Vec<(String, String)>,
     entitlement: Entitlement,
     state: State,
     properties: Vec<ModifiedProperty>,
@@ -251,6 +261,8 @@ enum State {
     Linked(String),
     /// Looks up by the matching attribute at this place.
     Matching(usize),
+    /// Looks up somebody who has to go, by the matching attribute at this place.
+    Tracing(usize),
     /// Looks up what a creation of unknown outcome may have left.
     Seeking(Intent),
     /// Remembers that the counterpart is about to be changed, and which it is.
@@ -282,6 +294,7 @@ impl<'r> Task<'r> {
             link,
             now: surroundings.now,
             wish: None,
+            places: Vec::new(),
             entitlement,
             state: State::Over(None),
             properties: Vec::new(),
@@ -298,7 +311,10 @@ impl<'r> Task<'r> {
                 Err(unmappable) => self.unmappable(&unmappable),
                 Ok(wish) => self.begin_entitled(wish),
             },
-            Entitlement::Blocked | Entitlement::OutOfScope => self.begin_leaving(),
+            Entitlement::Blocked | Entitlement::OutOfScope => {
+                self.places = Wish::places(self.rules, self.object, surroundings);
+                self.begin_leaving();
+            }
             Entitlement::Gone => match (self.link.target_id.clone(), self.link.state.clone()) {
                 (_, LinkState::Released) => {
                     self.end_without_link(Decision::Skip, Some(self.entitlement.reason()));
@@ -344,10 +360,10 @@ impl<'r> Task<'r> {
         }
         match (self.link.state.clone(), target_id) {
             (LinkState::Creating(intent), None) => self.state = State::Seeking(intent),
-            (LinkState::Disabled, Some(_)) if self.link.failure.is_none() => {
+            (_, Some(_)) if is_off(&self.link) => {
                 self.skip("it is switched off in the target already");
             }
-            (LinkState::Released, _) | (_, None) => self.skip(self.entitlement.reason()),
+            (_, None) => self.skip(self.entitlement.reason()),
             (_, Some(id)) if self.disables() => {
                 self.decision = Decision::Disable;
                 self.state = State::Linked(id);
@@ -429,6 +445,10 @@ impl<'r> Task<'r> {
                 let (attribute, value) = matching.cloned().unwrap_or_default();
                 Step::Find { attribute, value }
             }
+            State::Tracing(place) => {
+                let (attribute, value) = self.places.get(*place).cloned().unwrap_or_default();
+                Step::Find { attribute, value }
+            }
             State::Seeking(Intent { attribute, value }) => Step::Find {
                 attribute: attribute.clone(),
                 value: value.clone(),
@@ -466,6 +486,8 @@ impl<'r> Task<'r> {
                 self.fail(trouble("DuplicateSourceEntries", &message, false));
             }
             (State::Seeking(intent), Answer::Found(found)) => self.sought(&intent, &found),
+            (State::Tracing(place), Answer::Found(found)) => self.traced(place, &found),
+            (State::Tracing(place), Answer::TakenByAnother(_)) => self.trace(place + 1),
             // what carries the value now was not made by this object
             (State::Seeking(_), Answer::TakenByAnother(_)) => self.not_begun(),
             (State::Intending, Answer::Remembered) => self.create(),
@@ -597,8 +619,10 @@ impl<'r> Task<'r> {
 
     /// The counterpart is not there any more.
     fn lost(&mut self) {
-        if self.entitlement != Entitlement::Entitled {
-            return self.end_without_link(Decision::Disable, None);
+        if self.entitlement != Entitlement::Entitled && !self.was_lost {
+            self.was_lost = true;
+            self.is_remembered = false;
+            return self.trace(0);
         }
         if self.was_lost {
             let message = "the target finds it, and then says that it is not there";
@@ -615,6 +639,34 @@ impl<'r> Task<'r> {
         self.link = Link::new(application, kind, object, self.now);
         self.decision = Decision::Keep;
         self.look_up(0);
+    }
+
+    /// Looks for somebody who has to go and is not where he was: deleted and made again by hand, say.
+    fn trace(&mut self, place: usize) {
+        if place < self.places.len() {
+            self.state = State::Tracing(place);
+        } else {
+            let message = "its counterpart is not in the target any more";
+            self.end_without_link(Decision::Skip, Some(message));
+        }
+    }
+
+    fn traced(&mut self, place: usize, found: &[Map<String, Value>]) {
+        let (attribute, value) = self.places.get(place).cloned().unwrap_or_default();
+        if !found.iter().all(|one| has_value(one, &attribute, &value)) {
+            return self.fail(unfiltered(&attribute));
+        }
+        match found {
+            [] => self.trace(place + 1),
+            [only] => match id_of(only) {
+                Some(id) => {
+                    self.link.target_id = Some(id.clone());
+                    self.compare(id, only);
+                }
+                None => self.fail(nameless()),
+            },
+            _ => self.fail(ambiguous(&attribute, &value)),
+        }
     }
 
     fn create(&mut self) {
@@ -668,6 +720,11 @@ impl<'r> Task<'r> {
         self.link.digest = wish.map(|wish| wish.digest(self.rules));
         self.link.name = self.object.name().map(str::to_owned);
         self.forget_failure();
+        if self.entitlement != Entitlement::Entitled {
+            // references are compared when it comes back
+            self.link.failure = None;
+            self.link.waiting = false;
+        }
         self.link.changed = self.now;
     }
 

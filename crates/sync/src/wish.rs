@@ -123,6 +123,27 @@ impl Wish {
         Ok(wish)
     }
 
+    /// Returns by which texts an object can be looked up, whatever else of it cannot be mapped.
+    pub fn places(
+        rules: &ObjectRules,
+        object: &SourceObject,
+        surroundings: &Surroundings<'_>,
+    ) -> Vec<(String, String)> {
+        let mut attributes = object.attributes.clone();
+        attributes.insert("IsSoftDeleted".into(), Value::Bool(true));
+        let rules = rules
+            .matching
+            .iter()
+            .filter_map(|place| rules.attributes.get(*place));
+        rules
+            .filter_map(|rule| {
+                let (value, _) = evaluate(rule, &attributes, surroundings).ok()??;
+                let text = value.as_str().filter(|text| !text.is_empty())?;
+                Some((rule.target.to_string(), text.to_owned()))
+            })
+            .collect()
+    }
+
     /// Returns a digest of what will be kept equal in the target.
     pub fn digest(&self, rules: &ObjectRules) -> String {
         let mut digest = Digest::default();

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rollcall_model::{Action, Kind, Membership, ResourceId};
+use rollcall_scim::key;
 use rollcall_scim::patch::{self, Change, Patch};
 use rollcall_scim::resource::Resource;
 use rollcall_store::{Entry, Writer};
@@ -154,7 +155,8 @@ fn settle(
     if changes.is_empty() && membership.is_empty() && !adopts {
         return Ok(before);
     }
-    if adopts && before.resource.user_name() != resource.user_name() {
+    let name = |resource: &Resource| resource.user_name().map(key::canonical);
+    if adopts && name(&before.resource) != name(&resource) {
         // taking charge must not change how somebody signs in; that is a step of its own, by who has charge already
         return Err(Failure::Forbidden {
             reason: "no directory manages this account yet: take charge of it under its present userName first, then rename it"

@@ -154,7 +154,7 @@ async fn many_who_leave_are_held_until_somebody_allows_it_and_small_steps_are_no
         (reason, held.users.disabled),
         (QuarantineReason::TooManyDeletes, 0)
     );
-    assert!(message.contains("12"), "{message}");
+    assert!(message.contains("after 6 in the last day"), "{message}");
     assert_eq!(ends.active("p6").await, Some(true));
     assert_eq!(held.users.held, 6);
 
@@ -296,6 +296,101 @@ async fn a_restart_compares_everything_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_who_comes_later_is_noticed() {
+    let ends = Ends::new().await;
+    let boss = ends.person("boss", json!({})).await;
+    let ann = ends
+        .person("ann", json!({ENTERPRISE: {"manager": {"value": boss}}}))
+        .await;
+    ends.assign(Kind::User, ann).await;
+    ends.settle().await;
+    let quiet = ends.settle().await;
+    assert_eq!(
+        quiet.users.imported, 0,
+        "nothing is waited for by looking again and again"
+    );
+
+    let team = ends.group("Team", &[]).await;
+    ends.assign(Kind::Group, team).await;
+    ends.settle().await;
+    let member = json!([{"op": "add", "path": "members", "value": [{"value": boss}]}]);
+    ends.patch(Kind::Group, team, member).await;
+    let report = ends.settle().await;
+
+    assert_eq!((report.users.created, report.references), (1, 1));
+    let ann = ends.there("Users", "ann").await.unwrap();
+    let boss = ends.there("Users", "boss").await.unwrap();
+    assert_eq!(ann[ENTERPRISE]["manager"]["value"], boss["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memberships_that_somebody_changed_at_the_target_are_mended_by_a_restart() {
+    let ends = Ends::new().await;
+    let (ann, bob) = (
+        ends.person("ann", json!({})).await,
+        ends.person("bob", json!({})).await,
+    );
+    let team = ends.group("Team", &[ann, bob]).await;
+    ends.assign(Kind::Group, team).await;
+    ends.settle().await;
+    let there = ends.there("Groups", "Team").await.unwrap();
+    let path = format!("/Groups/{}", there["id"].as_str().unwrap());
+    let stranger = ends.vault.person("stranger").await;
+    let member = ends.there("Users", "ann").await.unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let altered = json!([
+        {"op": "remove", "path": format!("members[value eq \"{member}\"]")},
+        {"op": "add", "path": "members", "value": [{"value": stranger}]},
+    ]);
+    ends.vault.patch(&path, altered).await.is(204);
+
+    ends.app
+        .restart(&ends.source, ends.application)
+        .await
+        .unwrap();
+    let report = ends.cycle().await;
+
+    assert_eq!(report.members_added, 1);
+    // who is none of ours is left alone
+    assert_eq!(ends.members("Team").await, ["ann", "bob", "stranger"]);
+
+    // and a group that is gone is made again with its members
+    ends.vault.send("DELETE", &path, None).await.is(204);
+    ends.app
+        .restart(&ends.source, ends.application)
+        .await
+        .unwrap();
+    ends.settle().await;
+    assert_eq!(ends.members("Team").await, ["ann", "bob"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_blocked_is_switched_off_though_the_account_was_made_anew_by_hand() {
+    let ends = Ends::new().await;
+    let ann = ends.person("ann", json!({"externalId": "e1"})).await;
+    ends.assign(Kind::User, ann).await;
+    ends.settle().await;
+    let path = format!(
+        "/Users/{}",
+        ends.there("Users", "ann").await.unwrap()["id"]
+            .as_str()
+            .unwrap()
+    );
+    ends.vault.send("DELETE", &path, None).await.is(204);
+    // another externalId: another account, with another id
+    let anew = json!({"userName": "ann", "externalId": "by hand"});
+    let anew = ends.vault.post("/Users", anew).await.is(201).id();
+    assert!(!path.ends_with(&anew));
+
+    ends.patch(Kind::User, ann, off()).await;
+    ends.cycle().await;
+
+    assert_eq!(ends.active("ann").await, Some(false));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_address_is_another_target() {
     let ends = Ends::new().await;
     let ann = ends.person("ann", json!({})).await;
@@ -393,6 +488,7 @@ async fn a_plan_writes_nothing_and_says_what_the_cycle_then_does() {
     ] {
         assert_eq!(plan.count(decision, kind), done, "{decision:?} {kind:?}");
     }
+    assert_eq!(plan.references, report.references);
     assert_eq!(
         plan.memberships,
         (report.members_added, report.members_removed)

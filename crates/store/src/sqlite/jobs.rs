@@ -114,8 +114,7 @@ impl ReadJobs for Tenant<'_> {
         Ok(self
             .connection
             .prepare_cached(
-                "SELECT count(*) FROM links WHERE org = ?1 AND application = ?2 AND target_id IS NOT NULL
-                 AND document ->> '$.state.is' = 'active'",
+                "SELECT count(*) FROM links WHERE org = ?1 AND application = ?2 AND in_use",
             )?
             .query_row(params![self.org(), blob(id)], |row| row.get::<_, i64>(0))?
             .unsigned_abs())
@@ -259,10 +258,10 @@ impl WriteJobs for Tenant<'_> {
     fn save_link(&mut self, link: &Link) -> Result<(), Error> {
         self.connection
             .prepare_cached(
-                "INSERT INTO links (org, application, kind, object, target_id, attention, document)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                 ON CONFLICT (org, application, kind, object) DO UPDATE SET
-                     target_id = excluded.target_id, attention = excluded.attention, document = excluded.document",
+                "INSERT INTO links (org, application, kind, object, target_id, attention, in_use, document)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 ON CONFLICT (org, application, kind, object) DO UPDATE SET target_id = excluded.target_id,
+                     attention = excluded.attention, in_use = excluded.in_use, document = excluded.document",
             )?
             .execute(params![
                 self.org(),
@@ -271,6 +270,7 @@ impl WriteJobs for Tenant<'_> {
                 blob(link.object),
                 link.target_id,
                 link.needs_attention(),
+                link.is_in_use(),
                 json(link)?,
             ])
             .map_err(|error| taken(error, "target id"))?;

@@ -170,11 +170,13 @@ CREATE TABLE links (
     object BLOB NOT NULL,
     target_id TEXT,
     attention INTEGER NOT NULL,
+    in_use INTEGER NOT NULL,
     document TEXT NOT NULL,
     PRIMARY KEY (org, application, kind, object),
     FOREIGN KEY (org, application) REFERENCES applications (org, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX links_by_target ON links (org, application, kind, target_id) WHERE target_id IS NOT NULL;
+CREATE INDEX links_in_use ON links (org, application) WHERE in_use;
 CREATE INDEX links_by_attention ON links (org, application, kind, object) WHERE attention;
 
 -- The memberships that the target is known to have.
