@@ -1,4 +1,4 @@
-//! Checks of the repository itself: its crates and their arrows, the heads of its files, tests that would be forgotten.
+//! Checks of the repository itself: its crates and their arrows, the heads of its files, the numbers of its decisions.
 
 #![expect(
     clippy::indexing_slicing,

@@ -1,6 +1,5 @@
 //! Why a use case did not do what it was asked.
 
-use jiff::Timestamp;
 use rollcall_model::Region;
 
 /// Why a use case did not do what it was asked. Nothing was changed. Each surface maps it in one place.
@@ -52,8 +51,8 @@ pub enum Failure {
         "the trial of this organisation ended on {ended}: people can still be disabled and removed, not added or changed; choose a plan to go on"
     )]
     TrialEnded {
-        /// When.
-        ended: Timestamp,
+        /// Its last day.
+        ended: String,
     },
     /// The organisation lives in another region.
     #[error("this organisation lives in region `{region}`{}", .url.as_ref().map(|url| format!(": use {url}")).unwrap_or_default())]

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rollcall_model::{Actor, Clock, Origin, Randomness, Region, RequestId};
+use rollcall_model::{Actor, Clock, Organisation, Origin, Randomness, Region, RequestId};
 use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::Registry;
 use rollcall_store::Store;
@@ -45,9 +45,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns the SCIM base URL of an organisation: the Tenant URL that the console shows.
-    pub fn tenant_url(&self, slug: &rollcall_model::Slug) -> String {
-        format!("{}/scim/v2/{slug}", self.public_url)
+    /// Returns the SCIM base URL of an organisation, in its region: the Tenant URL that directories ask for.
+    pub fn tenant_url(&self, organisation: &Organisation) -> String {
+        let elsewhere = self
+            .regions
+            .get(&organisation.region)
+            .filter(|_| organisation.region != self.region);
+        let base = elsewhere.unwrap_or(&self.public_url);
+        format!("{base}/scim/v2/{}", organisation.slug)
     }
 }
 

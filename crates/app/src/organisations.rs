@@ -26,14 +26,23 @@ impl App {
     /// Creates an organisation.
     ///
     /// # Errors
-    /// [`Failure::Taken`] when the slug is in use.
+    /// [`Failure::Taken`] when the slug is in use, [`Failure::Forbidden`] when nobody knows where the region is.
     pub async fn create_organisation(&self, new: NewOrganisation) -> Result<Organisation, Failure> {
         let now = self.now();
+        let settings = self.settings();
+        let region = new.region.unwrap_or_else(|| settings.region.clone());
+        if region != settings.region && !settings.regions.contains_key(&region) {
+            return Err(Failure::Forbidden {
+                reason: format!(
+                    "this installation does not know where region `{region}` is: add it to `regions` in the configuration"
+                ),
+            });
+        }
         let organisation = Organisation {
             id: OrgId::new(now, &**self.randomness()),
             slug: new.slug,
             name: new.name,
-            region: new.region.unwrap_or_else(|| self.settings().region.clone()),
+            region,
             plan: new
                 .trial_until
                 .map_or(Plan::Paid, |until| Plan::Trial { until }),
@@ -48,7 +57,14 @@ impl App {
         };
         self.store()
             .create_organisation(&organisation, &entry)
-            .await?;
+            .await
+            .map_err(|error| match error {
+                rollcall_store::Error::Taken { attribute } => Failure::Taken {
+                    attribute,
+                    hint: "there is an organisation of this name in URLs already",
+                },
+                other => other.into(),
+            })?;
         Ok(organisation)
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Renderer {
 impl Renderer {
     pub(crate) fn new(endpoint: &Endpoint, organisation: &Organisation) -> Self {
         Self {
-            base: endpoint.app.settings().tenant_url(&organisation.slug),
+            base: endpoint.app.settings().tenant_url(organisation),
         }
     }
 

@@ -185,7 +185,7 @@ impl Work {
         let (application, generation) = (self.application, self.generation);
         self.tenant
             .write(move |writer| {
-                if writer.job(application)?.generation != generation {
+                if writer.generation(application)? != generation {
                     return Err(Error::Interrupted);
                 }
                 Ok(unit(writer)?)

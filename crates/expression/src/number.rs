@@ -52,11 +52,6 @@ impl Number {
         self.digits == 0
     }
 
-    /// Whether the number is less than zero.
-    pub fn is_negative(&self) -> bool {
-        self.digits < 0
-    }
-
     /// Reads hexadecimal digits, as they follow `&H` in an expression.
     ///
     /// # Errors

@@ -35,6 +35,18 @@ pub enum Role {
     Auditor,
 }
 
+impl Role {
+    /// Returns its word in commands and files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Helpdesk => "helpdesk",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
 /// An e-mail address, kept as typed and compared without regard to case.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -50,6 +50,20 @@ pub enum Plan {
     Paid,
 }
 
+impl Plan {
+    /// Returns the last day of a trial, UTC, as people write it; for a paid account, nothing.
+    pub fn last_day(&self) -> String {
+        match self {
+            Self::Paid => String::new(),
+            Self::Trial { until } => {
+                let last = until.saturating_sub(jiff::SignedDuration::from_secs(1));
+                let last = last.unwrap_or(*until);
+                jiff::tz::TimeZone::UTC.to_datetime(last).date().to_string()
+            }
+        }
+    }
+}
+
 /// A text that cannot name an organisation or a region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameRefused {

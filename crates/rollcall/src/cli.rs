@@ -48,27 +48,34 @@ pub(crate) enum Command {
     )]
     Serve(Serve),
     /// Organisations
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example: rollcall org create vault --name Vault"
+    )]
     Org(Org),
     /// Administrators of organisations
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: rollcall admin list --org vault")]
     Admin(Admin),
     /// Provisioning tokens
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: rollcall token create --org vault")]
     Token(Token),
     /// Brings people and groups in from files: everything, or nothing when a line is wrong
     #[command(
-        after_help = "Example: rollcall import --org northwind --users people.csv --groups groups.csv"
+        after_help = "Example: rollcall import --org northwind --users people.csv --groups groups.csv
+
+A CSV file has a header. Its columns are SCIM paths such as name.givenName, or one of email, phone, mobile, givenName,
+familyName, department, employeeNumber, organization, manager (a userName); of groups displayName and members
+(userNames or names of groups, separated by semicolons). An export can be imported again as it is."
     )]
     Import(Import),
     /// Writes people and groups out as JSON lines of SCIM resources
     #[command(after_help = "Example: rollcall export --org northwind > northwind.jsonl")]
     Export(Export),
     /// The language of mappings: try an expression, look a function up
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: rollcall expression explain Switch")]
     Expression(ExpressionCommand),
     /// The configuration
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: rollcall config show")]
     Config(Config),
     /// Brings the store to this version's schema
     #[command(after_help = "Example: rollcall migrate --store sqlite:rollcall.db")]
@@ -90,7 +97,7 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// How many people the directory holds
+    /// How many people the directory holds, 40 or more
     #[arg(long, default_value_t = 500, value_name = "N")]
     pub(crate) users: usize,
     /// Where the receiving end listens [default: any free port of this machine]
@@ -116,7 +123,7 @@ pub(crate) enum Org {
         /// Its name in URLs
         slug: Slug,
         /// Its name for people
-        #[arg(long)]
+        #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
         name: String,
         /// Its region [default: the installation's]
         #[arg(long)]
@@ -125,7 +132,7 @@ pub(crate) enum Org {
         #[arg(long)]
         seats: Option<u32>,
         /// The last day of its trial, UTC [default: a paid account]
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = date)]
         trial_until: Option<jiff::civil::Date>,
     },
     /// Lists the organisations
@@ -277,7 +284,7 @@ pub(crate) struct Evaluation {
     #[arg(long, value_name = "FILE", conflicts_with = "cases")]
     pub(crate) attributes: Option<PathBuf>,
     /// The present instant, such as 2026-01-31T09:00:00Z [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) now: Option<jiff::Timestamp>,
     /// A value that exists in the target already; may be repeated
     #[arg(long, value_name = "VALUE")]
@@ -292,6 +299,16 @@ pub(crate) enum Config {
     /// Shows the configuration in force, and where each value comes from
     #[command(after_help = "Example: rollcall config show --config rollcall.toml")]
     Show,
+}
+
+fn date(text: &str) -> Result<jiff::civil::Date, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is not a day: write it as 2027-01-31"))
+}
+
+fn instant(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is not an instant: write it as 2026-01-31T09:00:00Z"))
 }
 
 /// A length of time as people type it: `90d`, `12h`, `30m`, `45s`, `2w`.
@@ -339,16 +356,16 @@ mod tests {
         use clap::CommandFactory;
         fn visit(command: &clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
-            if command.has_subcommands() {
-                command
-                    .get_subcommands()
-                    .for_each(|inner| visit(inner, &path));
-            } else {
-                let help = command
-                    .get_after_help()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                assert!(help.contains("Example: rollcall "), "{path} has no example");
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains("Example: rollcall ") || help.contains("Begin with `rollcall demo`"),
+                "{path} has no example"
+            );
+            for inner in command.get_subcommands() {
+                visit(inner, &path);
             }
         }
         visit(&Arguments::command(), "");

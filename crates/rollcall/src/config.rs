@@ -156,7 +156,11 @@ impl Config {
         let regions = file
             .regions
             .into_iter()
-            .map(|(region, url)| Ok((region.parse::<Region>()?, url_of(&url)?)))
+            .map(|(region, url)| {
+                let place = || format!("`regions.{region}`");
+                let parsed = region.parse::<Region>().with_context(place)?;
+                Ok((parsed, url_of(&url).with_context(place)?))
+            })
             .collect::<anyhow::Result<BTreeMap<_, _>>>()?;
         let regions_source = match (&path, regions.is_empty()) {
             (Some(path), false) => Source::File(path.clone()),
@@ -164,27 +168,18 @@ impl Config {
         };
         Ok(Self {
             store,
-            listen,
+            listen: listen.try_map("listen", address_of)?,
             public_url: public_url.try_map("public_url", |text| url_of(&text))?,
             region: region.parse("region")?,
             regions: Setting {
                 value: regions,
                 source: regions_source,
             },
-            rate: rate.try_map("rate", |text| match text.parse() {
-                Ok(rate) if rate > 0 => Ok(rate),
-                _ => anyhow::bail!("`{text}` is not a number of requests per second"),
-            })?,
+            rate: rate.try_map("rate", rate_of)?,
             user_extensions,
             key_file: key_file.parse("key_file")?,
-            allow_private_targets: allow_private_targets.try_map(
-                "allow_private_targets",
-                |text| match text.as_str() {
-                    "true" | "1" => Ok(true),
-                    "false" | "0" => Ok(false),
-                    _ => anyhow::bail!("`{text}` is neither true nor false"),
-                },
-            )?,
+            allow_private_targets: allow_private_targets
+                .try_map("allow_private_targets", truth_of)?,
         })
     }
 
@@ -311,6 +306,30 @@ fn read_file(path: &Path) -> anyhow::Result<File> {
         )
         .into()
     })
+}
+
+/// Checks an address to listen on: a host, which may be a name, and a port.
+fn address_of(text: String) -> anyhow::Result<String> {
+    let parts = text.rsplit_once(':');
+    if parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+        return Ok(text);
+    }
+    anyhow::bail!("`{text}` is not an address and a port such as 127.0.0.1:8080")
+}
+
+fn rate_of(text: String) -> anyhow::Result<u32> {
+    match text.parse() {
+        Ok(rate) if rate > 0 => Ok(rate),
+        _ => anyhow::bail!("`{text}` is not a number of requests per second"),
+    }
+}
+
+fn truth_of(text: String) -> anyhow::Result<bool> {
+    match text.as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => anyhow::bail!("`{text}` is neither true nor false"),
+    }
 }
 
 /// Checks a base URL and takes the slash off its end.

@@ -1,10 +1,12 @@
 //! The one place that prints: data to stdout, everything else to stderr, colour on a terminal only.
 
-#![expect(clippy::print_stdout, reason = "printing is what this module is for")]
+use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+
+use crate::outcome::Exit;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default();
@@ -13,13 +15,28 @@ const BOLD: Style = Style::new().bold();
 
 /// Prints data: one line of stdout.
 pub(crate) fn data(text: &str) {
-    anstream::println!("{text}");
+    written(writeln!(anstream::stdout(), "{text}"));
 }
 
 /// Prints data as JSON.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    let text = serde_json::to_string_pretty(value)?;
+    written(writeln!(std::io::stdout(), "{text}"));
     Ok(())
+}
+
+/// Ends the program when nobody reads what it prints, or when it cannot be written: going on would help nobody.
+fn written(outcome: std::io::Result<()>) {
+    match outcome {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            std::process::exit(Exit::Done as i32)
+        }
+        Err(failure) => {
+            error(&format!("standard output cannot be written to: {failure}"));
+            std::process::exit(Exit::Unreachable as i32)
+        }
+    }
 }
 
 /// Prints data as a table.

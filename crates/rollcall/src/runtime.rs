@@ -8,14 +8,28 @@ use rollcall_connect::guard::Reach;
 use rollcall_model::SystemClock;
 use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::{Registry, Schema};
-use rollcall_store::Store;
+use rollcall_store::{Location, Store};
 
 use crate::config::Config;
 use crate::key;
 use crate::outcome::Trouble;
 
-/// Opens the store and puts the use cases on it.
+/// Opens the store, which has to be there, and puts the use cases on it.
 pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
+    let Location::Sqlite(path) = &config.store.value;
+    if !path.exists() {
+        return Err(Trouble::unreachable(format!(
+            "there is no store `{}`",
+            config.store.value
+        ))
+        .hint("`rollcall org create` begins a new one; --store or ROLLCALL_STORE names another")
+        .into());
+    }
+    begun(config).await
+}
+
+/// Opens the store, making it when it is not there, and puts the use cases on it.
+pub(crate) async fn begun(config: &Config) -> anyhow::Result<App> {
     let store = Store::open(&config.store.value).await?;
     let settings = Settings {
         region: config.region.value.clone(),

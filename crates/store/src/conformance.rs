@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment};
 use rollcall_model::link::{Link, LinkState};
 use rollcall_model::{
-    Action, Actor, AdminId, Administrator, ApplicationId, IntegrationId, Kind, Membership, OrgId,
-    Organisation, Origin, Plan, Randomness, Region, RequestId, ResourceId, Role, TokenId,
-    TokenRecord,
+    Action, Actor, AdminId, Administrator, ApplicationId, IntegrationId, JobState, Kind,
+    Membership, OrgId, Organisation, Origin, Plan, Randomness, Region, RequestId, ResourceId, Role,
+    TokenId, TokenRecord,
 };
 use rollcall_scim::filter::Filter;
 use rollcall_scim::limits::STANDARD;
@@ -852,12 +852,20 @@ pub async fn links_and_exported_members_are_kept_apart_by_application(store: Sto
             Err(Error::Taken { .. })
         ));
         writer.add_exported_members(one, team, &[ann])?;
+        let job = JobState {
+            generation: 3,
+            ..JobState::default()
+        };
+        writer.save_job(one, &job)?;
         writer.save_sealed_secret(one, Some(b"sealed"))
     })
     .await;
     tenant
         .read::<_, Error, _>(move |reader| {
             assert_eq!(reader.applications()?.len(), 2);
+            assert_eq!(reader.generation(one)?, 3);
+            assert_eq!(reader.job(one)?.generation, 3);
+            assert_eq!(reader.generation(other)?, 0);
             assert_eq!(reader.in_use(one)?, 1);
             assert_eq!(reader.in_use(other)?, 0);
             assert_eq!(reader.linked_to(one, Kind::User, "t1")?, Some(ann));

@@ -45,7 +45,12 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, Error> {
         match text.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            _ => Err(Error::Location(text.chars().take(200).collect())),
+            // what follows the scheme may hold a password
+            Some((scheme, _)) => Err(Error::Location(format!(
+                "{}:…",
+                scheme.chars().take(20).collect::<String>()
+            ))),
+            None => Err(Error::Location(text.chars().take(200).collect())),
         }
     }
 }

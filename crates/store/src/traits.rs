@@ -221,6 +221,9 @@ pub trait ReadJobs {
     /// Returns what the next cycle has to know.
     fn job(&self, id: ApplicationId) -> Result<JobState, Error>;
 
+    /// Returns how many words of administrators the job has heard ([`JobState::generation`]), without reading the rest of it.
+    fn generation(&self, id: ApplicationId) -> Result<u64, Error>;
+
     /// Returns the link of an object.
     fn link(
         &self,

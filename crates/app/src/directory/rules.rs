@@ -42,10 +42,9 @@ pub(crate) fn plan_allows(
         return Ok(());
     }
     let organisation = writer.organisation()?;
-    if !organisation.is_open(now)
-        && let rollcall_model::Plan::Trial { until } = organisation.plan
-    {
-        return Err(Failure::TrialEnded { ended: until });
+    if !organisation.is_open(now) {
+        let ended = organisation.plan.last_day();
+        return Err(Failure::TrialEnded { ended });
     }
     match organisation.seats {
         Some(seats)

@@ -5,6 +5,7 @@ use std::io::Read;
 use rollcall_app::App;
 use rollcall_app::administrators::{Handed, WayIn};
 use rollcall_model::Secret;
+use serde_json::json;
 
 use crate::cli::{Admin, AdminAccess};
 use crate::config::Config;
@@ -28,15 +29,16 @@ pub(crate) async fn run(config: &Config, command: Admin, as_json: bool) -> anyho
                 "added {} to {}",
                 administrator.email, organisation.name
             ));
-            hand_out(&handed);
+            hand_out(&administrator.email.to_string(), &handed, as_json)?;
         }
         Admin::Reset(access) => {
             let organisation = app.organisation(&access.org).await?;
             let way = way_in(&access)?;
+            let email = access.email.to_string();
             let handed = app
                 .reset_administrator(organisation.id, access.email, way, app.command_origin())
                 .await?;
-            hand_out(&handed);
+            hand_out(&email, &handed, as_json)?;
         }
         Admin::List { org } => list(&app, &org, as_json).await?,
     }
@@ -50,7 +52,7 @@ async fn list(app: &App, org: &rollcall_model::Slug, as_json: bool) -> anyhow::R
         return printer::json(&administrators);
     }
     let rows = administrators.into_iter().map(|administrator| {
-        let role = format!("{:?}", administrator.role).to_lowercase();
+        let role = administrator.role.word().to_owned();
         [
             administrator.email.to_string(),
             role,
@@ -74,12 +76,20 @@ fn way_in(access: &AdminAccess) -> anyhow::Result<WayIn> {
 }
 
 /// The link is data: it goes to stdout, alone.
-fn hand_out(handed: &Handed) {
-    match handed {
-        Handed::Nothing => printer::say("the password is set"),
-        Handed::Link(link) => {
-            printer::say("this link signs in once, within 24 hours:");
-            printer::data(link.expose());
+fn hand_out(email: &str, handed: &Handed, as_json: bool) -> anyhow::Result<()> {
+    let link = match handed {
+        Handed::Nothing => None,
+        Handed::Link(link) => Some(link.expose()),
+    };
+    match link {
+        _ if as_json => printer::json(&json!({"email": email, "link": link}))?,
+        None => printer::say("the password is set"),
+        Some(link) => {
+            printer::say(
+                "this link signs in once, within 24 hours, in a version with the console:",
+            );
+            printer::data(link);
         }
     }
+    Ok(())
 }

@@ -73,11 +73,15 @@ async fn tokens_near_their_end(app: &App) -> anyhow::Result<Vec<Finding>> {
 }
 
 /// Brings the store to this version's schema; opening it does.
-pub(crate) async fn migrate(config: &Config) -> anyhow::Result<Exit> {
+pub(crate) async fn migrate(config: &Config, as_json: bool) -> anyhow::Result<Exit> {
     Store::open(&config.store.value).await?;
-    printer::say(&format!(
-        "{} has the schema of this version",
-        config.store.value
-    ));
+    if as_json {
+        printer::json(&json!({"store": config.store.value.to_string(), "migrated": true}))?;
+    } else {
+        printer::say(&format!(
+            "{} has the schema of this version",
+            config.store.value
+        ));
+    }
     Ok(Exit::Done)
 }

@@ -21,7 +21,7 @@ pub(crate) fn run(command: ExpressionCommand, as_json: bool) -> anyhow::Result<E
             None => one(&evaluation),
         },
         ExpressionCommand::List => list(as_json),
-        ExpressionCommand::Explain { name } => explain(&name),
+        ExpressionCommand::Explain { name } => explain(&name, as_json),
     }
 }
 
@@ -36,10 +36,7 @@ fn one(evaluation: &Evaluation) -> anyhow::Result<Exit> {
             .iter()
             .map(|mistake| render(source, mistake))
             .collect();
-        Trouble::wrong(format!(
-            "the expression is wrong\n{}",
-            shown.join("\n").trim_end()
-        ))
+        Trouble::wrong(without_label(&shown.join("\n")))
     })?;
     for warning in expression.warnings() {
         printer::say(render(source, warning).trim_end());
@@ -48,13 +45,17 @@ fn one(evaluation: &Evaluation) -> anyhow::Result<Exit> {
     let outcome =
         evaluate(&expression, &attributes, now, &evaluation.taken).map_err(|failure| {
             let shown = render(source, &failure.mistake());
-            Trouble::wrong(format!(
-                "the expression fails on this input\n{}",
-                shown.trim_end()
-            ))
+            Trouble::wrong(without_label(&shown))
+                .hint("the expression is right, but not for these attributes")
         })?;
     printer::data(&result(&outcome).to_string());
     Ok(Exit::Done)
+}
+
+/// Takes off the label that is printed in front of every error.
+fn without_label(shown: &str) -> String {
+    let shown = shown.trim_end();
+    shown.strip_prefix("error: ").unwrap_or(shown).to_owned()
 }
 
 /// Evaluates JSON lines with `expression`, `attributes` and, where the case needs them, `now` and `taken`.
@@ -77,15 +78,16 @@ fn all_cases(path: &Path, evaluation: &Evaluation) -> anyhow::Result<Exit> {
                 Trouble::wrong(format!("{}: `now` is not an instant: {error}", place()))
             })?,
         };
-        let attributes = case.get("attributes").and_then(Value::as_object).cloned();
-        let given = case.get("taken").and_then(Value::as_array);
-        let taken: Vec<String> = match given {
+        let wrong = |what: &str| Trouble::wrong(format!("{}: {what}", place()));
+        let attributes = match case.get("attributes") {
+            None => None,
+            Some(Value::Object(attributes)) => Some(attributes.clone()),
+            Some(_) => return Err(wrong("`attributes` is not an object").into()),
+        };
+        let taken = match case.get("taken") {
             None => evaluation.taken.clone(),
-            Some(values) => values
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
+            Some(values) => serde_json::from_value(values.clone())
+                .map_err(|_| wrong("`taken` is not a list of texts"))?,
         };
         let outcome = match Expression::parse(source) {
             Err(mistakes) => json!({"$error": mistakes.to_string()}),
@@ -178,15 +180,18 @@ fn list(as_json: bool) -> anyhow::Result<Exit> {
             .collect();
         printer::json(&rows)?;
     } else {
-        let rows = functions
-            .iter()
-            .map(|function| [function.signature(), function.summary.to_owned()]);
-        printer::table(["function", "what it gives"], rows);
+        for topic in library::Topic::ALL {
+            printer::data(topic.title());
+            for function in functions.iter().filter(|function| function.topic == topic) {
+                printer::data(&format!("  {}", function.signature()));
+                printer::data(&format!("      {}", function.summary));
+            }
+        }
     }
     Ok(Exit::Done)
 }
 
-fn explain(name: &str) -> anyhow::Result<Exit> {
+fn explain(name: &str, as_json: bool) -> anyhow::Result<Exit> {
     let same = |other: &str| other.eq_ignore_ascii_case(name);
     let Some(function) = library::all().iter().find(|function| same(function.name)) else {
         let trouble = Trouble::wrong(format!("there is no function `{name}`"));
@@ -196,6 +201,23 @@ fn explain(name: &str) -> anyhow::Result<Exit> {
         }
         .into());
     };
-    printer::data(function.explanation().trim_end());
+    if as_json {
+        let parameters: Vec<Value> = function
+            .parameters
+            .iter()
+            .map(|one| json!({"name": one.name, "takes": one.kind.noun(), "optional": one.optional, "meaning": one.meaning}))
+            .collect();
+        let examples: Vec<Value> = function
+            .examples
+            .iter()
+            .map(|one| json!({"expression": one.expression, "attributes": one.attributes, "result": one.result}))
+            .collect();
+        printer::json(&json!({
+            "name": function.name, "signature": function.signature(), "topic": function.topic.title(),
+            "summary": function.summary, "note": function.note, "parameters": parameters, "examples": examples,
+        }))?;
+    } else {
+        printer::data(function.explanation().trim_end());
+    }
     Ok(Exit::Done)
 }

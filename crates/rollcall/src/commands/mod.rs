@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         .build()?;
     runtime.block_on(async {
         match command {
-            Command::Demo(demo) => crate::demo::run(&config, &demo).await,
+            Command::Demo(demo) => crate::demo::run(&config, &demo, common.json).await,
             Command::Serve(_) => serve::run(&config).await,
             Command::Org(org) => org::run(&config, org, common.json).await,
             Command::Admin(admin) => admin::run(&config, admin, common.json).await,
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Export(export) => transfer::export(&config, &export).await,
             Command::Expression(command) => expression::run(command, common.json),
             Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),
-            Command::Migrate => doctor::migrate(&config).await,
+            Command::Migrate => doctor::migrate(&config, common.json).await,
             Command::Doctor => doctor::run(&config, common.json).await,
         }
     })

@@ -3,11 +3,13 @@
 use std::io::IsTerminal;
 
 use anyhow::Context;
+use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use rollcall_app::App;
 use rollcall_app::organisations::NewOrganisation;
 use rollcall_model::{Organisation, Plan};
+use rollcall_store::Counts;
 use serde_json::{Value, json};
 
 use crate::cli::Org;
@@ -16,7 +18,10 @@ use crate::outcome::{Exit, Trouble};
 use crate::{printer, runtime};
 
 pub(crate) async fn run(config: &Config, command: Org, as_json: bool) -> anyhow::Result<Exit> {
-    let app = runtime::app(config).await?;
+    let app = match &command {
+        Org::Create { .. } => runtime::begun(config).await?,
+        _ => runtime::app(config).await?,
+    };
     match command {
         Org::Create {
             slug,
@@ -83,18 +88,19 @@ async fn list(app: &App, as_json: bool) -> anyhow::Result<()> {
         all.push((organisation, counts));
     }
     if as_json {
-        let mut described = Vec::new();
-        for (organisation, _) in &all {
-            described.push(describe(app, organisation).await?);
-        }
+        let described: Vec<Value> = all
+            .iter()
+            .map(|(organisation, counts)| describe(app, organisation, *counts))
+            .collect();
         return printer::json(&described);
     }
+    let now = app.now();
     let rows = all.into_iter().map(|(organisation, counts)| {
         [
             organisation.slug.to_string(),
             organisation.name.clone(),
             organisation.region.to_string(),
-            plan(&organisation),
+            plan(&organisation, now),
             match organisation.seats {
                 Some(seats) => format!("{} of {seats}", counts.active_users),
                 None => counts.active_users.to_string(),
@@ -110,11 +116,10 @@ async fn list(app: &App, as_json: bool) -> anyhow::Result<()> {
 }
 
 async fn print(app: &App, organisation: &Organisation, as_json: bool) -> anyhow::Result<()> {
-    let described = describe(app, organisation).await?;
-    if as_json {
-        return printer::json(&described);
-    }
     let counts = app.counts(organisation.id).await?;
+    if as_json {
+        return printer::json(&describe(app, organisation, counts));
+    }
     let seats = organisation
         .seats
         .map_or_else(|| "any number".to_owned(), |seats| seats.to_string());
@@ -123,14 +128,14 @@ async fn print(app: &App, organisation: &Organisation, as_json: bool) -> anyhow:
         ("name", organisation.name.clone()),
         ("id", organisation.id.to_string()),
         ("region", organisation.region.to_string()),
-        ("plan", plan(organisation)),
+        ("plan", plan(organisation, app.now())),
         ("seats", seats),
         (
             "people",
             format!("{} ({} active)", counts.users, counts.active_users),
         ),
         ("groups", counts.groups.to_string()),
-        ("SCIM URL", app.settings().tenant_url(&organisation.slug)),
+        ("SCIM URL", app.settings().tenant_url(organisation)),
     ];
     for (name, value) in rows {
         printer::data(&format!("{name:<9} {value}"));
@@ -138,9 +143,8 @@ async fn print(app: &App, organisation: &Organisation, as_json: bool) -> anyhow:
     Ok(())
 }
 
-async fn describe(app: &App, organisation: &Organisation) -> anyhow::Result<Value> {
-    let counts = app.counts(organisation.id).await?;
-    Ok(json!({
+fn describe(app: &App, organisation: &Organisation, counts: Counts) -> Value {
+    json!({
         "id": organisation.id,
         "slug": organisation.slug,
         "name": organisation.name,
@@ -154,13 +158,20 @@ async fn describe(app: &App, organisation: &Organisation) -> anyhow::Result<Valu
         "users": counts.users,
         "active_users": counts.active_users,
         "groups": counts.groups,
-        "scim_url": app.settings().tenant_url(&organisation.slug),
-    }))
+        "scim_url": app.settings().tenant_url(organisation),
+    })
 }
 
-fn plan(organisation: &Organisation) -> String {
-    match organisation.plan {
+fn plan(organisation: &Organisation, now: Timestamp) -> String {
+    match &organisation.plan {
         Plan::Paid => "paid".to_owned(),
-        Plan::Trial { until } => format!("trial until {until}"),
+        plan @ Plan::Trial { .. } => {
+            let state = if organisation.is_open(now) {
+                "trial until"
+            } else {
+                "trial, ended on"
+            };
+            format!("{state} {}", plan.last_day())
+        }
     }
 }

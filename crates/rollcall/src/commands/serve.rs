@@ -33,7 +33,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
         // the address may have asked for any free port
         config.public_url.value = format!("http://{}", listener.local_addr()?);
     }
-    let app = runtime::app(&config).await?;
+    let app = runtime::begun(&config).await?;
     let _only_server = app.store().claim_server()?;
     let rates = NonZeroU32::new(config.rate.value).map_or_else(Rates::default, Rates::new);
     let engine = Engine::new(app.clone(), runtime::client(&config)?);

@@ -2,7 +2,7 @@
 
 use rollcall_app::App;
 use rollcall_app::tokens::Overlap;
-use rollcall_model::{Secret, Slug, TokenRecord};
+use rollcall_model::{Organisation, Secret, Slug, TokenRecord};
 use serde_json::json;
 
 use crate::cli::{Lifetime, Token};
@@ -25,7 +25,7 @@ pub(crate) async fn run(config: &Config, command: Token, as_json: bool) -> anyho
             let issued = app
                 .create_token(organisation.id, integration, expires, app.command_origin())
                 .await?;
-            print(&app, &org, issued, as_json)?;
+            print(&app, &organisation, issued, as_json)?;
         }
         Token::Reset {
             org,
@@ -37,7 +37,7 @@ pub(crate) async fn run(config: &Config, command: Token, as_json: bool) -> anyho
             let issued = app
                 .reset_token(organisation.id, integration, overlap, app.command_origin())
                 .await?;
-            print(&app, &org, issued, as_json)?;
+            print(&app, &organisation, issued, as_json)?;
         }
         Token::List { org } => list(&app, &org, as_json).await?,
         Token::Revoke { org, id } => {
@@ -53,11 +53,11 @@ pub(crate) async fn run(config: &Config, command: Token, as_json: bool) -> anyho
 /// The token is data: it goes to stdout, alone, so that a script can take it.
 fn print(
     app: &App,
-    org: &Slug,
+    organisation: &Organisation,
     (record, token): (TokenRecord, Secret),
     as_json: bool,
 ) -> anyhow::Result<()> {
-    let url = app.settings().tenant_url(org);
+    let url = app.settings().tenant_url(organisation);
     if as_json {
         return printer::json(&json!({
             "id": record.id, "token": token.expose(), "url": url, "expires": record.expires,

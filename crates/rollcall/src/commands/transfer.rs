@@ -111,8 +111,11 @@ fn mistakes(mistakes: Vec<(String, u64, String)>) -> anyhow::Error {
     for (path, line, reason) in mistakes.iter().take(SHOWN_MISTAKES) {
         printer::say(&format!("{path}:{line}: {reason}"));
     }
-    let count = mistakes.len();
-    Trouble::wrong(format!("{count} mistakes; nothing was imported"))
+    let said = match mistakes.len() {
+        1 => "a mistake; nothing was imported".to_owned(),
+        count => format!("{count} mistakes; nothing was imported"),
+    };
+    Trouble::wrong(said)
         .hint("mend the lines above and repeat")
         .into()
 }

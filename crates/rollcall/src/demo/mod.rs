@@ -43,7 +43,7 @@ const FEWEST: usize = 40;
 const SHOWN: usize = 3;
 
 /// Tells the story.
-pub(crate) async fn run(config: &Config, demo: &Demo) -> anyhow::Result<Exit> {
+pub(crate) async fn run(config: &Config, demo: &Demo, as_json: bool) -> anyhow::Result<Exit> {
     if demo.users < FEWEST {
         return Err(Trouble::wrong(format!(
             "a company of {} people is too small for the story",
@@ -62,7 +62,11 @@ pub(crate) async fn run(config: &Config, demo: &Demo) -> anyhow::Result<Exit> {
     let mut summary = Summary::default();
     let agrees = stage.tell(demo, &mut summary).await?;
     printer::say("");
-    printer::data(&summary.text(begun.elapsed()));
+    if as_json {
+        printer::json(&summary.json(begun.elapsed(), agrees))?;
+    } else {
+        printer::data(&summary.text(begun.elapsed()));
+    }
     let exit = if agrees { Exit::Done } else { Exit::No };
     if demo.once {
         let folder = stage.folder.clone();
@@ -101,7 +105,7 @@ impl Stage {
         config.key_file = set(folder.join("rollcall.db.key"));
         config.allow_private_targets.value = true;
         config.public_url.value = format!("http://{}", listener.local_addr()?);
-        let app = runtime::app(&config).await?;
+        let app = runtime::begun(&config).await?;
         let only_server = app.store().claim_server()?;
         let client = runtime::client(&config)?;
         let engine = Engine::new(app.clone(), client);
@@ -215,7 +219,7 @@ impl Stage {
         printer::good("Settings > Directory integrations > Azure AD > Create Provisioning Token");
         printer::detail(&format!(
             "Tenant URL      {}",
-            self.app.settings().tenant_url(&self.vault.slug)
+            self.app.settings().tenant_url(&self.vault)
         ));
         printer::detail(&format!(
             "Secret Token    {shown}…   shown once, kept only as a hash"
@@ -234,7 +238,7 @@ impl Stage {
             .await?;
         let id = application.id;
         printer::good("Enterprise applications > New application > Non-gallery: Vault");
-        let url = self.app.settings().tenant_url(&self.vault.slug);
+        let url = self.app.settings().tenant_url(&self.vault);
         self.app.set_credentials(source, id, url, &token).await?;
         self.engine.test_connection(source, id).await?;
         printer::good(
@@ -348,7 +352,7 @@ impl Stage {
 
     /// Goes on serving until it is told to stop.
     async fn stay(self) -> anyhow::Result<()> {
-        let url = self.app.settings().tenant_url(&self.vault.slug);
+        let url = self.app.settings().tenant_url(&self.vault);
         let (_, token) = self
             .app
             .create_token(

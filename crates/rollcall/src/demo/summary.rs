@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rollcall_model::provisioning::CycleReport;
+use serde_json::{Value, json};
 
 use crate::printer;
 
@@ -69,6 +70,21 @@ impl Summary {
             ));
         }
         lines.join("\n")
+    }
+}
+
+impl Summary {
+    /// Returns the summary for programs.
+    pub(super) fn json(&self, whole: Duration, agrees: bool) -> Value {
+        let cycles: Vec<Value> = self
+            .cycles
+            .iter()
+            .map(|cycle| json!({"name": cycle.name, "seconds": cycle.took.as_secs_f64(), "report": cycle.report}))
+            .collect();
+        json!({
+            "ends_agree": agrees, "cycles": cycles, "seconds": whole.as_secs_f64(),
+            "peak_memory_mebibytes": peak_memory(),
+        })
     }
 }
 

@@ -52,7 +52,15 @@ fn exit_codes_say_who_has_to_act() {
             3,
         ),
         (&["expression", "eval", "Jion([a])"], 2),
-        (&["serve", "--listen", "256.0.0.1:1"], 3),
+        (&["org", "list", "--store", "sqlite:typo.db"], 3),
+        (&["doctor", "--store", "sqlite:typo.db"], 3),
+        (
+            &["org", "create", "far", "--name", "Far", "--region", "mars"],
+            2,
+        ),
+        (&["org", "create", "nameless", "--name", ""], 2),
+        (&["serve", "--listen", "nowhere"], 2),
+        (&["serve", "--listen", "192.0.2.1:1"], 3),
         (&["demo", "--users", "3"], 2),
     ] {
         let output = installation.run(arguments);
@@ -66,6 +74,71 @@ fn exit_codes_say_who_has_to_act() {
             assert!(said.contains("error:"), "{arguments:?}: {said}");
         }
     }
+}
+
+#[test]
+fn data_is_json_when_it_is_asked_for() {
+    let (installation, _) = Installation::with("vault");
+    for arguments in [
+        &["org", "list"][..],
+        &["org", "show", "vault"],
+        &["org", "create", "other", "--name", "Other"],
+        &["token", "list", "--org", "vault"],
+        &["token", "create", "--org", "vault"],
+        &["token", "reset", "--org", "vault"],
+        &[
+            "admin",
+            "create",
+            "--org",
+            "vault",
+            "--email",
+            "ann@example.com",
+        ],
+        &[
+            "admin",
+            "reset",
+            "--org",
+            "vault",
+            "--email",
+            "ann@example.com",
+        ],
+        &["admin", "list", "--org", "vault"],
+        &["expression", "list"],
+        &["expression", "explain", "Switch"],
+        &["config", "show"],
+        &["doctor"],
+        &["migrate"],
+        &["demo", "--once", "--users", "40"],
+    ] {
+        let printed = installation.ok(&[arguments, &["--json"]].concat());
+        assert!(
+            serde_json::from_str::<Value>(&printed).is_ok(),
+            "{arguments:?}: {printed}"
+        );
+    }
+}
+
+#[test]
+fn nobody_who_reads_the_output_is_no_reason_to_panic() {
+    let installation = Installation::new();
+    let mut child = installation
+        .command(&["expression", "list", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn a_password_in_the_name_of_a_store_is_not_repeated() {
+    let installation = Installation::new();
+    let output = installation.run(&["org", "list", "--store", "postgres://ann:canary@host/db"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("canary"));
 }
 
 #[test]

@@ -66,6 +66,15 @@ impl ReadJobs for Tenant<'_> {
             .map(Option::unwrap_or_default)
     }
 
+    fn generation(&self, id: ApplicationId) -> Result<u64, Error> {
+        let found: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT generation FROM applications WHERE org = ?1 AND id = ?2")?
+            .query_row(params![self.org(), blob(id)], |row| row.get(0))
+            .optional()?;
+        found.map(i64::unsigned_abs).ok_or(Error::Missing)
+    }
+
     fn link(
         &self,
         id: ApplicationId,
@@ -250,8 +259,15 @@ impl WriteJobs for Tenant<'_> {
     fn save_job(&mut self, id: ApplicationId, job: &JobState) -> Result<(), Error> {
         existing(
             self.connection
-                .prepare_cached("UPDATE applications SET job = ?3 WHERE org = ?1 AND id = ?2")?
-                .execute(params![self.org(), blob(id), json(job)?])?,
+                .prepare_cached(
+                    "UPDATE applications SET job = ?3, generation = ?4 WHERE org = ?1 AND id = ?2",
+                )?
+                .execute(params![
+                    self.org(),
+                    blob(id),
+                    json(job)?,
+                    number(job.generation)
+                ])?,
         )
     }
 

@@ -148,6 +148,8 @@ CREATE TABLE applications (
     sealed_secret BLOB,
     -- what the next cycle has to know
     job TEXT,
+    -- the words of administrators in `job`, read before every write of a cycle
+    generation INTEGER NOT NULL DEFAULT 0,
     last_log INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org, id)
 ) STRICT, WITHOUT ROWID;
