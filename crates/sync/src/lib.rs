@@ -7,6 +7,8 @@
 //! **Start at** [`task::Task`].
 
 pub mod digest;
+mod entitlement;
+mod exchange;
 pub mod guard;
 pub mod plan;
 pub mod rules;

@@ -16,126 +16,19 @@ use rollcall_model::link::{Intent, Link, LinkState};
 use rollcall_model::mapping::defaults;
 use rollcall_model::provisioning::ModifiedProperty;
 use rollcall_scim::key::canonical;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+pub use crate::entitlement::Entitlement;
+pub use crate::exchange::{
+    Answer, Extent, INCOMPATIBLE, REFERENCES_FAILED, Step, Trouble, Write, member_patch,
+    reference_patch,
+};
+
+use crate::entitlement::is_off;
 use crate::rules::ObjectRules;
 use crate::source::SourceObject;
 use crate::target_path::{TargetPath, member};
 use crate::wish::{Surroundings, Unmappable, Wish};
-
-/// What to do next.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Step {
-    /// Look the object up in the target.
-    Find {
-        /// The target's attribute.
-        attribute: String,
-        /// Its value.
-        value: String,
-    },
-    /// Read a resource of the target.
-    Get {
-        /// Its id.
-        id: String,
-    },
-    /// Remember the link before the next step, on disk.
-    Remember(Box<Link>),
-    /// Write to the target.
-    Write(Write),
-    /// Nothing more: this is how it ended.
-    End(Box<Ending>),
-}
-
-/// A request that changes the target.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Write {
-    /// Creates a resource.
-    Create {
-        /// Its body.
-        body: Map<String, Value>,
-    },
-    /// Changes a resource.
-    Patch {
-        /// Its id.
-        id: String,
-        /// The operations.
-        operations: Vec<Value>,
-    },
-    /// Deletes a resource.
-    Delete {
-        /// Its id.
-        id: String,
-    },
-}
-
-/// What came back.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
-    /// Resources that a look-up found.
-    Found(Vec<Map<String, Value>>),
-    /// The resource that was read; absent: there is none.
-    Got(Option<Map<String, Value>>),
-    /// It is remembered.
-    Remembered,
-    /// A look-up found what another object of the source is linked to; the text says which.
-    TakenByAnother(String),
-    /// It was created, with this id.
-    Created(String),
-    /// It was done.
-    Done,
-    /// The target has another object with a unique value of this one.
-    Conflict(String),
-    /// The resource is not there.
-    Missing,
-    /// It did not work, and nothing was done.
-    Failed(Trouble),
-    /// It may have been done or not: no answer came, or one that cannot be read.
-    Unknown(Trouble),
-}
-
-/// Why a step did not work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// The code of the provisioning log.
-    pub code: String,
-    /// What happened, for people.
-    pub message: String,
-    /// Whether trying again later may help.
-    pub may_pass: bool,
-    /// How far it reaches.
-    pub extent: Extent,
-}
-
-/// How far a trouble reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// It concerns this object; others may do well.
-    Object,
-    /// It concerns the target: out of reach, wrong credentials, not SCIM. Nothing else will work either.
-    Target,
-}
-
-impl Trouble {
-    /// Makes a trouble with one object.
-    pub fn of_object(code: &str, message: impl Into<String>, may_pass: bool) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-            may_pass,
-            extent: Extent::Object,
-        }
-    }
-
-    /// Makes a trouble with the target.
-    pub fn of_target(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-            may_pass: true,
-            extent: Extent::Target,
-        }
-    }
-}
 
 /// What was decided about an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -171,68 +64,6 @@ pub struct Ending {
     pub properties: Vec<ModifiedProperty>,
     /// The link to remember; absent: none is to be kept.
     pub link: Option<Link>,
-}
-
-/// Whether the object is to be in use in the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entitlement {
-    /// It is.
-    Entitled,
-    /// It is in scope, but blocked at the source.
-    Blocked,
-    /// It is not assigned, or a scoping filter leaves it out.
-    OutOfScope,
-    /// The source has deleted it.
-    Gone,
-}
-
-impl Entitlement {
-    /// Determines whether an object is to be in use. `needs_assignment` says that only assigned objects are.
-    pub fn of(rules: &ObjectRules, object: &SourceObject, needs_assignment: bool) -> Self {
-        if object.is_gone() {
-            Self::Gone
-        } else if (needs_assignment && !object.is_assigned)
-            || !rules.filters.evaluate(&object.attributes).passed
-        {
-            Self::OutOfScope
-        } else if object.is_enabled() {
-            Self::Entitled
-        } else {
-            Self::Blocked
-        }
-    }
-
-    /// Says why the object is not to be in use.
-    fn reason(self) -> &'static str {
-        match self {
-            Self::Entitled => "it is in scope",
-            Self::Blocked => "its account is blocked at the source",
-            Self::OutOfScope => "it is not assigned, or a scoping filter leaves it out",
-            Self::Gone => "the source has deleted it",
-        }
-    }
-
-    /// Tells whether an object that stands like this in the target would leave it: be switched off or deleted.
-    pub fn takes_away(self, rules: &ObjectRules, link: &Link) -> bool {
-        if link.target_id.is_none() {
-            return false;
-        }
-        match self {
-            Self::Entitled => false,
-            Self::Blocked => !is_off(link),
-            Self::OutOfScope => !is_off(link) && !rules.keeps_who_leaves,
-            Self::Gone => link.state != LinkState::Released,
-        }
-    }
-}
-
-/// Tells whether the counterpart is known to be switched off.
-fn is_off(link: &Link) -> bool {
-    let is_certain = link
-        .failure
-        .as_ref()
-        .is_none_or(|failure| failure.code == REFERENCES_FAILED);
-    link.state == LinkState::Disabled && is_certain
 }
 
 /// One object on its way.
@@ -813,12 +644,6 @@ fn id_of(resource: &Map<String, Value>) -> Option<String> {
     id.filter(|id| !id.is_empty()).map(str::to_owned)
 }
 
-/// What the log calls a reference or members that could not be sent. The object itself is well then.
-pub const REFERENCES_FAILED: &str = "UnableToResolveReferenceAttributeValue";
-
-/// What the log calls an endpoint that does not do what SCIM says.
-pub const INCOMPATIBLE: &str = "SystemForCrossDomainIdentityManagementServiceIncompatible";
-
 fn unfiltered(attribute: &str) -> Trouble {
     let message =
         format!("the target answered a filter on `{attribute}` with objects that do not match it");
@@ -850,26 +675,4 @@ fn unexpected() -> Trouble {
         "a step was answered by something that it did not ask for",
         true,
     )
-}
-
-/// Returns the PATCH that sets a reference of a resource, or takes it away.
-pub fn reference_patch(path: &TargetPath, target_id: Option<&str>) -> Vec<Value> {
-    let path = path.to_string();
-    match target_id {
-        Some(id) => vec![json!({"op": "add", "path": path, "value": id})],
-        None => vec![json!({"op": "remove", "path": path})],
-    }
-}
-
-/// Returns the PATCH operations that add members to a group and take members out of it.
-pub fn member_patch(added: &[String], removed: &[String]) -> Vec<Value> {
-    let mut operations: Vec<Value> = removed
-        .iter()
-        .map(|id| json!({"op": "remove", "path": format!("members[value eq {}]", Value::from(id.as_str()))}))
-        .collect();
-    if !added.is_empty() {
-        let members: Vec<Value> = added.iter().map(|id| json!({"value": id})).collect();
-        operations.push(json!({"op": "add", "path": "members", "value": members}));
-    }
-    operations
 }

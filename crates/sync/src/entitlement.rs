@@ -1,0 +1,69 @@
+//! Whether an object is to be in use in the target, and what it means for one that is there when it is not.
+
+use rollcall_model::link::{Link, LinkState};
+
+use crate::exchange::REFERENCES_FAILED;
+use crate::rules::ObjectRules;
+use crate::source::SourceObject;
+
+/// Whether the object is to be in use in the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entitlement {
+    /// It is.
+    Entitled,
+    /// It is in scope, but blocked at the source.
+    Blocked,
+    /// It is not assigned, or a scoping filter leaves it out.
+    OutOfScope,
+    /// The source has deleted it.
+    Gone,
+}
+
+impl Entitlement {
+    /// Determines whether an object is to be in use. `needs_assignment` says that only assigned objects are.
+    pub fn of(rules: &ObjectRules, object: &SourceObject, needs_assignment: bool) -> Self {
+        if object.is_gone() {
+            Self::Gone
+        } else if (needs_assignment && !object.is_assigned)
+            || !rules.filters.evaluate(&object.attributes).passed
+        {
+            Self::OutOfScope
+        } else if object.is_enabled() {
+            Self::Entitled
+        } else {
+            Self::Blocked
+        }
+    }
+
+    /// Says why the object is not to be in use.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Entitled => "it is in scope",
+            Self::Blocked => "its account is blocked at the source",
+            Self::OutOfScope => "it is not assigned, or a scoping filter leaves it out",
+            Self::Gone => "the source has deleted it",
+        }
+    }
+
+    /// Tells whether an object that stands like this in the target would leave it: be switched off or deleted.
+    pub fn takes_away(self, rules: &ObjectRules, link: &Link) -> bool {
+        if link.target_id.is_none() {
+            return false;
+        }
+        match self {
+            Self::Entitled => false,
+            Self::Blocked => !is_off(link),
+            Self::OutOfScope => !is_off(link) && !rules.keeps_who_leaves,
+            Self::Gone => link.state != LinkState::Released,
+        }
+    }
+}
+
+/// Tells whether the counterpart is known to be switched off.
+pub(crate) fn is_off(link: &Link) -> bool {
+    let is_certain = link
+        .failure
+        .as_ref()
+        .is_none_or(|failure| failure.code == REFERENCES_FAILED);
+    link.state == LinkState::Disabled && is_certain
+}
