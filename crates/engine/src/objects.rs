@@ -223,12 +223,7 @@ async fn remember(work: &Arc<Work>, link: Link) -> Result<Answer, Error> {
     if let Some(trouble) = claim(work, &link) {
         return Ok(Answer::Failed(trouble));
     }
-    let saved = work
-        .write(move |writer| {
-            let replaced = forget_lost(writer, &link)?;
-            save(writer, link, replaced)
-        })
-        .await;
+    let saved = work.write(move |writer| save(writer, link)).await;
     match saved {
         Ok(()) => Ok(Answer::Remembered),
         Err(Error::Failed(Failure::Taken { .. })) => Ok(Answer::Failed(taken("counterpart"))),
@@ -253,18 +248,19 @@ fn taken(what: &str) -> Trouble {
     Trouble::of_object("DuplicateSourceEntries", message, false)
 }
 
-/// Stores a link. What others have noted on it meanwhile, that its references have to be compared, is kept.
-fn save(
-    writer: &mut dyn Writer,
-    mut link: Link,
-    replaced: bool,
-) -> Result<(), rollcall_store::Error> {
-    if let Some(stored) = writer.link(link.application, link.kind, link.object)?
-        && link.kind == Kind::User
-        && link.is_active()
-    {
+/// Stores a link. When it names another counterpart than before, or none, what is on record of the old one is forgotten. What others
+/// have noted on it meanwhile, that its references have to be compared, is kept.
+fn save(writer: &mut dyn Writer, mut link: Link) -> Result<(), rollcall_store::Error> {
+    let Some(stored) = writer.link(link.application, link.kind, link.object)? else {
+        return writer.save_link(&link);
+    };
+    let is_replaced = stored.target_id.is_some() && stored.target_id != link.target_id;
+    if is_replaced {
+        forget_counterpart(writer, link.application, link.kind, link.object)?;
+    }
+    if link.kind == Kind::User && link.is_active() {
         link.waiting |= stored.waiting;
-        if !replaced {
+        if !is_replaced {
             link.references = stored.references;
         }
     }
@@ -320,17 +316,6 @@ async fn is_free(work: &Work, object: &SourceObject, target_id: String) -> Resul
         .read::<_, Error, _>(move |reader| Ok(reader.linked_to(application, kind, &target_id)?))
         .await?;
     Ok(linked.is_none_or(|linked| linked == id))
-}
-
-/// Forgets what is on record of the counterpart that an object had, when the new link names another one or none; tells whether it did.
-fn forget_lost(writer: &mut dyn Writer, new: &Link) -> Result<bool, rollcall_store::Error> {
-    let known = writer.link(new.application, new.kind, new.object)?;
-    let had = known.and_then(|link| link.target_id);
-    if had.is_none() || had == new.target_id {
-        return Ok(false);
-    }
-    forget_counterpart(writer, new.application, new.kind, new.object)?;
-    Ok(true)
 }
 
 /// Forgets the memberships of a counterpart that is gone, and that those who report to it were told.
@@ -436,10 +421,7 @@ async fn finish(
     let outcome = work
         .write(move |writer| {
             match link {
-                Some(link) => {
-                    let replaced = forget_lost(writer, &link)?;
-                    save(writer, link, replaced)?;
-                }
+                Some(link) => save(writer, link)?,
                 None if is_known => {
                     forget_counterpart(writer, application, kind, id)?;
                     writer.remove_link(application, kind, id)?;
