@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment, Target};
-use rollcall_model::{ApplicationId, JobState, Kind, ResourceId, Secret};
+use rollcall_model::{ApplicationId, JobState, Kind, Origin, ResourceId, Secret};
 use rollcall_store::{Error, NewAudit, Writer};
 use rollcall_sync::rules::Rules;
 use serde_json::{Value, json};
@@ -38,13 +38,16 @@ impl App {
         let now = self.now();
         let id = ApplicationId::new(now, &**self.randomness());
         let application = Application::new(id, name, now);
-        let created = application.clone();
-        let detail = json!({"name": application.name});
-        self.on_application(context, id, "application.created", detail, move |writer| {
-            writer.save_application(&created)
-        })
-        .await?;
-        Ok(application)
+        let origin = context.origin().clone();
+        context
+            .tenant()
+            .write(move |writer| {
+                writer.save_application(&application)?;
+                let detail = json!({"name": application.name});
+                writer.append_audit(now, &entry(origin, id, "application.created", detail))?;
+                Ok(application)
+            })
+            .await
     }
 
     /// Lists an organisation's applications in order of creation.
@@ -109,26 +112,26 @@ impl App {
         let sealed = self
             .sealer()
             .seal(&place(context, id), token, &**self.randomness());
-        let detail = json!({"tenant_url": tenant_url});
         self.on_application(
             context,
             id,
             "application.credentials",
-            detail,
-            move |writer| {
-                let mut application = writer.application(id)?.ok_or(Error::Missing)?;
-                let mut job = writer.job(id)?;
+            move |writer, mut application| {
+                let detail = json!({"tenant_url": tenant_url});
                 let target = Some(Target { tenant_url });
-                if application.target != target {
+                let is_another = application.target != target;
+                if is_another {
                     writer.forget_links(id)?;
-                    job.watermark = None;
                     application.target = target;
                     writer.save_application(&application)?;
                 }
                 writer.save_sealed_secret(id, Some(&sealed))?;
-                job.quarantine = None;
-                job.generation += 1;
-                writer.save_job(id, &job)
+                tell(writer, id, |job| {
+                    if is_another {
+                        job.watermark = None;
+                    }
+                })?;
+                Ok(((), detail))
             },
         )
         .await
@@ -145,12 +148,11 @@ impl App {
         id: ApplicationId,
         change: impl FnOnce(&mut Application) + Send + 'static,
     ) -> Result<Application, Failure> {
-        let now = self.now();
-        let origin = context.origin().clone();
-        context
-            .tenant()
-            .write(move |writer| {
-                let before = writer.application(id)?.ok_or_else(|| missing(id))?;
+        self.on_application(
+            context,
+            id,
+            "application.configured",
+            move |writer, before| {
                 let mut application = before.clone();
                 change(&mut application);
                 // an address changes with its credential only
@@ -158,23 +160,14 @@ impl App {
                 application.id = id;
                 Rules::compile(&application).map_err(Failure::Configuration)?;
                 writer.save_application(&application)?;
-                let mut job = writer.job(id)?;
-                job.quarantine = None;
-                job.generation += 1;
-                writer.save_job(id, &job)?;
+                tell(writer, id, |_| {})?;
                 let detail = json!({
                     "status": application.status, "mode": application.mode, "scope": application.scope,
                 });
-                let entry = NewAudit {
-                    origin,
-                    action: "application.configured",
-                    object: id.to_string(),
-                    detail,
-                };
-                writer.append_audit(now, &entry)?;
-                Ok(application)
-            })
-            .await
+                Ok((application, detail))
+            },
+        )
+        .await
     }
 
     /// Assigns a person or a group to an application.
@@ -189,15 +182,17 @@ impl App {
         principal: ResourceId,
     ) -> Result<(), Failure> {
         let since = self.now();
-        self.check_principal(context, kind, principal).await?;
-        let detail = json!({"principal": principal, "kind": kind});
-        self.on_application(context, id, "application.assigned", detail, move |writer| {
+        self.on_application(context, id, "application.assigned", move |writer, _| {
+            if writer.raw(kind, principal)?.is_none() {
+                return Err(directory::missing(kind, principal));
+            }
             let assignment = Assignment {
                 kind,
                 principal,
                 since,
             };
-            writer.assign(id, &assignment)
+            writer.assign(id, &assignment)?;
+            Ok(((), json!({"principal": principal, "kind": kind})))
         })
         .await
     }
@@ -213,14 +208,10 @@ impl App {
         kind: Kind,
         principal: ResourceId,
     ) -> Result<(), Failure> {
-        let detail = json!({"principal": principal, "kind": kind});
-        self.on_application(
-            context,
-            id,
-            "application.unassigned",
-            detail,
-            move |writer| writer.unassign(id, kind, principal).map(drop),
-        )
+        self.on_application(context, id, "application.unassigned", move |writer, _| {
+            writer.unassign(id, kind, principal)?;
+            Ok(((), json!({"principal": principal, "kind": kind})))
+        })
         .await
     }
 
@@ -231,23 +222,13 @@ impl App {
     /// [`Failure::Missing`] for the application.
     pub async fn restart(&self, context: &Context, id: ApplicationId) -> Result<(), Failure> {
         let now = self.now();
-        self.on_application(
-            context,
-            id,
-            "application.restarted",
-            json!({}),
-            move |writer| {
-                let mut job = writer.job(id)?;
-                job.watermark = None;
-                job.quarantine = None;
-                job.generation += 1;
-                writer.save_job(id, &job)?;
-                for kind in [Kind::User, Kind::Group] {
-                    forget_agreement(writer, id, kind, now)?;
-                }
-                Ok(())
-            },
-        )
+        self.on_application(context, id, "application.restarted", move |writer, _| {
+            tell(writer, id, |job| job.watermark = None)?;
+            for kind in [Kind::User, Kind::Group] {
+                forget_agreement(writer, id, kind, now)?;
+            }
+            Ok(((), json!({})))
+        })
         .await
     }
 
@@ -261,65 +242,63 @@ impl App {
         id: ApplicationId,
         count: u64,
     ) -> Result<(), Failure> {
-        let detail = json!({"count": count});
         self.on_application(
             context,
             id,
             "application.deletions_allowed",
-            detail,
-            move |writer| {
-                let mut job = writer.job(id)?;
-                job.allowed_deletions = Some(count);
-                job.quarantine = None;
-                job.generation += 1;
-                writer.save_job(id, &job)
+            move |writer, _| {
+                tell(writer, id, |job| job.allowed_deletions = Some(count))?;
+                Ok(((), json!({"count": count})))
             },
         )
         .await
     }
 
-    async fn check_principal(
-        &self,
-        context: &Context,
-        kind: Kind,
-        principal: ResourceId,
-    ) -> Result<(), Failure> {
-        let raw = context
-            .tenant()
-            .read::<_, Failure, _>(move |reader| Ok(reader.raw(kind, principal)?))
-            .await?;
-        raw.map(drop)
-            .ok_or_else(|| directory::missing(kind, principal))
-    }
-
-    /// Changes something about an application, with its audit entry.
-    async fn on_application(
+    /// Changes something about an application, with its audit entry: `change` gets the application as it is, and returns what is
+    /// wanted and what the entry says about it.
+    async fn on_application<T: Send + 'static>(
         &self,
         context: &Context,
         id: ApplicationId,
         action: &'static str,
-        detail: Value,
-        change: impl FnOnce(&mut dyn Writer) -> Result<(), Error> + Send + 'static,
-    ) -> Result<(), Failure> {
+        change: impl FnOnce(&mut dyn Writer, Application) -> Result<(T, Value), Failure>
+        + Send
+        + 'static,
+    ) -> Result<T, Failure> {
         let now = self.now();
-        let entry = NewAudit {
-            origin: context.origin().clone(),
-            action,
-            object: id.to_string(),
-            detail,
-        };
+        let origin = context.origin().clone();
         context
             .tenant()
             .write(move |writer| {
-                if action != "application.created" && writer.application(id)?.is_none() {
-                    return Err(missing(id));
-                }
-                change(writer)?;
-                writer.append_audit(now, &entry)?;
-                Ok(())
+                let application = writer.application(id)?.ok_or_else(|| missing(id))?;
+                let (changed, detail) = change(writer, application)?;
+                writer.append_audit(now, &entry(origin, id, action, detail))?;
+                Ok(changed)
             })
             .await
     }
+}
+
+fn entry(origin: Origin, id: ApplicationId, action: &'static str, detail: Value) -> NewAudit {
+    NewAudit {
+        origin,
+        action,
+        object: id.to_string(),
+        detail,
+    }
+}
+
+/// Tells a job an administrator's word: a cycle that is running does not undo it, and one in quarantine tries again.
+fn tell(
+    writer: &mut dyn Writer,
+    id: ApplicationId,
+    word: impl FnOnce(&mut JobState),
+) -> Result<(), Error> {
+    let mut job = writer.job(id)?;
+    word(&mut job);
+    job.quarantine = None;
+    job.generation += 1;
+    writer.save_job(id, &job)
 }
 
 fn forget_agreement(
