@@ -26,35 +26,26 @@ impl<'a> Cursor<'a> {
         Self { rest: text }
     }
 
-    /// Reads a number of `fewest` to `most` digits, as many as there are; `most` is at most 9.
-    pub(crate) fn digits(&mut self, fewest: usize, most: usize) -> Option<i32> {
-        let length = self
-            .rest
-            .bytes()
-            .take(most)
-            .take_while(u8::is_ascii_digit)
-            .count();
+    /// Takes `fewest` to `most` digits, as many as there are.
+    fn take_digits(&mut self, fewest: usize, most: usize) -> Option<&'a str> {
+        let digits = self.rest.bytes().take(most);
+        let length = digits.take_while(u8::is_ascii_digit).count();
         if length < fewest {
             return None;
         }
         let (digits, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
-        digits.parse().ok()
+        Some(digits)
+    }
+
+    /// Reads a number of `fewest` to `most` digits, as many as there are; `most` is at most 9.
+    pub(crate) fn digits(&mut self, fewest: usize, most: usize) -> Option<i32> {
+        self.take_digits(fewest, most)?.parse().ok()
     }
 
     /// Reads the digits behind a decimal point as nanoseconds; those beyond the ninth count for nothing.
     pub(crate) fn fraction(&mut self, fewest: usize, most: usize) -> Option<i32> {
-        let length = self
-            .rest
-            .bytes()
-            .take(most)
-            .take_while(u8::is_ascii_digit)
-            .count();
-        if length < fewest {
-            return None;
-        }
-        let (digits, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
+        let digits = self.take_digits(fewest, most)?;
         let mut nanoseconds = 0;
         for place in 0..9 {
             let digit = digits.as_bytes().get(place).map_or(0, |byte| byte - b'0');
