@@ -2,7 +2,7 @@
 //!
 //! **Is:** the clauses of a mapping, compiled and evaluated. Clauses of one filter all have to be true; one filter of
 //! several is enough.
-//! **Is not:** assignment, nor whether the account is blocked; see [`crate::decision`].
+//! **Is not:** assignment, nor whether the account is blocked; see [`Entitlement`](crate::task::Entitlement).
 
 use regex::{Regex, RegexBuilder};
 use rollcall_model::mapping::{Clause, Operator, ScopeFilter};
