@@ -72,6 +72,7 @@ impl Asked {
         let now = endpoint.app.now();
         let paging = match &self.query.page {
             Page::Index { start, count } => Paging::Index {
+                sort: self.query.sort.clone(),
                 skip: start.saturating_sub(1),
                 count: *count,
             },
@@ -119,7 +120,6 @@ impl Asked {
     ) -> Result<Found, Failure> {
         let selection = Selection {
             filter: self.query.filter.clone(),
-            sort: self.query.sort.clone(),
             paging,
         };
         let query = Use {
@@ -184,6 +184,7 @@ pub(crate) async fn everywhere(
         let found = resources.len() as u64;
         let skip = start.saturating_sub(1).saturating_sub(total);
         let paging = Paging::Index {
+            sort: asked.query.sort.clone(),
             skip,
             count: count.saturating_sub(found),
         };

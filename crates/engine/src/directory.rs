@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rollcall_model::application::{Assignment, Scope};
 use rollcall_model::link::Link;
 use rollcall_model::{ApplicationId, Kind, ResourceId};
-use rollcall_store::{Error, Paging, Raw, Reader, Selection};
+use rollcall_store::{Error, Raw, Reader, Selection};
 use rollcall_sync::source::SourceObject;
 use serde_json::{Map, Value};
 
@@ -88,14 +88,7 @@ pub(crate) fn page(
     kind: Kind,
     after: Option<ResourceId>,
 ) -> Result<Vec<Known>, Error> {
-    let selection = Selection {
-        filter: None,
-        sort: None,
-        paging: Paging::After {
-            id: after,
-            count: PAGE,
-        },
-    };
+    let selection = Selection::after(after, PAGE);
     let listing = reader.list(kind, &selection)?;
     listing
         .resources

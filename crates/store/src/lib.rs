@@ -1,6 +1,6 @@
 //! Storage, opened for one organisation.
 //!
-//! **Is:** the promises that storage makes ([`Reader`], [`Writer`], and the tests of [`conformance`]), and the backends that
+//! **Is:** the promises that storage makes ([`Reader`], [`Writer`], and the tests of `conformance`), and the backends that
 //! keep them. A request can only get a [`Tenant`]: a handle that is bound to one organisation, so that forgetting a `where`
 //! clause cannot show one organisation to another.
 //! **Is not:** rules. What may be changed, and what is written to the feed and the audit log, is decided by `rollcall-app`.

@@ -56,17 +56,28 @@ pub struct Raw {
 pub struct Selection {
     /// Only those that match; absent: all.
     pub filter: Option<Filter>,
-    /// Ordered by this attribute; absent: by id, which is by age.
-    pub sort: Option<Sort>,
-    /// Which part of the result.
+    /// Which part of the result, and in which order.
     pub paging: Paging,
 }
 
-/// Which part of a result a listing returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Selection {
+    /// Selects the next `count` of all objects, after the one with this id.
+    pub fn after(id: Option<ResourceId>, count: u64) -> Self {
+        Self {
+            filter: None,
+            paging: Paging::After { id, count },
+        }
+    }
+}
+
+/// Which part of a result a listing returns. Only a listing by index has an order of its own: after an object there is no place in
+/// an order by values that change.
+#[derive(Debug, Clone)]
 pub enum Paging {
     /// `count` objects after skipping `skip`, and the number of all.
     Index {
+        /// Ordered by this attribute; absent: by id, which is by age.
+        sort: Option<Sort>,
         /// How many to pass over.
         skip: u64,
         /// How many to return at most.

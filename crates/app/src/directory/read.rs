@@ -191,10 +191,13 @@ mod tests {
             context.tenant.write(unit).await.unwrap();
         }
         let list = async |wanted| {
-            let paging = Paging::Index { skip: 0, count: 10 };
+            let paging = Paging::Index {
+                sort: None,
+                skip: 0,
+                count: 10,
+            };
             let selection = Selection {
                 filter: None,
-                sort: None,
                 paging,
             };
             app.list(&context, Kind::Group, Query { selection, wanted })

@@ -7,7 +7,7 @@ use rollcall_app::directory::{Context, Query, Wanted};
 use rollcall_app::transfer::{Listed, NotImported};
 use rollcall_connect::files::{self, Record};
 use rollcall_model::{Kind, ResourceId};
-use rollcall_store::{Member, Paging, Selection};
+use rollcall_store::{Member, Selection};
 use serde_json::{Value, json};
 
 use crate::cli::{Export, Import};
@@ -127,14 +127,7 @@ pub(crate) async fn export(config: &Config, command: &Export) -> anyhow::Result<
     for kind in [Kind::User, Kind::Group] {
         let mut after: Option<ResourceId> = None;
         loop {
-            let selection = Selection {
-                filter: None,
-                sort: None,
-                paging: Paging::After {
-                    id: after,
-                    count: PAGE,
-                },
-            };
+            let selection = Selection::after(after, PAGE);
             let wanted = Wanted::NOTHING;
             let page = app
                 .list(&context, kind, Query { selection, wanted })

@@ -23,7 +23,7 @@ use rollcall_engine::{Engine, Watch};
 use rollcall_model::application::{Mode, Status};
 use rollcall_model::provisioning::{CycleOutcome, CycleReport, Phase, Progress};
 use rollcall_model::{ApplicationId, IntegrationKind, Kind, Organisation, ResourceId};
-use rollcall_store::{Location, Paging, Selection, ServerClaim};
+use rollcall_store::{Location, Selection, ServerClaim};
 use rollcall_web::rates::Rates;
 use serde_json::json;
 
@@ -278,14 +278,7 @@ impl Stage {
             .read(|reader| {
                 let (mut groups, mut after) = (Vec::new(), None);
                 loop {
-                    let selection = Selection {
-                        filter: None,
-                        sort: None,
-                        paging: Paging::After {
-                            id: after,
-                            count: 500,
-                        },
-                    };
+                    let selection = Selection::after(after, 500);
                     let listing = reader.list(Kind::Group, &selection)?;
                     for raw in &listing.resources {
                         if let Some(entry) = reader.entry(Kind::Group, raw.id)? {

@@ -26,16 +26,24 @@ pub(super) fn list(
     kind: Kind,
     selection: &Selection,
 ) -> Result<Listing, Error> {
-    match (&selection.filter, &selection.sort) {
-        (None, None) => everything(tenant, kind, selection.paging),
-        (Some(filter), None) => filtered(tenant, kind, filter, selection.paging),
-        (filter, Some(sort)) => sorted(tenant, kind, filter.as_ref(), sort, selection.paging),
+    let filter = selection.filter.as_ref();
+    match (filter, &selection.paging) {
+        (
+            filter,
+            Paging::Index {
+                sort: Some(sort),
+                skip,
+                count,
+            },
+        ) => sorted(tenant, kind, filter, sort, (*skip, *count)),
+        (None, paging) => everything(tenant, kind, paging),
+        (Some(filter), paging) => filtered(tenant, kind, filter, paging),
     }
 }
 
-fn everything(tenant: &Tenant<'_>, kind: Kind, paging: Paging) -> Result<Listing, Error> {
-    let (skip, count, after) = match paging {
-        Paging::Index { skip, count } => (skip, count, Vec::new()),
+fn everything(tenant: &Tenant<'_>, kind: Kind, paging: &Paging) -> Result<Listing, Error> {
+    let (skip, count, after) = match *paging {
+        Paging::Index { skip, count, .. } => (skip, count, Vec::new()),
         Paging::After { id, count } => (0, count, id.map_or_else(Vec::new, |id| blob(id).to_vec())),
     };
     let total = match paging {
@@ -75,12 +83,12 @@ fn filtered(
     tenant: &Tenant<'_>,
     kind: Kind,
     filter: &Filter,
-    paging: Paging,
+    paging: &Paging,
 ) -> Result<Listing, Error> {
     let mut resources = Vec::new();
     let mut matching = 0_u64;
-    let (skip, count, after, counts_all) = match paging {
-        Paging::Index { skip, count } => (skip, count, None, true),
+    let (skip, count, after, counts_all) = match *paging {
+        Paging::Index { skip, count, .. } => (skip, count, None, true),
         Paging::After { id, count } => (0, count, id, false),
     };
     let end = skip.saturating_add(count);
@@ -104,7 +112,7 @@ fn sorted(
     kind: Kind,
     filter: Option<&Filter>,
     sort: &Sort,
-    paging: Paging,
+    (skip, count): (u64, u64),
 ) -> Result<Listing, Error> {
     let mut keys: Vec<(SortKey, ResourceId)> = Vec::new();
     candidates(tenant, kind, filter, None, |raw, document| {
@@ -112,14 +120,6 @@ fn sorted(
         true
     })?;
     keys.sort();
-    let (skip, count) = match paging {
-        Paging::Index { skip, count } => (skip, count),
-        // a cursor walks in order of id; a sorted listing has no place after an id, so its pages are found by position
-        Paging::After { id, count } => {
-            let passed = id.and_then(|id| keys.iter().position(|(_, other)| *other == id));
-            (passed.map_or(0, |place| place as u64 + 1), count)
-        }
-    };
     let total = keys.len() as u64;
     let page = keys
         .into_iter()
@@ -571,8 +571,11 @@ mod tests {
             .unwrap();
         let selection = Selection {
             filter: Some(parsed("title co \"a\"", Kind::User)),
-            sort: None,
-            paging: Paging::Index { skip: 0, count: 1 },
+            paging: Paging::Index {
+                sort: None,
+                skip: 0,
+                count: 1,
+            },
         };
         let with = |deadline| Tenant {
             connection: &connection,

@@ -9,6 +9,9 @@
     reason = "a promise that is not kept fails its test"
 )]
 
+mod directory;
+mod listing;
+
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment};
 use rollcall_model::link::{Link, LinkState};
@@ -17,17 +20,15 @@ use rollcall_model::{
     Membership, OrgId, Organisation, Origin, Plan, Randomness, Region, RequestId, ResourceId, Role,
     TokenId, TokenRecord,
 };
-use rollcall_scim::filter::Filter;
 use rollcall_scim::limits::STANDARD;
 use rollcall_scim::resource::Resource;
 use rollcall_scim::schema::Registry;
-use rollcall_scim::sort::Sort;
 use serde_json::{Value, json};
 
-use crate::{
-    Counts, Entry, Error, Member, NewAudit, NewChange, Paging, Selection, SignInLink, Store,
-    Tenant, Writer,
-};
+use crate::{Counts, Entry, Error, NewAudit, NewChange, SignInLink, Store, Tenant, Writer};
+
+pub use directory::*;
+pub use listing::*;
 
 /// Stamps the suite out for a backend. The expression opens a fresh store and returns it with whatever keeps it alive.
 #[macro_export]
@@ -147,20 +148,6 @@ async fn change<T: Send + 'static>(
     tenant.write(unit).await.unwrap()
 }
 
-fn all(filter: Option<&str>, sort: Option<(&str, Option<&str>)>, paging: Paging) -> Selection {
-    let registry = Registry::standard();
-    Selection {
-        filter: filter.map(|text| Filter::parse(text, registry.user(), &STANDARD).unwrap()),
-        sort: sort.map(|(by, order)| Sort::parse(by, order, registry.user()).unwrap()),
-        paging,
-    }
-}
-
-const EVERYTHING: Paging = Paging::Index {
-    skip: 0,
-    count: 1_000,
-};
-
 /// Two organisations with the same names never see each other.
 pub async fn organisations_are_apart(store: Store) {
     let (one, other) = (
@@ -243,374 +230,6 @@ pub async fn what_a_unit_refused_leaves_no_trace(store: Store) {
     assert_eq!((feed, counts.users), (0, 1));
 }
 
-/// A name is unique in its organisation and kind, whatever its case.
-pub async fn a_name_is_taken_once_however_it_is_written(store: Store) {
-    let tenant = organisation(&store, "one").await;
-    add(&tenant, &person("Ann@Example.com", json!({})))
-        .await
-        .unwrap();
-    let taken = add(&tenant, &person("ann@example.COM", json!({}))).await;
-    assert!(matches!(
-        taken,
-        Err(Error::Taken {
-            attribute: "userName"
-        })
-    ));
-    add(&tenant, &group("ann@example.com")).await.unwrap();
-    let taken = add(&tenant, &group("ANN@example.com")).await;
-    assert!(matches!(
-        taken,
-        Err(Error::Taken {
-            attribute: "displayName"
-        })
-    ));
-}
-
-/// An update fits the version before it, and no other.
-pub async fn versions_are_compared(store: Store) {
-    let tenant = organisation(&store, "one").await;
-    let ann = person("ann", json!({}));
-    add(&tenant, &ann).await.unwrap();
-    let second = Entry {
-        version: 2,
-        modified: at(2),
-        ..ann.clone()
-    }
-    .stamped();
-    let stale = second.clone();
-    change(&tenant, move |writer| writer.update(&second)).await;
-    let refused = tenant.write(move |writer| writer.update(&stale)).await;
-    assert!(matches!(refused, Err(Error::Stale)));
-    let unknown = person("nobody", json!({}));
-    assert!(matches!(
-        tenant.write(move |writer| writer.update(&unknown)).await,
-        Err(Error::Missing)
-    ));
-    let found = tenant
-        .read::<_, Error, _>(move |reader| reader.entry(Kind::User, ann.id))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (found.version, found.modified, found.created),
-        (2, at(2), at(1))
-    );
-    assert_eq!(found.resource.as_map()["meta"]["version"], "W/\"2\"");
-}
-
-/// What is deleted can be recognised when it comes back, and is nobody's member.
-pub async fn a_deletion_leaves_a_tombstone_and_no_membership(store: Store) {
-    let tenant = organisation(&store, "one").await;
-    let (ann, sales) = (
-        person(
-            "Ann",
-            json!({"externalId": "e1", "emails": [{"value": "a@x.example"}]}),
-        ),
-        group("Sales"),
-    );
-    add(&tenant, &ann).await.unwrap();
-    add(&tenant, &sales).await.unwrap();
-    let (member, team) = (
-        Member {
-            id: ann.id,
-            kind: Kind::User,
-        },
-        sales.id,
-    );
-    change(&tenant, move |writer| writer.add_members(team, &[member])).await;
-    change(&tenant, move |writer| {
-        writer.remove(Kind::User, member.id, at(5))
-    })
-    .await;
-
-    let id = ann.id;
-    tenant
-        .read::<_, Error, _>(move |reader| {
-            assert!(reader.members(team, None, 10)?.is_empty());
-            assert!(reader.groups_of(id)?.is_empty());
-            assert!(reader.with_external_id(Kind::User, "e1")?.is_empty());
-            let by_name = reader.tombstones(Kind::User, None, "ANN")?;
-            let by_external_id = reader.tombstones(Kind::User, Some("e1"), "somebody")?;
-            assert_eq!(by_name, by_external_id);
-            assert_eq!((by_name[0].id, by_name[0].deleted), (id, at(5)));
-            let found = reader.list(
-                Kind::User,
-                &all(Some("emails eq \"a@x.example\""), None, EVERYTHING),
-            )?;
-            assert_eq!(found.total, Some(0));
-            Ok(())
-        })
-        .await
-        .unwrap();
-    change(&tenant, move |writer| {
-        writer.remove_tombstone(Kind::User, id)
-    })
-    .await;
-    assert!(
-        tenant
-            .read::<_, Error, _>(|reader| reader.tombstones(Kind::User, None, "ann"))
-            .await
-            .unwrap()
-            .is_empty()
-    );
-}
-
-/// Members come in and go out as sets; what was so already is not told as a change.
-pub async fn members_are_sets(store: Store) {
-    let tenant = organisation(&store, "one").await;
-    let team = group("Sales");
-    let people: Vec<Entry> = (0..5)
-        .map(|n| person(&format!("p{n}"), json!({"displayName": format!("P{n}")})))
-        .collect();
-    add(&tenant, &team).await.unwrap();
-    for one in &people {
-        add(&tenant, one).await.unwrap();
-    }
-    let members: Vec<Member> = people
-        .iter()
-        .map(|one| Member {
-            id: one.id,
-            kind: Kind::User,
-        })
-        .collect();
-    let team = team.id;
-
-    let first = members.clone();
-    assert_eq!(
-        change(&tenant, move |writer| writer.add_members(team, &first[..3]))
-            .await
-            .len(),
-        3
-    );
-    let second = members.clone();
-    let added = change(&tenant, move |writer| writer.add_members(team, &second)).await;
-    assert_eq!(added, [members[3].id, members[4].id]);
-    let gone = members[0].id;
-    assert_eq!(
-        change(&tenant, move |writer| writer
-            .remove_members(team, &[gone, gone]))
-        .await,
-        [gone]
-    );
-
-    let (expected, probe) = (members.clone(), members[1].id);
-    tenant
-        .read::<_, Error, _>(move |reader| {
-            let page = reader.members(team, Some(expected[1].id), 2)?;
-            assert_eq!(page, expected[2..4]);
-            assert!(reader.is_member(team, probe)? && !reader.is_member(team, gone)?);
-            assert_eq!(reader.groups_of(probe)?, [(team, "Sales".to_owned())]);
-            assert_eq!(
-                reader.named_members(team, 1)?,
-                [(expected[1], Some("P1".to_owned()))]
-            );
-            Ok(())
-        })
-        .await
-        .unwrap();
-    assert_eq!(
-        change(&tenant, move |writer| writer.clear_members(team))
-            .await
-            .len(),
-        4
-    );
-}
-
-/// Whatever narrowing a backend uses, the result is that of the evaluator over everything.
-pub async fn listings_agree_with_the_evaluator(store: Store) {
-    const ENTERPRISE: &str = rollcall_scim::schema::ENTERPRISE_USER;
-    let tenant = organisation(&store, "one").await;
-    let boss = ResourceId::new(at(1), &DICE).to_string();
-    let mut people = Vec::new();
-    for n in 0_i64..40 {
-        let written = if n % 2 == 0 {
-            boss.clone()
-        } else {
-            boss.to_uppercase()
-        };
-        let manager = if n % 4 < 2 {
-            json!({"manager": {"value": written}})
-        } else {
-            json!({})
-        };
-        let more = json!({
-            ENTERPRISE: manager,
-            "displayName": format!("Person {}", n % 7), "externalId": format!("x{}", n % 5), "active": n % 3 != 0,
-            "emails": [{"value": format!("P{n}@Example.com"), "type": if n % 2 == 0 { "work" } else { "home" }}],
-        });
-        let mut one = person(&format!("User{n}"), more);
-        one.modified = at(n);
-        let one = one.stamped();
-        add(&tenant, &one).await.unwrap();
-        people.push(one);
-    }
-    let team = group("Team");
-    add(&tenant, &team).await.unwrap();
-    let (team, member) = (
-        team.id,
-        Member {
-            id: people[4].id,
-            kind: Kind::User,
-        },
-    );
-    change(&tenant, move |writer| writer.add_members(team, &[member])).await;
-
-    let known = people[3].id.to_string();
-    let filters = [
-        format!("id eq \"{known}\""),
-        format!("id eq \"{known}\" and userName eq \"user9\""),
-        "userName eq \"USER7\"".into(),
-        "userName ne \"user7\"".into(),
-        "externalId eq \"x3\"".into(),
-        "externalId eq \"X3\"".into(),
-        "emails.value eq \"p8@example.COM\"".into(),
-        "emails[type eq \"work\" and value eq \"p8@example.com\"]".into(),
-        "emails[type eq \"home\"].value eq \"p8@example.com\"".into(),
-        "displayName eq \"person 2\" and active eq true".into(),
-        "displayName eq \"person 2\" or externalId eq \"x1\"".into(),
-        format!("meta.lastModified gt \"{}\"", at(30)),
-        format!(
-            "meta.lastModified ge \"{}\" and meta.lastModified lt \"{}\"",
-            at(10),
-            at(20)
-        ),
-        format!("not (meta.lastModified ge \"{}\")", at(5)),
-        "active eq \"False\"".into(),
-        "active eq false and title pr".into(),
-        "active eq true".into(),
-        format!("{ENTERPRISE}:manager eq \"{}\"", boss.to_uppercase()),
-        format!("{ENTERPRISE}:manager.value eq \"{boss}\""),
-        "id eq \"not-an-id\"".into(),
-        "id ne \"not-an-id\"".into(),
-        format!("groups eq \"{team}\""),
-        format!("groups.value eq \"{team}\" or userName eq \"user1\""),
-        "groups.display eq \"team\"".into(),
-        "groups pr".into(),
-        "title pr".into(),
-    ];
-    for text in filters {
-        let selection = all(Some(&text), None, EVERYTHING);
-        let filter = selection.filter.clone().unwrap();
-        let listing = tenant
-            .read::<_, Error, _>(move |reader| reader.list(Kind::User, &selection))
-            .await
-            .unwrap();
-        let got: Vec<ResourceId> = listing.resources.iter().map(|raw| raw.id).collect();
-        let related = OneGroup {
-            group: team.to_string(),
-            member: member.id.to_string(),
-        };
-        let mut expected: Vec<ResourceId> = people
-            .iter()
-            .filter(|one| filter.matches(one.resource.as_map(), &OneMember(&related, one.id)))
-            .map(|one| one.id)
-            .collect();
-        expected.sort_unstable();
-        assert_eq!(got, expected, "{text}");
-        assert_eq!(listing.total, Some(expected.len() as u64), "{text}");
-    }
-}
-
-struct OneGroup {
-    group: String,
-    member: String,
-}
-
-struct OneMember<'a>(&'a OneGroup, ResourceId);
-
-impl rollcall_scim::filter::Related for OneMember<'_> {
-    fn contains(&self, _attribute: &str, value: &str) -> bool {
-        self.0.member == self.1.to_string() && value == self.0.group
-    }
-    fn values(&self, _attribute: &str) -> Vec<Value> {
-        if self.0.member != self.1.to_string() {
-            return Vec::new();
-        }
-        vec![json!({"value": self.0.group, "display": "Team", "type": "direct"})]
-    }
-}
-
-/// By index and by cursor, pages show each object once.
-pub async fn pages_cover_everything_once(store: Store) {
-    let tenant = organisation(&store, "one").await;
-    for n in 0..25 {
-        add(
-            &tenant,
-            &person(&format!("p{n}"), json!({"active": n % 2 == 0})),
-        )
-        .await
-        .unwrap();
-    }
-    for filter in [None, Some("active eq true")] {
-        let whole = all(filter, None, EVERYTHING);
-        let whole = tenant
-            .read::<_, Error, _>(move |reader| reader.list(Kind::User, &whole))
-            .await
-            .unwrap();
-        let (mut by_index, mut by_cursor) = (Vec::new(), Vec::new());
-        loop {
-            let page = all(
-                filter,
-                None,
-                Paging::Index {
-                    skip: by_index.len() as u64,
-                    count: 4,
-                },
-            );
-            let page = tenant
-                .read::<_, Error, _>(move |reader| reader.list(Kind::User, &page))
-                .await
-                .unwrap();
-            assert_eq!(page.total, whole.total);
-            by_index.extend(page.resources);
-            if !page.more {
-                break;
-            }
-        }
-        let mut last = None;
-        loop {
-            let page = all(filter, None, Paging::After { id: last, count: 4 });
-            let page = tenant
-                .read::<_, Error, _>(move |reader| reader.list(Kind::User, &page))
-                .await
-                .unwrap();
-            last = page.resources.last().map(|raw| raw.id);
-            by_cursor.extend(page.resources);
-            if !page.more {
-                break;
-            }
-        }
-        assert_eq!(by_index, whole.resources);
-        assert_eq!(by_cursor, whole.resources);
-    }
-}
-
-/// Orders follow the attribute; what has no value stands last, first when descending.
-pub async fn orders_put_missing_values_last(store: Store) {
-    let tenant = organisation(&store, "one").await;
-    for (name, title) in [("c", Some("beta")), ("a", None), ("b", Some("Alpha"))] {
-        add(&tenant, &person(name, json!({"title": title})))
-            .await
-            .unwrap();
-    }
-    for (order, expected) in [
-        (None, ["b", "c", "a"]),
-        (Some("descending"), ["a", "c", "b"]),
-    ] {
-        let selection = all(None, Some(("title", order)), EVERYTHING);
-        let listing = tenant
-            .read::<_, Error, _>(move |reader| reader.list(Kind::User, &selection))
-            .await
-            .unwrap();
-        let names: Vec<Value> = listing
-            .resources
-            .iter()
-            .map(|raw| serde_json::from_slice::<Value>(&raw.document).unwrap()["userName"].clone())
-            .collect();
-        assert_eq!(names, expected);
-    }
-}
-
 fn creation(entry: &Entry) -> NewChange {
     NewChange {
         kind: entry.kind,
@@ -681,61 +300,6 @@ pub async fn the_feed_has_no_gaps(store: Store) {
         })
         .await
         .unwrap();
-}
-
-/// The counts that seats are read from are those of the rows.
-pub async fn counts_follow_every_change(store: Store) {
-    let tenant = organisation(&store, "one").await;
-    let ann = person("ann", json!({"active": true}));
-    add(&tenant, &ann).await.unwrap();
-    add(&tenant, &person("ben", json!({"active": false})))
-        .await
-        .unwrap();
-    add(&tenant, &group("g")).await.unwrap();
-    let counts = |tenant: Tenant| async move {
-        tenant
-            .read::<_, Error, _>(|reader| reader.counts())
-            .await
-            .unwrap()
-    };
-    assert_eq!(
-        counts(tenant.clone()).await,
-        Counts {
-            users: 2,
-            active_users: 1,
-            groups: 1
-        }
-    );
-
-    let off = person("ann", json!({"active": false}));
-    let off = Entry {
-        id: ann.id,
-        version: 2,
-        ..off
-    }
-    .stamped();
-    change(&tenant, move |writer| writer.update(&off)).await;
-    assert_eq!(
-        counts(tenant.clone()).await,
-        Counts {
-            users: 2,
-            active_users: 0,
-            groups: 1
-        }
-    );
-    change(&tenant, move |writer| {
-        writer.remove(Kind::User, ann.id, at(3))
-    })
-    .await;
-    assert_eq!(
-        counts(tenant.clone()).await,
-        Counts {
-            users: 1,
-            active_users: 0,
-            groups: 1
-        }
-    );
-    assert_eq!(store.examine().await.unwrap(), []);
 }
 
 /// A token is known in its own organisation only; of its text nothing is kept but the digest.
@@ -1006,42 +570,6 @@ pub async fn a_slug_in_use_leaves_no_entry(store: Store) {
 /// A store that is open tells that it is.
 pub async fn an_open_store_answers(store: Store) {
     store.ping().await.unwrap();
-}
-
-/// Who reports to whom follows every change, within one organisation.
-pub async fn people_are_found_by_their_manager(store: Store) {
-    const ENTERPRISE: &str = rollcall_scim::schema::ENTERPRISE_USER;
-    let tenant = organisation(&store, "one").await;
-    let other = organisation(&store, "other").await;
-    let ann = person("ann", json!({}));
-    let (boss, lead) = (ann.id, ann.id.to_string());
-    let bob = person("bob", json!({ENTERPRISE: {"manager": {"value": lead}}}));
-    let report = bob.id;
-    change(&tenant, move |writer| {
-        writer.insert(&ann)?;
-        writer.insert(&bob)
-    })
-    .await;
-    let reports = async |tenant: &Tenant| {
-        tenant
-            .read::<_, Error, _>(move |reader| reader.reports_of(boss))
-            .await
-            .unwrap()
-    };
-    assert_eq!(reports(&tenant).await, [report]);
-    assert!(reports(&other).await.is_empty());
-
-    change(&tenant, move |writer| {
-        let before = writer.entry(Kind::User, report)?.ok_or(Error::Missing)?;
-        let after = Entry {
-            version: 2,
-            resource: person("bob", json!({})).resource,
-            ..before
-        };
-        writer.update(&after.stamped())
-    })
-    .await;
-    assert!(reports(&tenant).await.is_empty());
 }
 
 #[cfg(test)]
