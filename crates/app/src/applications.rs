@@ -4,8 +4,11 @@
 
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment, Target};
-use rollcall_model::{ApplicationId, JobState, Kind, Origin, ResourceId, Secret};
-use rollcall_store::{Error, NewAudit, Writer};
+use rollcall_model::provisioning::{ObjectKey, ResetScope};
+use rollcall_model::{ApplicationId, JobState, Kind, Link, LinkState, Origin, ResourceId, Secret};
+use rollcall_scim::key::canonical;
+use rollcall_store::{Error, NewAudit, ReadJobs, Writer};
+use rollcall_sync::guard::list_code;
 use rollcall_sync::rules::Rules;
 use serde_json::{Value, json};
 
@@ -30,6 +33,9 @@ pub struct Configured {
 
 impl App {
     /// Adds an application with the default mappings, switched off.
+    ///
+    /// # Errors
+    /// [`Failure::Taken`] when the organisation has one of that name.
     pub async fn create_application(
         &self,
         context: &Context,
@@ -42,6 +48,13 @@ impl App {
         context
             .tenant()
             .write(move |writer| {
+                let is_taken = |other: &Application| is_named(other, &application.name);
+                if writer.applications()?.iter().any(is_taken) {
+                    return Err(Failure::Taken {
+                        attribute: "name",
+                        hint: "this organisation has an application of that name; choose another one",
+                    });
+                }
                 writer.save_application(&application)?;
                 let detail = json!({"name": application.name});
                 writer.append_audit(now, &entry(origin, id, "application.created", detail))?;
@@ -56,6 +69,26 @@ impl App {
             .tenant()
             .read(|reader| Ok(reader.applications()?))
             .await
+    }
+
+    /// Finds an application by its name, or by its id.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`].
+    pub async fn application_named(
+        &self,
+        context: &Context,
+        name: &str,
+    ) -> Result<Application, Failure> {
+        let applications = self.applications(context).await?;
+        let id: Option<ApplicationId> = name.parse().ok();
+        let found = applications
+            .into_iter()
+            .find(|one| is_named(one, name) || Some(one.id) == id);
+        found.ok_or_else(|| Failure::Missing {
+            noun: "application",
+            id: name.to_owned(),
+        })
     }
 
     /// Returns an application with everything that a cycle needs.
@@ -215,40 +248,106 @@ impl App {
         .await
     }
 
-    /// Makes the next cycle an initial one: the watermark, the waiting times of failures, the quarantine and what both ends agreed on are
-    /// forgotten, so that everything is compared again; the links are kept.
+    /// Makes the next cycle an initial one, which compares everything again, and forgets what the scope says.
     ///
     /// # Errors
     /// [`Failure::Missing`] for the application.
-    pub async fn restart(&self, context: &Context, id: ApplicationId) -> Result<(), Failure> {
+    pub async fn restart(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        scope: ResetScope,
+    ) -> Result<(), Failure> {
         let now = self.now();
         self.on_application(context, id, "application.restarted", move |writer, _| {
-            tell(writer, id, |job| job.watermark = None)?;
-            for kind in [Kind::User, Kind::Group] {
-                forget_agreement(writer, id, kind, now)?;
+            let mut job = writer.job(id)?;
+            if scope.watermark {
+                job.watermark = None;
             }
-            Ok(((), json!({})))
+            if scope.quarantine {
+                job.quarantine = None;
+            }
+            job.generation += 1;
+            writer.save_job(id, &job)?;
+            if scope.force_deletes {
+                let list = held(writer, id)?;
+                allow(writer, id, &list, now)?;
+            }
+            if scope.links {
+                writer.forget_links(id)?;
+            } else if scope.watermark || scope.escrows {
+                for kind in [Kind::User, Kind::Group] {
+                    forget_agreement(writer, id, kind, scope, now)?;
+                }
+            }
+            Ok(((), json!({"scope": format!("{scope:?}")})))
         })
         .await
     }
 
-    /// Allows the next cycle so many deletions, beyond those of the last day.
+    /// Returns who is held back by the deletion guard, and the code by which exactly this list can be allowed.
     ///
     /// # Errors
     /// [`Failure::Missing`] for the application.
+    pub async fn held(&self, context: &Context, id: ApplicationId) -> Result<Held, Failure> {
+        context
+            .tenant()
+            .read(move |reader| {
+                reader.application(id)?.ok_or_else(|| missing(id))?;
+                Ok(Held {
+                    links: held(reader, id)?,
+                })
+            })
+            .await
+    }
+
+    /// Lets exactly those go whom the guard holds back and who were shown: `code` names the list ([`Held::code`]).
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] for the application; [`Failure::Precondition`] when the list is another one by now.
     pub async fn allow_deletions(
         &self,
         context: &Context,
         id: ApplicationId,
-        count: u64,
-    ) -> Result<(), Failure> {
+        code: String,
+    ) -> Result<u64, Failure> {
+        let now = self.now();
         self.on_application(
             context,
             id,
             "application.deletions_allowed",
             move |writer, _| {
-                tell(writer, id, |job| job.allowed_deletions = Some(count))?;
-                Ok(((), json!({"count": count})))
+                let list = Held {
+                    links: held(writer, id)?,
+                };
+                if list.code() != code || list.links.is_empty() {
+                    return Err(Failure::Precondition);
+                }
+                allow(writer, id, &list.links, now)?;
+                tell(writer, id, |_| {})?;
+                let count = list.links.len() as u64;
+                Ok((count, json!({"count": count, "list": code})))
+            },
+        )
+        .await
+    }
+
+    /// Removes an application with all that is remembered of it. Nothing is sent: whom it provisioned stays as he is in the target.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] for the application.
+    pub async fn remove_application(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+    ) -> Result<(), Failure> {
+        self.on_application(
+            context,
+            id,
+            "application.removed",
+            move |writer, application| {
+                writer.remove_application(id)?;
+                Ok(((), json!({"name": application.name})))
             },
         )
         .await
@@ -279,6 +378,10 @@ impl App {
     }
 }
 
+fn is_named(application: &Application, name: &str) -> bool {
+    canonical(&application.name) == canonical(name)
+}
+
 fn entry(origin: Origin, id: ApplicationId, action: &'static str, detail: Value) -> NewAudit {
     NewAudit {
         origin,
@@ -301,10 +404,67 @@ fn tell(
     writer.save_job(id, &job)
 }
 
+/// Whom the deletion guard holds back.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    /// Their links, people first, in order of id.
+    pub links: Vec<Link>,
+}
+
+impl Held {
+    /// Returns the code of the list: it changes when anybody comes or goes.
+    pub fn code(&self) -> String {
+        let keys: Vec<ObjectKey> = self
+            .links
+            .iter()
+            .map(|link| (link.kind, link.object))
+            .collect();
+        list_code(&keys)
+    }
+}
+
+fn held<R: ReadJobs + ?Sized>(reader: &R, id: ApplicationId) -> Result<Vec<Link>, Error> {
+    let mut held = Vec::new();
+    for kind in [Kind::User, Kind::Group] {
+        let mut after = None;
+        loop {
+            let links = reader.links_needing_attention(id, kind, after, LINKS)?;
+            let Some(last) = links.last() else { break };
+            after = Some(last.object);
+            held.extend(
+                links
+                    .into_iter()
+                    .filter(|link| link.state == LinkState::Held),
+            );
+        }
+    }
+    Ok(held)
+}
+
+fn allow(
+    writer: &mut dyn Writer,
+    id: ApplicationId,
+    links: &[Link],
+    now: Timestamp,
+) -> Result<(), Error> {
+    for link in links {
+        debug_assert_eq!(link.application, id);
+        writer.save_link(&Link {
+            state: LinkState::Allowed,
+            changed: now,
+            ..link.clone()
+        })?;
+    }
+    Ok(())
+}
+
+/// Forgets what both ends agreed on, as far as the scope says: what is compared again with the watermark, whose turn it is with the
+/// failures.
 fn forget_agreement(
     writer: &mut dyn Writer,
     id: ApplicationId,
     kind: Kind,
+    scope: ResetScope,
     now: Timestamp,
 ) -> Result<(), Error> {
     let mut after = None;
@@ -315,11 +475,13 @@ fn forget_agreement(
         };
         after = Some(last.object);
         for mut link in links {
-            link.digest = None;
-            link.references.clear();
-            link.waiting = true;
-            link.members_unknown = kind == Kind::Group;
-            if let Some(failure) = &mut link.failure {
+            if scope.watermark {
+                link.digest = None;
+                link.references.clear();
+                link.waiting = true;
+                link.members_unknown = kind == Kind::Group;
+            }
+            if let Some(failure) = link.failure.as_mut().filter(|_| scope.escrows) {
                 failure.next_attempt = now;
             }
             writer.save_link(&link)?;

@@ -4,8 +4,10 @@
 //! part of what is authenticated, so a sealed text that was moved to another application does not open.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 use rollcall_model::{Randomness, Secret};
 use zeroize::Zeroizing;
 
@@ -13,7 +15,11 @@ use zeroize::Zeroizing;
 const FORM: u8 = 1;
 
 /// Seals and opens.
-pub struct Sealer(LessSafeKey);
+pub struct Sealer {
+    key: LessSafeKey,
+    /// The key of what is derived; see [`Sealer::derived`].
+    derivation: hmac::Key,
+}
 
 /// A sealed text cannot be opened: it was sealed with another key, for another place, or was damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,9 +36,24 @@ impl Sealer {
         reason = "a key of the algorithm's length is a key"
     )]
     pub fn new(key: &[u8; 32]) -> Self {
-        Self(LessSafeKey::new(
-            UnboundKey::new(&AES_256_GCM, key).expect("32 bytes are a key of AES-256"),
-        ))
+        let master = hmac::Key::new(hmac::HMAC_SHA256, key);
+        let derivation = hmac::sign(&master, b"rollcall derived randomness");
+        Self {
+            key: LessSafeKey::new(
+                UnboundKey::new(&AES_256_GCM, key).expect("32 bytes are a key of AES-256"),
+            ),
+            derivation: hmac::Key::new(hmac::HMAC_SHA256, derivation.as_ref()),
+        }
+    }
+
+    /// Returns random numbers that only this installation can make, and makes again for the same label: a plan and the run that carries
+    /// it out draw the same ones.
+    pub fn derived(&self, label: Vec<u8>) -> Derived {
+        Derived {
+            key: self.derivation.clone(),
+            label,
+            drawn: AtomicU64::new(0),
+        }
     }
 
     /// Seals a secret for a place.
@@ -45,7 +66,7 @@ impl Sealer {
         let mut nonce = [0; NONCE_LEN];
         randomness.fill(&mut nonce);
         let mut text = secret.expose().as_bytes().to_vec();
-        self.0
+        self.key
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(place),
@@ -68,12 +89,35 @@ impl Sealer {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOpened)?;
         let mut text = Zeroizing::new(text.to_vec());
         let opened = self
-            .0
+            .key
             .open_in_place(nonce, Aad::from(place), &mut text)
             .map_err(|_| NotOpened)?;
         std::str::from_utf8(opened)
             .map(Secret::new)
             .map_err(|_| NotOpened)
+    }
+}
+
+/// Random numbers that come out the same for the same label.
+#[derive(Debug)]
+pub struct Derived {
+    key: hmac::Key,
+    label: Vec<u8>,
+    drawn: AtomicU64,
+}
+
+impl Randomness for Derived {
+    fn fill(&self, bytes: &mut [u8]) {
+        for part in bytes.chunks_mut(hmac::HMAC_SHA256.digest_algorithm().output_len()) {
+            let place = self.drawn.fetch_add(1, Ordering::Relaxed);
+            let block = hmac::sign(
+                &self.key,
+                &[&place.to_be_bytes(), self.label.as_slice()].concat(),
+            );
+            for (byte, drawn) in part.iter_mut().zip(block.as_ref()) {
+                *byte = *drawn;
+            }
+        }
     }
 }
 
@@ -85,6 +129,22 @@ impl fmt::Debug for Sealer {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn derived_numbers_come_again_for_the_same_label_and_key_only() {
+        use rollcall_model::Randomness as _;
+        let draw = |key: u8, label: &str| {
+            let mut bytes = [0; 70];
+            let derived = super::Sealer::new(&[key; 32]).derived(label.into());
+            derived.fill(&mut bytes);
+            bytes
+        };
+
+        assert_eq!(draw(1, "ann"), draw(1, "ann"));
+        assert_ne!(draw(1, "ann"), draw(1, "bob"));
+        assert_ne!(draw(1, "ann"), draw(2, "ann"));
+        assert_ne!(draw(1, "ann")[..32], draw(1, "ann")[32..64]);
+    }
+
     use super::*;
     use crate::SystemRandomness;
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rollcall_app::directory::Context;
+use rollcall_model::application::Leaving;
 use rollcall_model::provisioning::QuarantineReason;
 use rollcall_model::{ApplicationId, Kind, Link, ResourceId};
 use rollcall_sync::target_path::TargetPath;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 use crate::directory::{self, Known};
 use crate::objects::next_page;
 use crate::survey::Candidates;
-use crate::work::{PAGE, Work};
+use crate::work::{PAGE, Purpose, Work};
 use crate::{Engine, Error, Watch};
 
 /// How many differences are described; the others are counted.
@@ -67,7 +68,7 @@ impl Engine {
         application: ApplicationId,
     ) -> Result<Agreement, Error> {
         let configured = self.app.configured(context, application).await?;
-        let work = Work::prepare(self, context, configured, Watch::default()).await?;
+        let work = Work::prepare(self, context, configured, Watch::default(), Purpose::Run).await?;
         let mut agreement = Agreement::default();
         for kind in [Kind::User, Kind::Group] {
             if work.rules.of(kind).enabled {
@@ -163,7 +164,7 @@ async fn compare(
     }
     if entitlement != Entitlement::Entitled {
         let (operations, _) = rules.switch_off(resource);
-        if !operations.is_empty() && !rules.keeps_who_leaves {
+        if !operations.is_empty() && rules.leaving != Leaving::Unlink {
             agreement.differs(format!("{} should be switched off", name(known)));
         }
         return Ok(());

@@ -8,12 +8,15 @@ use rollcall_model::provisioning::{
     CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
 };
 use rollcall_model::{ApplicationId, CycleId};
-use rollcall_store::Tenant;
-use rollcall_sync::guard::Verdict;
+use rollcall_store::{Claim, Tenant};
+use rollcall_sync::guard::{Verdict, list_code};
+use rollcall_sync::task::Trouble;
+use tokio_util::sync::CancellationToken;
 
-use crate::survey::{self, Candidates};
-use crate::work::{Tally, Work};
-use crate::{Engine, Error, Watch, memberships, objects, references};
+use crate::gate::UNPLANNED;
+use crate::survey::{self, Candidates, Survey};
+use crate::work::{Purpose, Tally, Work, joined, stopped};
+use crate::{Engine, Error, Watch, memberships, objects, overtake, references};
 
 /// The pause of a job after its first failure; it doubles.
 const QUARANTINE: SignedDuration = SignedDuration::from_mins(5);
@@ -27,17 +30,38 @@ impl Engine {
     /// What stands in the way of the whole cycle is reported as its outcome, and puts the job into quarantine.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] and [`Error::Failed`]: then the state of the job is untouched, and the next cycle goes on.
+    /// [`Error::Interrupted`] and [`Error::Failed`]: then the state of the job is untouched, and the next cycle goes on. [`Error::Busy`] when
+    /// a cycle of it is running already.
     pub async fn run(
         &self,
         context: &Context,
         application: ApplicationId,
         watch: Watch,
     ) -> Result<CycleReport, Error> {
+        let _only_one = self.claim(application)?;
+        self.cycle(context, application, watch, Purpose::Run).await
+    }
+
+    /// Makes the caller the only one who provisions an application.
+    pub(crate) fn claim(&self, application: ApplicationId) -> Result<Claim, Error> {
+        match self.app.store().claim_job(application) {
+            Ok(claim) => Ok(claim),
+            Err(rollcall_store::Error::Occupied(_)) => Err(Error::Busy),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) async fn cycle(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+        watch: Watch,
+        purpose: Purpose,
+    ) -> Result<CycleReport, Error> {
         let configured = self.app.configured(context, application).await?;
         let job = configured.job.clone();
         let began = self.app.now();
-        let prepared = Work::prepare(self, context, configured, watch).await;
+        let prepared = Work::prepare(self, context, configured, watch, purpose).await;
         let mut kind = CycleKind::Initial;
         let (work, outcome) = match prepared {
             Ok(work) => {
@@ -84,9 +108,14 @@ async fn perform(work: &Arc<Work>, job: &JobState, kind: &mut CycleKind) -> Resu
     work.connect().await?;
     work.begin(Phase::Reading, 0);
     let survey = survey::survey(work, job).await?;
-    if matches!(survey.candidates, Candidates::These { .. }) {
+    if matches!(survey.candidates, Candidates::These(_)) {
         *kind = CycleKind::Incremental;
     }
+    if survey.total > 0 {
+        note_beginning(work).await?;
+    }
+    work.begin(Phase::Leaving, survey.leaving.len() as u64);
+    objects::leave(work, &survey).await?;
     if let Verdict::Hold {
         leaving,
         recent,
@@ -94,27 +123,43 @@ async fn perform(work: &Arc<Work>, job: &JobState, kind: &mut CycleKind) -> Resu
     } = survey.verdict
     {
         objects::hold(work, &survey).await?;
+        let code = list_code(&survey.held);
         let message = format!(
-            "{leaving} people or groups would be disabled or deleted, after {recent} in the last day, and {limit} may be in a day: bring them back, or allow {leaving} deletions"
+            "{leaving} people or groups would be disabled or deleted, after {recent} in the last day, and {limit} may be in a day: bring them back, or allow the list {code}"
         );
         return Err(Error::Stopped {
             reason: QuarantineReason::TooManyDeletes,
             message,
         });
     }
-    if survey.total > 0 {
-        note_beginning(work).await?;
+    match &work.gate {
+        Some(gate) => {
+            bring(work, &survey).await?;
+            if gate.rest() > 0 {
+                let message = format!("{} planned requests were not needed", gate.rest());
+                return Err(stopped(&Trouble::of_target(UNPLANNED, message)));
+            }
+        }
+        None => {
+            let end = CancellationToken::new();
+            let overtaking = tokio::spawn(overtake::run(Arc::clone(work), end.clone()));
+            let outcome = bring(work, &survey).await;
+            end.cancel();
+            outcome.and(joined(overtaking.await))?;
+        }
     }
-    work.begin(Phase::Leaving, survey.leaving.len() as u64);
-    objects::leave(work, &survey).await?;
-    work.begin(Phase::Writing, survey.total);
-    for kind in work.kinds() {
-        objects::bring_all(work, &survey, kind).await?;
-    }
-    references::bring_all(work).await?;
-    memberships::bring_all(work, &survey.candidates).await?;
     work.begin(Phase::Finished, 0);
     Ok(())
+}
+
+/// Brings everybody who does not leave.
+async fn bring(work: &Arc<Work>, survey: &Survey) -> Result<(), Error> {
+    work.begin(Phase::Writing, survey.total);
+    for kind in work.kinds() {
+        objects::bring_all(work, survey, kind).await?;
+    }
+    references::bring_all(work).await?;
+    memberships::bring_all(work, &survey.candidates).await
 }
 
 /// Notes that the cycle begins to write. Whoever dies from here on leaves objects behind that are at rest themselves while what depends
@@ -168,7 +213,6 @@ async fn remember(
                         job.watermark = Some(watermark);
                         job.basis = Some(basis);
                         job.quarantine = None;
-                        job.allowed_deletions = None;
                     }
                     job.unfinished = false;
                     if !report.has_exports() {

@@ -1,8 +1,8 @@
 //! Our own directory as a source.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use rollcall_model::application::{Assignment, Scope};
+use rollcall_model::application::{Assignment, NestedGroups, Scope};
 use rollcall_model::link::Link;
 use rollcall_model::{ApplicationId, Kind, ResourceId};
 use rollcall_store::{Error, Raw, Reader, Selection};
@@ -16,15 +16,16 @@ use crate::work::PAGE;
 pub(crate) enum Assigned {
     /// It does not matter: everybody is in scope.
     Everybody,
-    /// These, and people who are direct members of one of these groups.
+    /// These, and who comes with one of these groups.
     Those {
         users: HashSet<ResourceId>,
         groups: HashSet<ResourceId>,
+        nested: NestedGroups,
     },
 }
 
 impl Assigned {
-    pub(crate) fn new(scope: Scope, assignments: &[Assignment]) -> Self {
+    pub(crate) fn new(scope: Scope, assignments: &[Assignment], nested: NestedGroups) -> Self {
         let of = |kind| {
             let of_kind = assignments.iter().filter(move |one| one.kind == kind);
             of_kind.map(|one| one.principal).collect()
@@ -34,25 +35,85 @@ impl Assigned {
             Scope::AssignedOnly => Self::Those {
                 users: of(Kind::User),
                 groups: of(Kind::Group),
+                nested,
             },
         }
     }
 
-    /// Tells whether an object is assigned. Whose groups a person is in is read at the moment of the question: nobody keeps a list that
-    /// may be out of date.
-    fn has(&self, reader: &dyn Reader, kind: Kind, id: ResourceId) -> Result<bool, Error> {
-        let Self::Those { users, groups } = self else {
-            return Ok(true);
+    /// Returns by which assignment an object is in scope: its own, or that of a group that brings it. Whose groups it is in is read at
+    /// the moment of the question: nobody keeps a list that may be out of date.
+    pub(crate) fn by(
+        &self,
+        reader: &dyn Reader,
+        kind: Kind,
+        id: ResourceId,
+    ) -> Result<Option<ResourceId>, Error> {
+        let Self::Those {
+            users,
+            groups,
+            nested,
+        } = self
+        else {
+            return Ok(Some(id));
         };
-        Ok(match kind {
-            Kind::Group => groups.contains(&id),
-            Kind::User if users.contains(&id) => true,
-            Kind::User => reader
-                .groups_of(id)?
-                .iter()
-                .any(|(group, _)| groups.contains(group)),
-        })
+        let own = match kind {
+            Kind::User => users,
+            Kind::Group => groups,
+        };
+        if own.contains(&id) {
+            return Ok(Some(id));
+        }
+        let around = match (kind, nested) {
+            (Kind::User, NestedGroups::Direct) => parents(reader, id)?,
+            (Kind::User, NestedGroups::Keep | NestedGroups::Flatten)
+            | (Kind::Group, NestedGroups::Keep) => ancestors(reader, id)?,
+            (Kind::Group, NestedGroups::Direct | NestedGroups::Flatten) => return Ok(None),
+        };
+        Ok(around.into_iter().find(|group| groups.contains(group)))
     }
+}
+
+fn parents(reader: &dyn Reader, id: ResourceId) -> Result<Vec<ResourceId>, Error> {
+    let groups = reader.groups_of(id)?;
+    Ok(groups.into_iter().map(|(group, _)| group).collect())
+}
+
+/// Returns the groups around an object, at any distance, the nearest first. Groups may contain each other.
+pub(crate) fn ancestors(reader: &dyn Reader, id: ResourceId) -> Result<Vec<ResourceId>, Error> {
+    let mut found = parents(reader, id)?;
+    let mut seen: HashSet<ResourceId> = found.iter().copied().collect();
+    let mut next = 0;
+    while let Some(group) = found.get(next).copied() {
+        next += 1;
+        let around = parents(reader, group)?;
+        found.extend(around.into_iter().filter(|group| seen.insert(*group)));
+    }
+    Ok(found)
+}
+
+/// Returns the groups within a group, at any depth, itself included, and the people in them. Groups may contain each other.
+pub(crate) fn descendants(
+    reader: &dyn Reader,
+    group: ResourceId,
+) -> Result<(BTreeSet<ResourceId>, BTreeSet<ResourceId>), Error> {
+    let (mut groups, mut people) = (BTreeSet::from([group]), BTreeSet::new());
+    let mut open = vec![group];
+    while let Some(group) = open.pop() {
+        let mut after = None;
+        loop {
+            let members = reader.members(group, after, PAGE)?;
+            let Some(last) = members.last() else { break };
+            after = Some(last.id);
+            for member in members {
+                match member.kind {
+                    Kind::User => drop(people.insert(member.id)),
+                    Kind::Group if groups.insert(member.id) => open.push(member.id),
+                    Kind::Group => {}
+                }
+            }
+        }
+    }
+    Ok((groups, people))
 }
 
 /// An object with what is remembered of it.
@@ -110,7 +171,7 @@ fn from_raw(
 ) -> Result<SourceObject, Error> {
     let document: Map<String, Value> =
         serde_json::from_slice(&raw.document).map_err(|error| Error::Backend(Box::new(error)))?;
-    let is_assigned = assigned.has(reader, kind, raw.id)?;
+    let is_assigned = assigned.by(reader, kind, raw.id)?.is_some();
     Ok(SourceObject::from_directory(
         kind,
         raw.id,

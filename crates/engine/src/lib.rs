@@ -12,12 +12,16 @@ mod agreement;
 mod cycle;
 mod directory;
 mod entry;
+mod gate;
 mod memberships;
 mod objects;
+mod outlook;
+mod overtake;
 mod planning;
 mod references;
 pub mod schedule;
 mod survey;
+mod suspects;
 mod work;
 
 use rollcall_app::directory::Context;
@@ -29,6 +33,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use agreement::Agreement;
+pub use planning::NotApplied;
 
 /// Runs cycles for the applications of an installation.
 #[derive(Debug, Clone)]
@@ -74,6 +79,12 @@ pub enum Error {
         /// The cause, for people.
         message: String,
     },
+    /// Somebody else provisions this application at this moment.
+    #[error("a cycle of this application is running already: wait for its end")]
+    Busy,
+    /// What a plan did not foresee came up while it was carried out; nothing else was sent.
+    #[error("{0}")]
+    Deviated(String),
     /// Our own side failed.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -101,7 +112,9 @@ impl Engine {
         application: ApplicationId,
     ) -> Result<(), Error> {
         let configured = self.app.configured(context, application).await?;
-        let work = work::Work::prepare(self, context, configured, Watch::default()).await?;
+        let purpose = work::Purpose::Run;
+        let work =
+            work::Work::prepare(self, context, configured, Watch::default(), purpose).await?;
         work.connect().await
     }
 }

@@ -34,14 +34,14 @@ pub(crate) async fn leave(work: &Arc<Work>, survey: &Survey) -> Result<(), Error
     let ids: Vec<_> = survey.leaving.iter().copied().collect();
     each(work, ids, WIDTH, |work, (kind, id)| async move {
         let known = one(&work, kind, id).await?;
-        bring(&work, known).await
+        bring_in_turn(&work, known).await
     })
     .await
 }
 
 /// Holds back who would leave.
 pub(crate) async fn hold(work: &Arc<Work>, survey: &Survey) -> Result<(), Error> {
-    let ids: Vec<_> = survey.leaving.iter().copied().collect();
+    let ids: Vec<_> = survey.held.iter().copied().collect();
     each(work, ids, WIDTH, |work, (kind, id)| async move {
         let known = one(&work, kind, id).await?;
         let begun = Instant::now();
@@ -91,7 +91,7 @@ pub(crate) async fn bring_all(work: &Arc<Work>, survey: &Survey, kind: Kind) -> 
         let of_interest: Vec<Known> = of_interest.collect();
         work.advance(read - of_interest.len() as u64);
         each(work, of_interest, WIDTH, |work, known| async move {
-            bring(&work, known).await?;
+            bring_in_turn(&work, known).await?;
             work.advance(1);
             Ok(())
         })
@@ -158,14 +158,25 @@ pub(crate) async fn one(work: &Arc<Work>, kind: Kind, id: ResourceId) -> Result<
 /// Begins the task of an object.
 pub(crate) fn begin<'w>(work: &'w Work, known: &'w Known) -> Task<'w> {
     let object = &known.object;
-    let now = work.app.now();
+    let now = if work.is_planned {
+        work.at
+    } else {
+        work.app.now()
+    };
     let link = known
         .link
         .clone()
         .unwrap_or_else(|| Link::new(work.application, object.kind, object.id, now));
+    let derived = work.is_planned.then(|| {
+        let label = [object.id.as_bytes().as_slice(), now.to_string().as_bytes()].concat();
+        work.app.sealer().derived(label)
+    });
     let surroundings = Surroundings {
         now,
-        randomness: &**work.app.randomness(),
+        randomness: match &derived {
+            Some(derived) => derived,
+            None => &**work.app.randomness(),
+        },
     };
     let entitlement = work.entitlement(object);
     Task::new(
@@ -177,8 +188,19 @@ pub(crate) fn begin<'w>(work: &'w Work, known: &'w Known) -> Task<'w> {
     )
 }
 
+/// Handles an object, unless it was overtaken.
+async fn bring_in_turn(work: &Arc<Work>, known: Known) -> Result<(), Error> {
+    let key = known.object.key();
+    if !work.takes_up(key) {
+        return Ok(());
+    }
+    let outcome = bring(work, known).await;
+    work.lets_go(key);
+    outcome
+}
+
 /// Takes the steps of an object's task.
-async fn bring(work: &Arc<Work>, known: Known) -> Result<(), Error> {
+pub(crate) async fn bring(work: &Arc<Work>, known: Known) -> Result<(), Error> {
     let begun = Instant::now();
     let kind = known.object.kind;
     let mut steps = Steps::default();
@@ -200,7 +222,7 @@ async fn bring(work: &Arc<Work>, known: Known) -> Result<(), Error> {
             }
             Step::Remember(link) => task.answer(remember(work, *link).await?),
             Step::Write(write) => {
-                let answer = work.target.write(kind, &write).await;
+                let answer = work.send(kind, known.object.id, &write).await;
                 steps.wrote(&write, &answer);
                 task.answer(own(work, &known.object, answer).await?);
             }
@@ -358,9 +380,6 @@ fn note_departure(
     at: Timestamp,
 ) -> Result<(), rollcall_store::Error> {
     let mut job = writer.job(application)?;
-    job.allowed_deletions = job
-        .allowed_deletions
-        .map(|allowed| allowed.saturating_sub(1));
     match job.departures.last_mut() {
         Some(last) if at.duration_since(last.at) < TOGETHER => last.count += 1,
         _ => {
@@ -414,7 +433,11 @@ async fn finish(
         entry::of_object(work, object, target, &ending, steps, now, begun.elapsed())
     });
     let (application, kind, id) = (work.application, object.kind, object.id);
-    let departs = matches!(ending.decision, Decision::Disable | Decision::Delete);
+    // who was allowed to leave is no sign of a mistake
+    let is_allowed = before
+        .as_ref()
+        .is_some_and(|link| link.state == LinkState::Allowed);
+    let departs = matches!(ending.decision, Decision::Disable | Decision::Delete) && !is_allowed;
     let arrives =
         kind == Kind::User && matches!(ending.decision, Decision::Create | Decision::Adopt);
     let is_known = before.is_some();
@@ -473,7 +496,11 @@ fn note_what_follows(
     let was_there = !is_new && before.is_some_and(Link::is_active);
     match object.kind {
         // remembered on disk: a cycle that is killed before it comes to the members must not forget them
-        Kind::Group if rules.members && !was_there => link.waiting = true,
+        Kind::Group if rules.members && !was_there => {
+            link.waiting = true;
+            // of one that was there already nobody knows whom it holds
+            link.members_unknown |= decision == Decision::Adopt;
+        }
         Kind::Group => {}
         Kind::User => {
             if link.waiting || !agrees_on_references(rules, object, link) {
@@ -483,7 +510,11 @@ fn note_what_follows(
     }
 }
 
-fn agrees_on_references(rules: &ObjectRules, object: &SourceObject, link: &Link) -> bool {
+pub(crate) fn agrees_on_references(
+    rules: &ObjectRules,
+    object: &SourceObject,
+    link: &Link,
+) -> bool {
     rules.references.iter().all(|(path, attribute)| {
         let wanted = object
             .reference(attribute)

@@ -1,42 +1,92 @@
 //! A plan: the same survey and the same tasks as a cycle's, stopped before the first write.
+//!
+//! A task that wants to write is told that it worked, so that it says how the object would stand; references and memberships are then
+//! compared under that outlook, by the code that a cycle uses.
+//!
+//! **Start at** [`Engine::plan`]; [`Engine::apply`] carries a plan out.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 
 use rollcall_app::directory::Context;
-use rollcall_model::link::Link;
-use rollcall_model::provisioning::Phase;
+use rollcall_model::Link;
+use rollcall_model::provisioning::{CycleKind, CycleReport, JobState, ModifiedProperty, Phase};
 use rollcall_model::{ApplicationId, Kind, ResourceId};
-use rollcall_store::Member;
-use rollcall_sync::guard::Verdict;
-use rollcall_sync::plan::{Plan, Planned};
+use rollcall_store::Reader;
+use rollcall_sync::guard::{Verdict, list_code};
+use rollcall_sync::plan::document::moved;
+use rollcall_sync::plan::{Grounds, HeldBack, Plan, Planned, PlannedMembers, PlannedReferences};
+use rollcall_sync::request::{Request, placeholder};
 use rollcall_sync::source::SourceObject;
-use rollcall_sync::task::{Answer, Decision, Entitlement, Step};
+use rollcall_sync::task::{Answer, Decision, Entitlement, Step, Task, Write};
 
-use crate::directory::Known;
-use crate::memberships::{self, Standing, Walk};
-use crate::objects::{self, begin, claim, find, next_page};
-use crate::survey::{Survey, survey};
-use crate::work::{WIDTH, Work, each};
-use crate::{Engine, Error, Watch};
+use crate::directory::{self, Known};
+use crate::memberships::walk::{Collecting, Part, Walk, removal};
+use crate::objects::{self, agrees_on_references, begin, claim, find, next_page};
+use crate::outlook::{Outlook, Standing};
+use crate::references::{counterparts, wanted};
+use crate::survey::{Candidates, Survey, survey};
+use crate::work::{Purpose, WIDTH, Work, each, locked};
+use crate::{Engine, Error, Watch, memberships, suspects};
 
 /// A plan being made.
 #[derive(Debug, Default)]
 struct Draft {
-    plan: Plan,
-    /// Whether objects that are looked at will be in use in the target afterwards.
-    in_use: HashMap<ResourceId, bool>,
-    /// Objects that refer to others, or did, with their links.
-    referring: Vec<(SourceObject, Option<Link>)>,
+    objects: Vec<Planned>,
+    /// How the objects that were looked at will stand.
+    ends: HashMap<ResourceId, End>,
+    /// Which object gets which counterpart that is there already.
+    found: HashMap<(Kind, String), ResourceId>,
+    /// People whose references have to be compared.
+    referring: BTreeSet<ResourceId>,
 }
 
-/// Tells how an object will stand in the target once the plan is carried out.
-fn will_stand(draft: &Mutex<Draft>, id: ResourceId, link: Option<&Link>) -> Standing {
-    match locked(draft).in_use.get(&id) {
-        Some(true) => Standing::InUse(String::new()),
-        Some(false) => Standing::Out,
-        None => Standing::of(link),
+/// How an object will stand in the target.
+#[derive(Debug, Clone)]
+struct End {
+    standing: Standing,
+    counterpart: Option<String>,
+    /// Whether the counterpart is the one that was there before.
+    is_same: bool,
+}
+
+/// How objects stand once a plan is carried out.
+#[derive(Debug, Clone)]
+struct AsPlanned(Arc<Mutex<Draft>>);
+
+impl AsPlanned {
+    fn end(&self, id: ResourceId) -> Option<End> {
+        locked(&self.0).ends.get(&id).cloned()
     }
+}
+
+impl Outlook for AsPlanned {
+    fn standing(&self, id: ResourceId, link: Option<&Link>) -> Standing {
+        self.end(id)
+            .map_or_else(|| Standing::of(link), |end| end.standing)
+    }
+
+    fn counterpart(&self, id: ResourceId, link: Option<&Link>) -> Option<String> {
+        match self.end(id) {
+            Some(end) => end.counterpart,
+            None => link.and_then(|link| link.target_id.clone()),
+        }
+    }
+
+    fn is_on_record(&self, id: ResourceId) -> bool {
+        self.end(id).is_none_or(|end| end.is_same)
+    }
+}
+
+/// Why a plan was not carried out, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum NotApplied {
+    /// Something moved since the plan was made; nothing was sent.
+    #[error("the plan does not hold any more; nothing was sent: {}", .0.join("; "))]
+    Moved(Vec<String>),
+    /// It could not be carried out.
+    #[error(transparent)]
+    Failed(#[from] Error),
 }
 
 impl Engine {
@@ -50,32 +100,116 @@ impl Engine {
         application: ApplicationId,
         watch: Watch,
     ) -> Result<Plan, Error> {
+        self.plan_for(context, application, watch, None).await
+    }
+
+    /// Carries a plan out: first it is made once more, and when it comes out differently nothing is sent; then each request is compared
+    /// with the plan before it goes out.
+    ///
+    /// # Errors
+    /// [`NotApplied::Moved`] says what moved.
+    pub async fn apply(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+        plan: Plan,
+        watch: Watch,
+    ) -> Result<CycleReport, NotApplied> {
+        let _only_one = self.claim(application)?;
+        let fresh = self
+            .plan_for(context, application, watch.clone(), Some(plan.made))
+            .await?;
+        let moved = moved(&plan, &fresh);
+        if !moved.is_empty() {
+            return Err(NotApplied::Moved(moved));
+        }
+        let purpose = Purpose::Apply(Box::new(plan));
+        Ok(self.cycle(context, application, watch, purpose).await?)
+    }
+
+    async fn plan_for(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+        watch: Watch,
+        made: Option<jiff::Timestamp>,
+    ) -> Result<Plan, Error> {
         let configured = self.app.configured(context, application).await?;
         let job = configured.job.clone();
-        let work = Work::prepare(self, context, configured, watch).await?;
+        let target = configured.application.target.clone();
+        let work = Work::prepare(self, context, configured, watch, Purpose::Plan { made }).await?;
         work.begin(Phase::Connecting, 0);
         work.connect().await?;
         work.begin(Phase::Reading, 0);
         let survey = survey(&work, &job).await?;
         work.begin(Phase::Writing, survey.total);
-        let draft = Arc::new(Mutex::new(Draft::default()));
-        let holds = matches!(survey.verdict, Verdict::Hold { .. });
+        let mut plan = blank(&work, &job, &survey, target.map(|target| target.tenant_url));
+        let outlook = AsPlanned(Arc::default());
         for (kind, id) in &survey.leaving {
             let known = objects::one(&work, *kind, *id).await?;
-            consider(&work, known, holds, &draft).await?;
+            consider(&work, known, false, &outlook.0).await?;
+        }
+        for (kind, id) in &survey.held {
+            let known = objects::one(&work, *kind, *id).await?;
+            consider(&work, known, true, &outlook.0).await?;
         }
         // a cycle that is held does nothing else either
-        if !holds {
+        if survey.verdict == Verdict::Pass {
             for kind in work.kinds() {
-                all(&work, &survey, kind, &draft).await?;
+                all(&work, &survey, kind, &outlook.0).await?;
             }
-            compare_references(&work, &draft).await?;
-            compare_members(&work, &survey, &draft).await?;
+            plan.references = references(&work, &outlook).await?;
+            plan.memberships = members(&work, &survey, &outlook).await?;
+            if plan.is_first {
+                plan.suspects = suspects::of(&work, &survey.candidates, &created(&outlook)).await?;
+            }
         }
-        let mut plan = std::mem::take(&mut locked(&draft).plan);
+        for planned in std::mem::take(&mut locked(&outlook.0).objects) {
+            plan.add(planned);
+        }
         plan.sort();
         Ok(plan)
     }
+}
+
+/// Makes a plan with nothing in it but what it is made from.
+fn blank(work: &Work, job: &JobState, survey: &Survey, target: Option<String>) -> Plan {
+    let grounds = Grounds {
+        application: work.application,
+        target: target.unwrap_or_default(),
+        source: work.watermark,
+        configuration: work.basis.clone(),
+        words: work.generation,
+    };
+    let kind = match survey.candidates {
+        Candidates::Whole => CycleKind::Initial,
+        Candidates::These(_) => CycleKind::Incremental,
+    };
+    let is_first = job.last_complete.is_none();
+    let mut plan = Plan::new(work.at, kind, is_first, grounds);
+    if let Verdict::Hold {
+        leaving,
+        recent,
+        limit,
+    } = survey.verdict
+    {
+        plan.held_back = Some(HeldBack {
+            leaving,
+            recent,
+            limit,
+            code: list_code(&survey.held),
+        });
+    }
+    plan
+}
+
+fn created(outlook: &AsPlanned) -> BTreeSet<ResourceId> {
+    let draft = locked(&outlook.0);
+    let people = draft
+        .objects
+        .iter()
+        .filter(|planned| planned.kind == Kind::User && planned.decision == Decision::Create);
+    people.map(|planned| planned.object).collect()
 }
 
 async fn all(
@@ -107,7 +241,18 @@ async fn all(
     Ok(())
 }
 
-/// Takes the reading steps of an object's task.
+/// What the reading steps of a task, and the write that it wants, came to.
+struct Considered {
+    decision: Decision,
+    code: Option<String>,
+    reason: Option<String>,
+    matched: Option<String>,
+    properties: Vec<ModifiedProperty>,
+    request: Option<Request>,
+    link: Option<Link>,
+}
+
+/// Takes the steps of an object's task, and writes nothing.
 async fn consider(
     work: &Arc<Work>,
     known: Known,
@@ -115,156 +260,279 @@ async fn consider(
     draft: &Mutex<Draft>,
 ) -> Result<(), Error> {
     let object = &known.object;
-    let mut task = begin(work, &known);
-    let (decision, reason, properties) = if holds {
+    let task = begin(work, &known);
+    let considered = if holds {
         let ending = task.hold();
-        (ending.decision, ending.reason, ending.properties)
+        Considered {
+            decision: ending.decision,
+            code: ending.reason.as_ref().map(|trouble| trouble.code.clone()),
+            reason: ending.reason.map(|trouble| trouble.message),
+            matched: None,
+            properties: ending.properties,
+            request: None,
+            link: ending.link,
+        }
     } else {
-        loop {
-            match task.step() {
-                Step::Find { attribute, value } => {
-                    task.answer(find(work, object, &attribute, &value).await?);
-                }
-                Step::Get { id } => task.answer(work.target.get(object.kind, &id).await),
-                Step::Remember(link) => {
-                    if let Some(trouble) = claim(work, &link) {
-                        task.answer(Answer::Failed(trouble));
-                        continue;
-                    }
-                    let (decision, properties) = task.prospect();
-                    break (decision, None, properties);
-                }
-                Step::Write(_) => {
-                    let (decision, properties) = task.prospect();
-                    break (decision, None, properties);
-                }
-                Step::End(ending) => break (ending.decision, ending.reason, ending.properties),
-            }
-        }
+        take_steps(work, object, task).await?
     };
-    work.note(reason.as_ref().filter(|_| decision == Decision::Fail));
-    let name = object
-        .name()
-        .or_else(|| known.link.as_ref()?.name.as_deref())
-        .map_or_else(|| object.id.to_string(), str::to_owned);
-    let mut draft = locked(draft);
-    match decision {
-        Decision::Create | Decision::Adopt | Decision::Update | Decision::Keep => {
-            draft.in_use.insert(object.id, true);
-        }
-        Decision::Delete | Decision::Disable => {
-            draft.in_use.insert(object.id, false);
-        }
-        Decision::Hold | Decision::Skip | Decision::Fail => {}
-    }
-    if draft.in_use.get(&object.id) == Some(&true) && !object.references.is_empty()
-        || known
-            .link
-            .as_ref()
-            .is_some_and(|link| !link.references.is_empty())
-    {
-        let exported = known.link.filter(|_| decision != Decision::Create);
-        draft.referring.push((known.object.clone(), exported));
-    }
-    draft.plan.add(Planned {
+    let Considered {
+        decision,
+        code,
+        reason,
+        matched,
+        properties,
+        request,
+        link,
+    } = considered;
+    work.check()?;
+    let before = known.link.as_ref();
+    let name = object.name().or_else(|| before?.name.as_deref());
+    let planned = Planned {
         kind: object.kind,
         object: object.id,
-        name,
+        name: name.map_or_else(|| object.id.to_string(), str::to_owned),
         decision,
-        reason: reason.map(|trouble| trouble.message),
+        code,
+        reason,
+        matched: matched.filter(|_| decision == Decision::Adopt),
         properties,
-    });
+        requests: request.into_iter().collect(),
+    };
+    let mut draft = locked(draft);
+    note(work, &mut draft, &known, link.as_ref());
+    draft.objects.push(planned);
     Ok(())
 }
 
-/// Counts the people whose references would change.
-async fn compare_references(work: &Arc<Work>, draft: &Arc<Mutex<Draft>>) -> Result<(), Error> {
-    let (inner, held) = (Arc::clone(work), Arc::clone(draft));
-    let count = work
-        .tenant
-        .read::<_, Error, _>(move |reader| {
-            let referring = std::mem::take(&mut locked(&held).referring);
-            let mut count = 0;
-            for (object, link) in referring {
-                let mut differs = false;
-                for (path, attribute) in &inner.rules.of(object.kind).references {
-                    let wanted = object
-                        .reference(attribute)
-                        .map(|reference| reference.object);
-                    let wanted = match wanted {
-                        Some(id) => {
-                            let counterpart = reader.link(inner.application, Kind::User, id)?;
-                            let is_there = counterpart.is_some_and(|link| link.target_id.is_some())
-                                || locked(&held).in_use.get(&id) == Some(&true);
-                            wanted.filter(|_| is_there)
-                        }
-                        None => None,
-                    };
-                    let exported = link
-                        .as_ref()
-                        .and_then(|link| link.references.get(&path.to_string()));
-                    differs |= wanted != exported.map(|reference| reference.object);
+async fn take_steps(
+    work: &Arc<Work>,
+    object: &SourceObject,
+    mut task: Task<'_>,
+) -> Result<Considered, Error> {
+    let (mut matched, mut written) = (None, None);
+    loop {
+        match task.step() {
+            Step::Find { attribute, value } => {
+                let answer = find(work, object, &attribute, &value).await?;
+                if matches!(&answer, Answer::Found(found) if found.len() == 1) {
+                    matched = Some(attribute);
                 }
-                count += u64::from(differs);
+                task.answer(answer);
             }
-            Ok(count)
-        })
-        .await?;
-    locked(draft).plan.references = count;
-    Ok(())
+            Step::Get { id } => task.answer(work.target.get(object.kind, &id).await),
+            Step::Remember(link) => task.answer(match claim(work, &link) {
+                Some(trouble) => Answer::Failed(trouble),
+                None => Answer::Remembered,
+            }),
+            Step::Write(write) => {
+                let (decision, properties) = task.prospect();
+                let shown = work.rules.of(object.kind).redacted(&write);
+                written = Some((decision, properties, Request::of(object.kind, &shown)));
+                task.answer(match write {
+                    Write::Create { .. } => Answer::Created(placeholder(object.id)),
+                    Write::Patch { .. } | Write::Delete { .. } => Answer::Done,
+                });
+            }
+            Step::End(ending) => {
+                let (decision, properties, request) = match written {
+                    Some((decision, properties, request)) => (decision, properties, Some(request)),
+                    None => (ending.decision, ending.properties, None),
+                };
+                if let Some(trouble) = &ending.reason {
+                    work.note(Some(trouble).filter(|_| ending.decision == Decision::Fail));
+                }
+                return Ok(Considered {
+                    decision,
+                    code: ending.reason.as_ref().map(|trouble| trouble.code.clone()),
+                    reason: ending.reason.map(|trouble| trouble.message),
+                    matched,
+                    properties,
+                    request,
+                    link: ending.link,
+                });
+            }
+        }
+    }
 }
 
-/// Counts the memberships that would change.
-async fn compare_members(
+/// Notes how an object will stand, and whether its references have to be compared.
+fn note(work: &Work, draft: &mut Draft, known: &Known, link: Option<&Link>) {
+    let object = &known.object;
+    let before = known.link.as_ref().and_then(|link| link.target_id.as_ref());
+    let counterpart = link.and_then(|link| link.target_id.clone());
+    let is_same = before.is_none() || before == counterpart.as_ref();
+    if let Some(link) = link
+        && object.kind == Kind::User
+        && link.is_active()
+    {
+        let mut link = link.clone();
+        if !is_same {
+            link.references.clear();
+        }
+        let rules = work.rules.of(Kind::User);
+        if link.waiting || !agrees_on_references(rules, object, &link) {
+            draft.referring.insert(object.id);
+        }
+    }
+    if let Some(id) = &counterpart {
+        draft.found.insert((object.kind, id.clone()), object.id);
+    }
+    let end = End {
+        standing: Standing::of(link),
+        counterpart,
+        is_same,
+    };
+    draft.ends.insert(object.id, end);
+}
+
+/// Plans the references of everybody for whom they differ: those who were noted, and who report to somebody that arrives.
+async fn references(
+    work: &Arc<Work>,
+    outlook: &AsPlanned,
+) -> Result<Vec<PlannedReferences>, Error> {
+    let (inner, outlook) = (Arc::clone(work), outlook.clone());
+    work.tenant
+        .read::<_, Error, _>(move |reader| {
+            let (mut people, arriving) = {
+                let draft = locked(&outlook.0);
+                let arriving = draft.objects.iter().filter(|planned| {
+                    planned.kind == Kind::User
+                        && matches!(planned.decision, Decision::Create | Decision::Adopt)
+                });
+                let arriving: Vec<_> = arriving.map(|planned| planned.object).collect();
+                (draft.referring.clone(), arriving)
+            };
+            for id in arriving {
+                for report in reader.reports_of(id)? {
+                    if reader
+                        .link(inner.application, Kind::User, report)?
+                        .is_some()
+                    {
+                        people.insert(report);
+                    }
+                }
+            }
+            let mut planned = Vec::new();
+            for id in people {
+                planned.extend(reference(reader, &inner, &outlook, id)?);
+            }
+            Ok(planned)
+        })
+        .await
+}
+
+fn reference(
+    reader: &dyn Reader,
+    work: &Work,
+    outlook: &AsPlanned,
+    id: ResourceId,
+) -> Result<Option<PlannedReferences>, rollcall_store::Error> {
+    let known = directory::known(reader, work.application, &work.assigned, Kind::User, id)?;
+    let Standing::InUse(target_id) = outlook.standing(id, known.link.as_ref()) else {
+        return Ok(None);
+    };
+    let link = known.link.filter(|_| outlook.is_on_record(id));
+    let link = link.unwrap_or_else(|| Link::new(work.application, Kind::User, id, work.at));
+    let counterparts = counterparts(reader, work, outlook, &known.object)?;
+    let operations = wanted(work, link, &counterparts).operations;
+    if operations.is_empty() {
+        return Ok(None);
+    }
+    let write = Write::Patch {
+        id: target_id,
+        operations,
+    };
+    Ok(Some(PlannedReferences {
+        object: id,
+        name: known.object.name().unwrap_or_default().to_owned(),
+        requests: vec![Request::of(Kind::User, &write)],
+    }))
+}
+
+/// Plans the memberships of all groups for which they differ.
+async fn members(
     work: &Arc<Work>,
     survey: &Survey,
-    draft: &Arc<Mutex<Draft>>,
-) -> Result<(), Error> {
+    outlook: &AsPlanned,
+) -> Result<Vec<PlannedMembers>, Error> {
     if !memberships::has_members(work) {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let planned = Arc::clone(draft);
-    let stands = move |id, link: Option<&Link>| will_stand(&planned, id, link);
-    let groups = memberships::groups(work, &survey.candidates, stands).await?;
+    let groups = memberships::groups(work, &survey.candidates, outlook.clone()).await?;
     let mut groups: HashMap<ResourceId, _> = groups.into_iter().collect();
-    for planned in &locked(draft).plan.objects {
+    for planned in &locked(&outlook.0).objects {
         let arrives = matches!(planned.decision, Decision::Create | Decision::Adopt);
         if planned.kind == Kind::Group && arrives {
             groups.insert(planned.object, None);
         }
     }
+    let mut planned = Vec::new();
     for (group, chosen) in groups {
-        let mut walk = Walk::over(chosen);
-        let mut added = 0;
-        loop {
-            let (inner, draft) = (Arc::clone(work), Arc::clone(draft));
-            walk = work
-                .tenant
-                .read::<_, Error, _>(move |reader| {
-                    let link = reader.link(inner.application, Kind::Group, group)?;
-                    // members of a group that goes, go with it
-                    if will_stand(&draft, group, link.as_ref()) == Standing::Out {
-                        return Ok(Walk::ended());
-                    }
-                    let stands = |member: Member| {
-                        let link = reader.link(inner.application, member.kind, member.id)?;
-                        Ok(will_stand(&draft, member.id, link.as_ref()))
-                    };
-                    Ok(walk.go_on(reader, &inner, group, &stands)?)
-                })
-                .await?;
-            added += walk.added.len() as u64;
-            if walk.is_over {
-                break;
-            }
-        }
-        let mut draft = locked(draft);
-        draft.plan.memberships.0 += added;
-        draft.plan.memberships.1 += walk.removed().len() as u64;
+        planned.extend(of_group(work, outlook, group, chosen).await?);
     }
-    Ok(())
+    Ok(planned)
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+async fn of_group(
+    work: &Arc<Work>,
+    outlook: &AsPlanned,
+    group: ResourceId,
+    chosen: Option<BTreeSet<ResourceId>>,
+) -> Result<Option<PlannedMembers>, Error> {
+    let known = objects::one(work, Kind::Group, group).await?;
+    let Standing::InUse(target_id) = outlook.standing(group, known.link.as_ref()) else {
+        return Ok(None);
+    };
+    let mut walk = Walk::over(group, chosen);
+    let is_adopted = outlook.end(group).is_some_and(|end| {
+        let before = known.link.as_ref().and_then(|link| link.target_id.as_ref());
+        before != Some(&target_id) && end.counterpart != Some(placeholder(group))
+    });
+    if is_adopted || known.link.as_ref().is_some_and(|link| link.members_unknown) {
+        let there = work.target.members(&target_id).await;
+        let there = there.map_err(|trouble| crate::work::stopped(&trouble))?;
+        let (inner, draft) = (Arc::clone(work), Arc::clone(&outlook.0));
+        let known = work
+            .tenant
+            .read::<_, Error, _>(move |reader| {
+                memberships::known_members(reader, inner.application, there, |kind, id| {
+                    locked(&draft).found.get(&(kind, id.to_owned())).copied()
+                })
+                .map_err(Error::from)
+            })
+            .await?;
+        walk = walk.knowing(known.into_iter().collect());
+    }
+    let (size, out) = work.members_per_request();
+    let mut collecting = Collecting::new(size);
+    let mut parts: Vec<Part> = Vec::new();
+    while !walk.is_over {
+        let (inner, outlook) = (Arc::clone(work), outlook.clone());
+        walk = work
+            .tenant
+            .read::<_, Error, _>(move |reader| Ok(walk.go_on(reader, &inner, &outlook)?))
+            .await?;
+        parts.extend(collecting.take(&mut walk));
+    }
+    let added = parts.iter().map(|part| part.members.len() as u64).sum();
+    let removed = walk.removed();
+    for ids in removed.chunks(out) {
+        let (inner, outlook, ids) = (Arc::clone(work), outlook.clone(), ids.to_vec());
+        let part = work
+            .tenant
+            .read::<_, Error, _>(move |reader| Ok(removal(reader, &inner, &outlook, &ids)?))
+            .await?;
+        parts.push(part);
+    }
+    let writes = parts.iter().filter_map(|part| part.write(&target_id));
+    let requests: Vec<Request> = writes
+        .map(|write| Request::of(Kind::Group, &write))
+        .collect();
+    Ok((!requests.is_empty()).then(|| PlannedMembers {
+        object: group,
+        name: known.object.name().unwrap_or_default().to_owned(),
+        added,
+        removed: removed.len() as u64,
+        requests,
+    }))
 }

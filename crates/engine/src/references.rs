@@ -6,11 +6,14 @@ use std::time::Instant;
 use rollcall_model::link::{Link, Reference};
 use rollcall_model::provisioning::{ModifiedProperty, Phase};
 use rollcall_model::{Kind, ResourceId};
+use rollcall_store::Reader;
+use rollcall_sync::source::SourceObject;
 use rollcall_sync::task::{Answer, Extent, REFERENCES_FAILED, Trouble, Write, reference_patch};
 use serde_json::Value;
 
 use crate::directory::{self, Known};
 use crate::objects::{setback, without_references};
+use crate::outlook::{AsLinked, Outlook};
 use crate::work::{WIDTH, Work, each};
 use crate::{Error, entry};
 
@@ -27,11 +30,11 @@ pub(crate) async fn bring_all(work: &Arc<Work>) -> Result<(), Error> {
 }
 
 /// A source attribute, the object to which it points, and the target's id of that object.
-type Counterpart = (&'static str, ResourceId, Option<String>);
+pub(crate) type Counterpart = (&'static str, ResourceId, Option<String>);
 
 /// What has to be sent, and what is to be remembered once it was.
-struct Wanted {
-    operations: Vec<Value>,
+pub(crate) struct Wanted {
+    pub(crate) operations: Vec<Value>,
     properties: Vec<ModifiedProperty>,
     link: Link,
 }
@@ -56,7 +59,7 @@ async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
             id: target_id,
             operations: wanted.operations,
         };
-        work.target.write(Kind::User, &write).await
+        work.send(Kind::User, id, &write).await
     } else {
         Answer::Done
     };
@@ -113,16 +116,26 @@ async fn read(work: &Arc<Work>, id: ResourceId) -> Result<(Known, Vec<Counterpar
         .read::<_, Error, _>(move |reader| {
             let (application, assigned) = (inner.application, &inner.assigned);
             let known = directory::known(reader, application, assigned, Kind::User, id)?;
-            let mut counterparts = Vec::new();
-            for reference in &known.object.references {
-                let link = reader.link(application, Kind::User, reference.object)?;
-                // a manager whose account is switched off is still the manager
-                let target_id = link.and_then(|link| link.target_id);
-                counterparts.push((reference.attribute, reference.object, target_id));
-            }
+            let counterparts = counterparts(reader, &inner, &AsLinked, &known.object)?;
             Ok((known, counterparts))
         })
         .await
+}
+
+/// Finds the counterparts of those whom an object refers to. A manager whose account is switched off is still the manager.
+pub(crate) fn counterparts(
+    reader: &dyn Reader,
+    work: &Work,
+    outlook: &dyn Outlook,
+    object: &SourceObject,
+) -> Result<Vec<Counterpart>, rollcall_store::Error> {
+    let mut counterparts = Vec::new();
+    for reference in &object.references {
+        let link = reader.link(work.application, Kind::User, reference.object)?;
+        let target_id = outlook.counterpart(reference.object, link.as_ref());
+        counterparts.push((reference.attribute, reference.object, target_id));
+    }
+    Ok(counterparts)
 }
 
 fn trouble_of(answer: Answer) -> Option<Trouble> {
@@ -139,7 +152,7 @@ fn trouble_of(answer: Answer) -> Option<Trouble> {
 }
 
 /// Compares the references that the target should have with those that it was sent.
-fn wanted(work: &Work, mut link: Link, counterparts: &[Counterpart]) -> Wanted {
+pub(crate) fn wanted(work: &Work, mut link: Link, counterparts: &[Counterpart]) -> Wanted {
     let (mut operations, mut properties) = (Vec::new(), Vec::new());
     link.waiting = false;
     for (path, attribute) in &work.rules.of(Kind::User).references {

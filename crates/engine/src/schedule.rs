@@ -91,6 +91,7 @@ async fn cycle(
                 "a cycle ended"
             ),
         },
+        Err(Error::Busy) => tracing::debug!(%application, "somebody else runs its cycle"),
         Err(Error::Interrupted) => tracing::info!(%application, "a cycle was interrupted"),
         Err(error) => tracing::error!(%application, %error, "a cycle failed"),
     }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use rollcall_model::provisioning::JobState;
-use rollcall_model::{Action, Kind, ResourceId};
+use rollcall_model::application::NestedGroups;
+use rollcall_model::link::{Link, LinkState};
+use rollcall_model::provisioning::{JobState, ObjectKey};
+use rollcall_model::{Action, Change, Kind, ResourceId};
 use rollcall_store::Reader;
 use rollcall_sync::guard::{Departures, Verdict, judge};
 
@@ -21,9 +23,11 @@ pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
 pub(crate) struct Survey {
     /// Which objects.
     pub(crate) candidates: Candidates,
-    /// Who would be switched off or deleted.
-    pub(crate) leaving: BTreeSet<(Kind, ResourceId)>,
-    /// What the guard says to that.
+    /// Who will be switched off or deleted.
+    pub(crate) leaving: BTreeSet<ObjectKey>,
+    /// Who would be as well, if the guard did not hold them back.
+    pub(crate) held: BTreeSet<ObjectKey>,
+    /// What the guard says.
     pub(crate) verdict: Verdict,
     /// How many objects there are to look at.
     pub(crate) total: u64,
@@ -35,20 +39,32 @@ pub(crate) enum Candidates {
     /// All.
     Whole,
     /// These: what changed at the source, and what did not come to rest at the target.
-    These {
-        users: BTreeSet<ResourceId>,
-        groups: BTreeSet<ResourceId>,
-        /// Who came into which groups or went out of them.
-        members: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
-    },
+    These(Chosen),
+}
+
+/// Some objects, and the memberships that may have changed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Chosen {
+    pub(crate) users: BTreeSet<ResourceId>,
+    pub(crate) groups: BTreeSet<ResourceId>,
+    /// Who came into which groups or went out of them.
+    pub(crate) members: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
+}
+
+impl Chosen {
+    pub(crate) fn of(&self, kind: Kind) -> &BTreeSet<ResourceId> {
+        match kind {
+            Kind::User => &self.users,
+            Kind::Group => &self.groups,
+        }
+    }
 }
 
 impl Candidates {
     pub(crate) fn of(&self, kind: Kind) -> Option<&BTreeSet<ResourceId>> {
-        match (self, kind) {
-            (Self::Whole, _) => None,
-            (Self::These { users, .. }, Kind::User) => Some(users),
-            (Self::These { groups, .. }, Kind::Group) => Some(groups),
+        match self {
+            Self::Whole => None,
+            Self::These(chosen) => Some(chosen.of(kind)),
         }
     }
 }
@@ -57,37 +73,46 @@ impl Candidates {
 pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, Error> {
     let is_known = !job.unfinished && job.basis.as_deref() == Some(&work.basis);
     let since = job.watermark.filter(|_| is_known);
-    let now = work.app.now();
-    let recent = departures(job, now);
-    let allowed = job.allowed_deletions;
+    let recent = departures(job, work.at);
     let inner = Arc::clone(work);
     work.tenant
         .read::<_, Error, _>(move |reader| {
             let candidates = match since {
                 None => Candidates::Whole,
-                Some(since) => changed(&inner, reader, since, now)?,
+                Some(since) => {
+                    let mut candidates = changes_since(&inner, reader, since)?;
+                    if let Candidates::These(chosen) = &mut candidates {
+                        add_restless(&inner, reader, chosen)?;
+                    }
+                    candidates
+                }
             };
-            let leaving = leaving(&inner, reader, &candidates)?;
-            let verdict = if leaving.is_empty() {
-                Verdict::Pass
-            } else {
-                let departures = Departures {
-                    leaving: leaving.len() as u64,
+            let (mut leaving, others) = leaving(&inner, reader, &candidates)?;
+            let verdict = judge(
+                Departures {
+                    leaving: others.len() as u64,
                     recent,
                     in_use: reader.in_use(inner.application)?,
-                };
-                judge(departures, inner.max_deletions, allowed)
+                },
+                inner.limit,
+            );
+            let held = if verdict == Verdict::Pass {
+                leaving.extend(others);
+                BTreeSet::new()
+            } else {
+                others
             };
             let total = match &candidates {
                 Candidates::Whole => {
                     let counts = reader.counts()?;
                     counts.users + counts.groups
                 }
-                Candidates::These { users, groups, .. } => (users.len() + groups.len()) as u64,
+                Candidates::These(chosen) => (chosen.users.len() + chosen.groups.len()) as u64,
             };
             Ok(Survey {
                 candidates,
                 leaving,
+                held,
                 verdict,
                 total,
             })
@@ -96,7 +121,7 @@ pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, E
 }
 
 /// Counts who left in the last day.
-fn departures(job: &JobState, now: Timestamp) -> u64 {
+pub(crate) fn departures(job: &JobState, now: Timestamp) -> u64 {
     let recent = job
         .departures
         .iter()
@@ -104,80 +129,112 @@ fn departures(job: &JobState, now: Timestamp) -> u64 {
     recent.map(|departures| departures.count).sum()
 }
 
-/// Reads the change feed, and what needs attention.
-fn changed(
+/// Reads the change feed from a place on: which objects are touched.
+pub(crate) fn changes_since(
     work: &Work,
     reader: &dyn Reader,
     since: u64,
-    now: Timestamp,
 ) -> Result<Candidates, Error> {
-    let (mut users, mut groups) = (BTreeSet::new(), BTreeSet::new());
-    let mut members: BTreeMap<ResourceId, BTreeSet<ResourceId>> = BTreeMap::new();
+    let mut chosen = Chosen::default();
     let mut after = since;
     loop {
         let changes = reader.changes(after, PAGE)?;
         let Some(last) = changes.last() else { break };
         after = last.sequence;
         for change in changes {
-            match change.kind {
-                Kind::User => {
-                    users.insert(change.id);
-                }
-                Kind::Group => {
-                    // nobody can tell who was a member of a group that is gone
-                    if change.action == Action::Deleted && work.assigns(change.id) {
-                        return Ok(Candidates::Whole);
-                    }
-                    groups.insert(change.id);
-                    if change.membership.is_empty() {
-                        continue;
-                    }
-                    let moved = members.entry(change.id).or_default();
-                    moved.extend(change.membership.added);
-                    moved.extend(change.membership.removed);
-                }
+            if !add(work, &mut chosen, change) {
+                return Ok(Candidates::Whole);
             }
         }
     }
-    for (kind, into) in [(Kind::User, &mut users), (Kind::Group, &mut groups)] {
+    touch(work, reader, &mut chosen)?;
+    Ok(Candidates::These(chosen))
+}
+
+/// Adds the objects that did not come to rest at the target, and are due.
+fn add_restless(work: &Work, reader: &dyn Reader, chosen: &mut Chosen) -> Result<(), Error> {
+    for kind in [Kind::User, Kind::Group] {
         let mut after = None;
         loop {
             let links = reader.links_needing_attention(work.application, kind, after, PAGE)?;
             let Some(last) = links.last() else { break };
             after = Some(last.object);
-            let is_due = |at: Option<Timestamp>| at.is_none_or(|at| at <= now);
+            let is_due = |at: Option<Timestamp>| at.is_none_or(|at| at <= work.at);
             let due = links.iter().filter(|link| is_due(link.next_attempt()));
-            into.extend(due.map(|link| link.object));
-        }
-    }
-    // who came into an assigned group or went out of it may be assigned, or not any more
-    if matches!(work.assigned, Assigned::Those { .. }) {
-        for id in members.values().flatten() {
-            if reader.kind_of(*id)? != Some(Kind::Group) {
-                users.insert(*id);
+            let due = due.map(|link| link.object);
+            match kind {
+                Kind::User => chosen.users.extend(due),
+                Kind::Group => chosen.groups.extend(due),
             }
         }
     }
-    Ok(Candidates::These {
-        users,
-        groups,
-        members,
-    })
+    Ok(())
 }
 
-/// Finds who stands in the target and is not entitled to any more.
+/// Adds a change of the source; tells whether what it touches can be told.
+fn add(work: &Work, chosen: &mut Chosen, change: Change) -> bool {
+    match change.kind {
+        Kind::User => drop(chosen.users.insert(change.id)),
+        Kind::Group => {
+            // nobody can tell who was a member of a group that is gone
+            let brought_others = work.nested != NestedGroups::Direct || work.assigns(change.id);
+            if change.action == Action::Deleted && brought_others {
+                return false;
+            }
+            chosen.groups.insert(change.id);
+            if !change.membership.is_empty() {
+                let moved = chosen.members.entry(change.id).or_default();
+                moved.extend(change.membership.added);
+                moved.extend(change.membership.removed);
+            }
+        }
+    }
+    true
+}
+
+/// Adds who is touched by the memberships that changed: who came into a group or went out of it may be assigned, or not any more, and
+/// with a group everybody in it.
+fn touch(work: &Work, reader: &dyn Reader, chosen: &mut Chosen) -> Result<(), Error> {
+    let is_nested = work.nested != NestedGroups::Direct;
+    if !is_nested && matches!(work.assigned, Assigned::Everybody) {
+        return Ok(());
+    }
+    let moved: BTreeSet<ResourceId> = chosen.members.values().flatten().copied().collect();
+    for id in moved {
+        match reader.kind_of(id)? {
+            Some(Kind::Group) if is_nested => {
+                let (groups, people) = directory::descendants(reader, id)?;
+                chosen.groups.extend(groups);
+                chosen.users.extend(people);
+            }
+            Some(Kind::Group) => {}
+            Some(Kind::User) | None => drop(chosen.users.insert(id)),
+        }
+    }
+    Ok(())
+}
+
+/// Finds who stands in the target and is not entitled to any more: those whom an administrator has allowed to go, and the others.
 fn leaving(
     work: &Work,
     reader: &dyn Reader,
     candidates: &Candidates,
-) -> Result<BTreeSet<(Kind, ResourceId)>, Error> {
-    let mut leaving = BTreeSet::new();
+) -> Result<(BTreeSet<ObjectKey>, BTreeSet<ObjectKey>), Error> {
+    let (mut allowed, mut others) = (BTreeSet::new(), BTreeSet::new());
+    let mut look = |kind, id| -> Result<(), Error> {
+        if let Some(link) = leaves(work, reader, kind, id)? {
+            let into = match link.state {
+                LinkState::Allowed => &mut allowed,
+                _ => &mut others,
+            };
+            into.insert((kind, id));
+        }
+        Ok(())
+    };
     for kind in work.kinds() {
         if let Some(ids) = candidates.of(kind) {
             for id in ids {
-                if leaves(work, reader, kind, *id)? {
-                    leaving.insert((kind, *id));
-                }
+                look(kind, *id)?;
             }
             continue;
         }
@@ -187,18 +244,23 @@ fn leaving(
             let Some(last) = links.last() else { break };
             after = Some(last.object);
             for link in links {
-                if leaves(work, reader, kind, link.object)? {
-                    leaving.insert((kind, link.object));
-                }
+                look(kind, link.object)?;
             }
         }
     }
-    Ok(leaving)
+    Ok((allowed, others))
 }
 
-fn leaves(work: &Work, reader: &dyn Reader, kind: Kind, id: ResourceId) -> Result<bool, Error> {
+/// Returns the link of an object that stands in the target and is not entitled to.
+pub(crate) fn leaves(
+    work: &Work,
+    reader: &dyn Reader,
+    kind: Kind,
+    id: ResourceId,
+) -> Result<Option<Link>, Error> {
     let known = directory::known(reader, work.application, &work.assigned, kind, id)?;
     let entitlement = work.entitlement(&known.object);
-    let takes = |link| entitlement.takes_away(work.rules.of(kind), link);
-    Ok(known.link.as_ref().is_some_and(takes))
+    Ok(known
+        .link
+        .filter(|link| entitlement.takes_away(work.rules.of(kind), link)))
 }

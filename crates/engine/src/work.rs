@@ -1,31 +1,38 @@
 //! What all parts of a cycle share.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use rollcall_app::App;
 use rollcall_app::applications::Configured;
 use rollcall_app::directory::Context;
 use rollcall_connect::target::Target;
-use rollcall_model::application::Scope;
-use rollcall_model::provisioning::{Counts, Phase, Progress, QuarantineReason};
+use rollcall_model::application::{NestedGroups, Scope};
+use rollcall_model::provisioning::{Counts, ObjectKey, Phase, Progress, QuarantineReason};
 use rollcall_model::{ApplicationId, CycleId, Kind, ResourceId};
 use rollcall_store::{Tenant, Writer};
 use rollcall_sync::digest::Digest;
+use rollcall_sync::guard::Limit;
+use rollcall_sync::plan::Plan;
 use rollcall_sync::rules::Rules;
 use rollcall_sync::source::SourceObject;
-use rollcall_sync::task::{Decision, Entitlement, Extent, INCOMPATIBLE, Trouble};
+use rollcall_sync::task::{Answer, Decision, Entitlement, Extent, INCOMPATIBLE, Trouble, Write};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::directory::Assigned;
+use crate::gate::{Gate, UNPLANNED};
 use crate::{Engine, Error, Watch};
 
 /// How many objects are handled at once.
 pub(crate) const WIDTH: usize = 16;
 /// How many objects are read at once.
 pub(crate) const PAGE: u64 = 500;
+/// How many members one request adds, and how many it takes out.
+const ADDED: usize = 500;
+const REMOVED: usize = 100;
 /// After so many requests in a row without an answer that can be used, the target counts as out of reach.
 const SILENT_REQUESTS: u32 = 10;
 /// What such an answer is called in the log.
@@ -35,6 +42,27 @@ const UNUSABLE: [&str; 4] = [
     "TooManyRequests",
     INCOMPATIBLE,
 ];
+
+/// What a piece of work is for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// A cycle, or a part of one.
+    Run,
+    /// A plan; `made` is the instant of the one that it is compared with.
+    Plan { made: Option<Timestamp> },
+    /// A cycle that does what this plan says, or stops.
+    Apply(Box<Plan>),
+}
+
+impl Purpose {
+    fn made(&self) -> Option<Timestamp> {
+        match self {
+            Self::Run => None,
+            Self::Plan { made } => *made,
+            Self::Apply(plan) => Some(plan.made),
+        }
+    }
+}
 
 /// A cycle, or a plan of one, under way.
 #[derive(Debug)]
@@ -52,16 +80,32 @@ pub(crate) struct Work {
     pub(crate) generation: u64,
     /// A digest of rules and assignments: while it stays, only what changed has to be read.
     pub(crate) basis: String,
-    /// How many may leave in a day, if it is configured.
-    pub(crate) max_deletions: Option<u64>,
+    /// How many may leave in a day.
+    pub(crate) limit: Limit,
+    /// What groups within groups mean.
+    pub(crate) nested: NestedGroups,
+    /// The instant for which everything is decided.
+    pub(crate) at: Timestamp,
+    /// Whether it is a plan, or the run that carries one out: both draw the same random numbers.
+    pub(crate) is_planned: bool,
+    /// Lets through only what was planned.
+    pub(crate) gate: Option<Gate>,
     /// Which object of this cycle has which place in the target: an id, or a value by which it is looked up.
     claims: Mutex<HashMap<(Kind, String), ResourceId>>,
+    handled: Mutex<Handled>,
     watch: Watch,
     trouble: Mutex<Option<Trouble>>,
     silent_requests: AtomicU32,
     tally: Mutex<Tally>,
     /// People whose references have to be looked at after the objects.
     references: Mutex<BTreeSet<ResourceId>>,
+}
+
+/// Who is being handled, and who was overtaken: what the rest of the cycle has read of those is out of date.
+#[derive(Debug, Default)]
+struct Handled {
+    now: HashSet<ObjectKey>,
+    overtaken: HashSet<ObjectKey>,
 }
 
 /// What was done so far.
@@ -82,6 +126,7 @@ impl Work {
         context: &Context,
         configured: Configured,
         watch: Watch,
+        purpose: Purpose,
     ) -> Result<Arc<Self>, Error> {
         let Configured {
             application,
@@ -114,7 +159,8 @@ impl Work {
                 basis.text(&assignment.principal.to_string());
             }
         }
-        let assigned = Assigned::new(rules.scope, &assignments);
+        let settings = &application.settings;
+        let assigned = Assigned::new(rules.scope, &assignments, settings.nested_groups);
         let tenant = context.tenant().clone();
         let watermark = tenant
             .read::<_, Error, _>(|reader| Ok(reader.last_change()?))
@@ -130,8 +176,16 @@ impl Work {
             watermark,
             generation: job.generation,
             basis: basis.finish(),
-            max_deletions: application.settings.max_deletions,
+            limit: Limit::of(settings),
+            nested: settings.nested_groups,
+            at: purpose.made().unwrap_or_else(|| app.now()),
+            is_planned: !matches!(purpose, Purpose::Run),
+            gate: match purpose {
+                Purpose::Apply(plan) => Some(Gate::new(&plan)),
+                Purpose::Run | Purpose::Plan { .. } => None,
+            },
             claims: Mutex::default(),
+            handled: Mutex::default(),
             watch,
             trouble: Mutex::default(),
             silent_requests: AtomicU32::new(0),
@@ -176,6 +230,26 @@ impl Work {
         Entitlement::of(self.rules.of(object.kind), object, needs_assignment)
     }
 
+    /// Returns how many members one request adds, and how many one takes out.
+    pub(crate) fn members_per_request(&self) -> (usize, usize) {
+        (ADDED, REMOVED)
+    }
+
+    /// Writes to the target on behalf of an object. When a plan is carried out, only what it foresees goes out.
+    pub(crate) async fn send(&self, kind: Kind, object: ResourceId, write: &Write) -> Answer {
+        let Some(gate) = &self.gate else {
+            return self.target.write(kind, write).await;
+        };
+        if let Err(trouble) = gate.admits(self, kind, object, write) {
+            return Answer::Failed(trouble);
+        }
+        let answer = self.target.write(kind, write).await;
+        if let Answer::Created(id) = &answer {
+            gate.gave(object, id);
+        }
+        answer
+    }
+
     /// Runs a unit of writing, unless an administrator has changed the application meanwhile: what the cycle knows is then about
     /// another target, or about what somebody asked to forget.
     pub(crate) async fn write<T: Send + 'static>(
@@ -197,6 +271,23 @@ impl Work {
     /// would both find it free otherwise.
     pub(crate) fn claims(&self, kind: Kind, place: String, object: ResourceId) -> bool {
         *locked(&self.claims).entry((kind, place)).or_insert(object) == object
+    }
+
+    /// Begins to handle an object, unless somebody does or it was overtaken.
+    pub(crate) fn takes_up(&self, key: ObjectKey) -> bool {
+        let mut handled = locked(&self.handled);
+        !handled.overtaken.contains(&key) && handled.now.insert(key)
+    }
+
+    /// Ends the handling of an object.
+    pub(crate) fn lets_go(&self, key: ObjectKey) {
+        locked(&self.handled).now.remove(&key);
+    }
+
+    /// Takes an object out of the rest of the cycle, unless it is being handled at this moment.
+    pub(crate) fn overtakes(&self, key: ObjectKey) -> bool {
+        let mut handled = locked(&self.handled);
+        !handled.now.contains(&key) && handled.overtaken.insert(key)
     }
 
     /// Notes how a request ended. What concerns the whole target ends the cycle, so that not every object fails of it.
@@ -320,7 +411,7 @@ where
     work.check()
 }
 
-fn joined(done: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
+pub(crate) fn joined(done: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
     done.unwrap_or_else(|panicked| {
         Err(Error::Failed(rollcall_app::Failure::Internal(Box::new(
             panicked,
@@ -328,7 +419,10 @@ fn joined(done: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(),
     })
 }
 
-fn stopped(trouble: &Trouble) -> Error {
+pub(crate) fn stopped(trouble: &Trouble) -> Error {
+    if trouble.code == UNPLANNED {
+        return Error::Deviated(trouble.message.clone());
+    }
     let reason = if trouble.code == INCOMPATIBLE {
         QuarantineReason::ServiceIncompatible
     } else {
@@ -340,6 +434,6 @@ fn stopped(trouble: &Trouble) -> Error {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -111,11 +111,54 @@ pub enum Scope {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Settings {
-    /// How many accounts a cycle may disable or delete before it stops and asks; absent: ten, or a tenth of the accounts
-    /// that it manages, whichever is more.
+    /// How many accounts may be disabled or deleted within a day before the cycle stops and asks; absent, and no percentage
+    /// either: ten, or a tenth of the accounts that it manages, whichever is more.
     pub max_deletions: Option<u64>,
-    /// Whether leaving the scope sends nothing. A permanent deletion is sent nevertheless.
-    pub skip_out_of_scope_deletions: bool,
+    /// The same, as a percentage of the accounts that the application manages. Of both, the smaller one holds.
+    pub max_deletions_percent: Option<u8>,
+    /// What becomes of an account whose owner leaves the scope.
+    pub leaving: Leaving,
+    /// What groups within groups mean.
+    pub nested_groups: NestedGroups,
+    /// How often both ends are compared, and whether what differs is repaired; absent: only on demand.
+    pub drift: Option<DriftCheck>,
+}
+
+/// What becomes of an account whose owner leaves the scope. Who is blocked at the source is switched off in any case, and a
+/// permanent deletion is always sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Leaving {
+    /// It is switched off; deleted where the mapping cannot switch off, and groups always.
+    #[default]
+    Disable,
+    /// It is deleted.
+    Delete,
+    /// It is left as it is, and nobody looks after it until its owner comes back (Entra's `SkipOutOfScopeDeletions`).
+    Unlink,
+}
+
+/// What groups within groups mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NestedGroups {
+    /// An assigned group brings its direct members only; a group within it is a member if it is in scope itself. So does Entra.
+    #[default]
+    Direct,
+    /// An assigned group brings the groups within it, at any depth, and their members; the target gets them nested as they are.
+    Keep,
+    /// An assigned group brings everybody within it, at any depth; in the target they are its direct members.
+    Flatten,
+}
+
+/// A comparison of both ends on a timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftCheck {
+    /// The hours between two comparisons.
+    pub every_hours: u32,
+    /// Whether what differs is repaired; otherwise it is reported.
+    pub repair: bool,
 }
 
 /// A person or group that an application was assigned to.

@@ -81,14 +81,21 @@ impl Link {
 
     /// Tells whether somebody can come in by the counterpart, as far as is known.
     pub fn is_in_use(&self) -> bool {
-        self.target_id.is_some() && matches!(self.state, LinkState::Active | LinkState::Held)
+        self.target_id.is_some()
+            && matches!(
+                self.state,
+                LinkState::Active | LinkState::Held | LinkState::Allowed
+            )
     }
 
     /// Tells whether the object must be looked at in the next cycle even when nothing changed at the source.
     pub fn needs_attention(&self) -> bool {
         self.failure.is_some()
             || self.waiting
-            || matches!(self.state, LinkState::Creating(_) | LinkState::Held)
+            || matches!(
+                self.state,
+                LinkState::Creating(_) | LinkState::Held | LinkState::Allowed
+            )
     }
 
     /// Returns the first instant at which the object is to be looked at again; absent: nothing to wait for.
@@ -113,6 +120,8 @@ pub enum LinkState {
     Released,
     /// The counterpart would have been switched off or deleted, but the guard stopped the cycle.
     Held,
+    /// The guard had stopped the cycle, and an administrator has allowed it to go on with this one.
+    Allowed,
 }
 
 /// What was about to be created.

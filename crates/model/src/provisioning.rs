@@ -5,6 +5,8 @@
 //! **Is not:** the audit log, which says what administrators did.
 //! **Start at** [`LogEntry`] for one object, [`CycleReport`] for one run, [`JobState`] for the application.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -275,9 +277,6 @@ pub struct JobState {
     /// When a complete cycle first had nothing to export.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steady_since: Option<Timestamp>,
-    /// How many deletions an administrator has allowed for the next cycle, beyond those of the last day.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub allowed_deletions: Option<u64>,
     /// Who was switched off or deleted in the last day: the guard looks at all of them together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub departures: Vec<Departures>,
@@ -287,6 +286,74 @@ pub struct JobState {
     /// Counts the words of administrators (restart, allowed deletions), so that a cycle that was running meanwhile does not undo
     /// them.
     pub generation: u64,
+}
+
+/// What a restart forgets. The words are those of Microsoft Graph's `resetScope`, separated by commas.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags that are chosen independently of each other"
+)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResetScope {
+    /// `Watermark`: the whole source is read and compared again.
+    pub watermark: bool,
+    /// `Escrows`: objects that failed are tried at once.
+    pub escrows: bool,
+    /// `QuarantineState`: the quarantine ends.
+    pub quarantine: bool,
+    /// `ConnectorDataStore`: which object is which counterpart; all are looked up again.
+    pub links: bool,
+    /// `ForceDeletes`: whom the guard holds back now may go.
+    pub force_deletes: bool,
+}
+
+impl Default for ResetScope {
+    /// What the portal's *Restart provisioning* resets: `Watermark, Escrows, QuarantineState`.
+    fn default() -> Self {
+        Self {
+            watermark: true,
+            escrows: true,
+            quarantine: true,
+            links: false,
+            force_deletes: false,
+        }
+    }
+}
+
+impl FromStr for ResetScope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut scope = Self {
+            watermark: false,
+            escrows: false,
+            quarantine: false,
+            ..Self::default()
+        };
+        for word in text.split(',').map(str::trim) {
+            match word.to_ascii_lowercase().as_str() {
+                "none" => {}
+                "watermark" => scope.watermark = true,
+                "escrows" => scope.escrows = true,
+                "quarantinestate" => scope.quarantine = true,
+                "connectordatastore" => scope.links = true,
+                "forcedeletes" => scope.force_deletes = true,
+                "full" => {
+                    scope = Self {
+                        links: true,
+                        force_deletes: scope.force_deletes,
+                        ..Self::default()
+                    }
+                }
+                _ => {
+                    return Err(format!(
+                        "`{word}` cannot be reset: use Watermark, Escrows, QuarantineState, ConnectorDataStore, Full, ForceDeletes or None, separated by commas"
+                    ));
+                }
+            }
+        }
+        Ok(scope)
+    }
 }
 
 /// How many were switched off or deleted in one cycle.

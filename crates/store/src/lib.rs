@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rollcall_model::{OrgId, Organisation, Slug};
+use rollcall_model::{ApplicationId, OrgId, Organisation, Slug};
 
 pub use error::Error;
 pub use traits::{
@@ -26,8 +26,8 @@ pub use traits::{
     WriteJobs, WriteLedger, Writer,
 };
 pub use value::{
-    Counts, Entry, Finding, Listing, Member, NewAudit, NewChange, Paging, Raw, Selection,
-    ServerClaim, SignInLink, Tombstone,
+    Claim, Counts, Entry, Finding, Listing, Member, NewAudit, NewChange, Paging, Raw, Selection,
+    SignInLink, Tombstone,
 };
 
 use traits::{Backend, Unit};
@@ -137,8 +137,16 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Occupied`] when another server has it.
-    pub fn claim_server(&self) -> Result<ServerClaim, Error> {
+    pub fn claim_server(&self) -> Result<Claim, Error> {
         self.backend.claim_server()
+    }
+
+    /// Makes the caller the only one who provisions an application, until the guard is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`] when somebody does already, in this process or in another one.
+    pub fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
+        self.backend.claim_job(id)
     }
 
     /// Returns a secret of this installation, made by `make` when it is first asked for.

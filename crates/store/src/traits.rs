@@ -13,8 +13,8 @@ use rollcall_model::{
 };
 
 use crate::{
-    Counts, Entry, Error, Finding, Listing, Member, NewAudit, NewChange, Raw, Selection,
-    ServerClaim, SignInLink, Tombstone,
+    Claim, Counts, Entry, Error, Finding, Listing, Member, NewAudit, NewChange, Raw, Selection,
+    SignInLink, Tombstone,
 };
 
 /// A unit of reading.
@@ -40,7 +40,8 @@ pub(crate) trait Backend: Debug + Send + Sync {
         make: [u8; 32],
     ) -> Result<[u8; 32], Error>;
     async fn examine(&self) -> Result<Vec<Finding>, Error>;
-    fn claim_server(&self) -> Result<ServerClaim, Error>;
+    fn claim_server(&self) -> Result<Claim, Error>;
+    fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error>;
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error>;
     async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error>;
 }

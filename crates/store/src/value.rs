@@ -188,8 +188,9 @@ pub struct Finding {
     pub remedy: String,
 }
 
-/// The proof that this process is the store's only server; ends when dropped.
+/// The proof of being the only one: the store's only server, or the only one who provisions an application. Ends when dropped, and with
+/// the process.
 #[derive(Debug)]
-pub struct ServerClaim {
+pub struct Claim {
     pub(crate) _lock: std::fs::File,
 }

@@ -1,5 +1,6 @@
 //! Whether an object is to be in use in the target, and what it means for one that is there when it is not.
 
+use rollcall_model::application::Leaving;
 use rollcall_model::link::{Link, LinkState};
 
 use crate::exchange::REFERENCES_FAILED;
@@ -53,7 +54,11 @@ impl Entitlement {
         match self {
             Self::Entitled => false,
             Self::Blocked => !is_off(link),
-            Self::OutOfScope => !is_off(link) && !rules.keeps_who_leaves,
+            Self::OutOfScope => match rules.leaving {
+                Leaving::Disable => !is_off(link),
+                Leaving::Delete => link.state != LinkState::Released,
+                Leaving::Unlink => false,
+            },
             Self::Gone => link.state != LinkState::Released,
         }
     }

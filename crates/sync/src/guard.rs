@@ -1,8 +1,58 @@
 //! The deletion guard: leaving in numbers is a mistake more often than it is meant.
+//!
+//! **Is:** how many may leave within a day, counted over all cycles of that day, so that many small ones are no way around it.
+//! **Is not:** the list of who is held back; each of those has it in its link
+//! ([`LinkState::Held`](rollcall_model::LinkState::Held)), and an administrator allows exactly that list.
 
-/// How many may leave in one cycle without somebody's word, when nothing is configured: ten, or a tenth of all.
-fn default_limit(managed: u64) -> u64 {
-    (managed / 10).max(10)
+use rollcall_model::Kind;
+use rollcall_model::application::Settings;
+use rollcall_model::provisioning::ObjectKey;
+
+use crate::digest::Digest;
+
+/// How many may leave within a day without somebody's word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limit {
+    count: Option<u64>,
+    percent: Option<u8>,
+}
+
+impl Limit {
+    /// Takes the limit from an application's settings.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            count: settings.max_deletions,
+            percent: settings.max_deletions_percent,
+        }
+    }
+
+    /// Returns the number, for an application that manages so many accounts: the smaller one of count and percentage; when neither is
+    /// configured ten, or a tenth, whichever is more.
+    fn among(self, managed: u64) -> u64 {
+        let share = |percent: u8| managed.saturating_mul(u64::from(percent)) / 100;
+        match (self.count, self.percent) {
+            (None, None) => share(10).max(10),
+            (count, percent) => count
+                .unwrap_or(u64::MAX)
+                .min(percent.map_or(u64::MAX, share)),
+        }
+    }
+}
+
+/// Returns the name of a list of objects that are held back: whoever allows them names the list that was shown, and not one that has
+/// grown meanwhile. The order does not matter.
+pub fn list_code<'k>(objects: impl IntoIterator<Item = &'k ObjectKey>) -> String {
+    let mut sorted: Vec<&ObjectKey> = objects.into_iter().collect();
+    sorted.sort_unstable();
+    let mut digest = Digest::default();
+    for (kind, id) in sorted {
+        digest.text(match kind {
+            Kind::User => "user",
+            Kind::Group => "group",
+        });
+        digest.bytes(id.as_bytes());
+    }
+    digest.finish().chars().take(12).collect()
 }
 
 /// What the guard says about a cycle.
@@ -32,15 +82,15 @@ pub struct Departures {
     pub in_use: u64,
 }
 
-/// Judges a cycle. `configured` is the application's own limit for a day, `allowed` how many an administrator has allowed to leave now.
-pub fn judge(departures: Departures, configured: Option<u64>, allowed: Option<u64>) -> Verdict {
+/// Judges a cycle. Whom an administrator has allowed to leave is not among the departures.
+pub fn judge(departures: Departures, limit: Limit) -> Verdict {
     let Departures {
         leaving,
         recent,
         in_use,
     } = departures;
-    let limit = configured.unwrap_or_else(|| default_limit(in_use + recent));
-    if leaving + recent <= limit || allowed.is_some_and(|allowed| leaving <= allowed) {
+    let limit = limit.among(in_use + recent);
+    if leaving == 0 || leaving + recent <= limit {
         return Verdict::Pass;
     }
     Verdict::Hold {
@@ -56,29 +106,42 @@ mod tests {
 
     #[test]
     fn more_than_a_tenth_and_more_than_ten_in_a_day_is_held() {
-        for (leaving, recent, in_use, configured, allowed, passes) in [
-            (10, 0, 20, None, None, true),
-            (11, 0, 20, None, None, false),
-            (1, 10, 20, None, None, false),
-            (100, 0, 1_000, None, None, true),
-            (101, 0, 1_000, None, None, false),
-            (50, 51, 949, None, None, false),
-            (0, 0, 0, Some(0), None, true),
-            (1, 0, 1_000, Some(0), None, false),
-            (101, 0, 1_000, None, Some(101), true),
-            (102, 0, 1_000, None, Some(101), false),
-            (5, 100, 900, None, Some(5), true),
+        let none = Limit::default();
+        let at_most = |count| Limit {
+            count: Some(count),
+            percent: None,
+        };
+        let percent = |count, percent| Limit {
+            count,
+            percent: Some(percent),
+        };
+        for (leaving, recent, in_use, limit, passes) in [
+            (10, 0, 20, none, true),
+            (11, 0, 20, none, false),
+            (1, 10, 20, none, false),
+            (100, 0, 1_000, none, true),
+            (101, 0, 1_000, none, false),
+            (50, 51, 949, none, false),
+            (0, 0, 0, at_most(0), true),
+            (0, 500, 0, at_most(0), true),
+            (1, 0, 1_000, at_most(0), false),
+            (5, 0, 1_000, at_most(5), true),
+            (6, 0, 1_000, at_most(5), false),
+            (20, 0, 1_000, percent(None, 2), true),
+            (21, 0, 1_000, percent(None, 2), false),
+            (6, 0, 1_000, percent(Some(5), 2), false),
+            (3, 0, 100, percent(Some(5), 2), false),
         ] {
             let departures = Departures {
                 leaving,
                 recent,
                 in_use,
             };
-            let verdict = judge(departures, configured, allowed);
+            let verdict = judge(departures, limit);
             assert_eq!(
                 verdict == Verdict::Pass,
                 passes,
-                "{departures:?}: {verdict:?}"
+                "{departures:?} {limit:?}: {verdict:?}"
             );
         }
     }

@@ -2,7 +2,7 @@
 
 use rollcall_expression::Expression;
 use rollcall_model::Kind;
-use rollcall_model::application::{Application, Scope};
+use rollcall_model::application::{Application, Leaving, Scope};
 use rollcall_model::mapping::{
     Actions, Apply, AttributeMapping, Nulls, ObjectMapping, Source, TargetAttribute, ValueType,
 };
@@ -39,8 +39,8 @@ pub struct ObjectRules {
     pub references: Vec<(TargetPath, &'static str)>,
     /// Whether the target's `members` are provisioned.
     pub members: bool,
-    /// Whether an object that leaves the scope is left alone in the target.
-    pub keeps_who_leaves: bool,
+    /// What becomes of an object that leaves the scope.
+    pub leaving: Leaving,
     /// Places in `attributes` of the matching attributes, in the order in which they are tried.
     pub matching: Vec<usize>,
 }
@@ -96,7 +96,7 @@ impl Rules {
         let mut users = compile(&application.users, Kind::User, &mut mistakes);
         let mut groups = compile(&application.groups, Kind::Group, &mut mistakes);
         for rules in [&mut users, &mut groups] {
-            rules.keeps_who_leaves = application.settings.skip_out_of_scope_deletions;
+            rules.leaving = application.settings.leaving;
         }
         if !mistakes.is_empty() {
             return Err(mistakes);
@@ -106,11 +106,9 @@ impl Rules {
             // a structure of texts and lists always has a JSON form
             basis.value(&serde_json::to_value(mapping).unwrap_or_default());
         }
-        basis.text(if application.settings.skip_out_of_scope_deletions {
-            "keeps who leaves"
-        } else {
-            ""
-        });
+        let settings = &application.settings;
+        let words = serde_json::to_value((settings.leaving, settings.nested_groups));
+        basis.value(&words.unwrap_or_default());
         basis.text(if application.scope == Scope::All {
             "all"
         } else {
@@ -200,7 +198,7 @@ fn compile(mapping: &ObjectMapping, kind: Kind, mistakes: &mut Vec<Mistake>) -> 
         attributes: Vec::new(),
         references: Vec::new(),
         members: false,
-        keeps_who_leaves: false,
+        leaving: Leaving::default(),
         matching: Vec::new(),
     };
     match ScopeFilters::compile(&mapping.filters) {
@@ -312,6 +310,11 @@ fn source(attribute: &AttributeMapping, mistakes: &mut Vec<Mistake>) -> Option<C
 }
 
 impl Rule {
+    /// Tells whether nobody may see the value in logs and plans.
+    pub fn is_secret(&self) -> bool {
+        matches!(&self.source, Compiled::Expression(expression) if expression.is_redacted())
+    }
+
     /// Brings a text into the type of the target's attribute. What does not fit stays text: the target will say so.
     pub(crate) fn typed(&self, value: Value) -> Value {
         match (self.kind, &value) {

@@ -12,10 +12,12 @@
 
 use jiff::Timestamp;
 use rollcall_model::Kind;
+use rollcall_model::application::Leaving;
 use rollcall_model::link::{Intent, Link, LinkState};
 use rollcall_model::mapping::defaults;
 use rollcall_model::provisioning::ModifiedProperty;
 use rollcall_scim::key::canonical;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use crate::entitlement::Entitlement;
@@ -31,7 +33,8 @@ use crate::target_path::{TargetPath, member};
 use crate::wish::{Surroundings, Unmappable, Wish};
 
 /// What was decided about an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Decision {
     /// Deleted in the target.
     Delete,
@@ -183,7 +186,7 @@ impl<'r> Task<'r> {
     /// of somebody who has to go.
     fn begin_leaving(&mut self) {
         let target_id = self.link.target_id.clone();
-        if self.entitlement == Entitlement::OutOfScope && self.rules.keeps_who_leaves {
+        if self.entitlement == Entitlement::OutOfScope && self.rules.leaving == Leaving::Unlink {
             if target_id.is_some() {
                 self.link.state = LinkState::Released;
             }
@@ -191,7 +194,7 @@ impl<'r> Task<'r> {
         }
         match (self.link.state.clone(), target_id) {
             (LinkState::Creating(intent), None) => self.state = State::Seeking(intent),
-            (_, Some(_)) if is_off(&self.link) => {
+            (_, Some(_)) if is_off(&self.link) && self.disables() => {
                 self.skip("it is switched off in the target already");
             }
             (_, None) => self.skip(self.entitlement.reason()),
@@ -205,9 +208,12 @@ impl<'r> Task<'r> {
 
     /// Tells whether who is not entitled is switched off rather than deleted.
     fn disables(&self) -> bool {
-        self.entitlement != Entitlement::Gone
-            && self.object.kind == Kind::User
-            && self.rules.can_disable()
+        let may = match self.entitlement {
+            Entitlement::Gone => false,
+            Entitlement::OutOfScope => self.rules.leaving != Leaving::Delete,
+            Entitlement::Blocked | Entitlement::Entitled => true,
+        };
+        may && self.object.kind == Kind::User && self.rules.can_disable()
     }
 
     /// Reads what became of a creation of unknown outcome.

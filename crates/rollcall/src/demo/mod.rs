@@ -23,7 +23,7 @@ use rollcall_engine::{Engine, Watch};
 use rollcall_model::application::{Mode, Status};
 use rollcall_model::provisioning::{CycleOutcome, CycleReport, Phase, Progress};
 use rollcall_model::{ApplicationId, IntegrationKind, Kind, Organisation, ResourceId};
-use rollcall_store::{Location, Selection, ServerClaim};
+use rollcall_store::{Claim, Location, Selection};
 use rollcall_web::rates::Rates;
 use serde_json::json;
 
@@ -88,7 +88,7 @@ struct Stage {
     app: App,
     engine: Engine,
     served: Served,
-    _only_server: ServerClaim,
+    _only_server: Claim,
     vault: Organisation,
     northwind: Organisation,
 }

@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rollcall_model::{OrgId, Organisation, Slug};
+use rollcall_model::{ApplicationId, OrgId, Organisation, Slug};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::traits::{Backend, Look, Unit};
-use crate::{Error, Finding, NewAudit, ServerClaim, WriteLedger};
+use crate::{Claim, Error, Finding, NewAudit, WriteLedger};
 use convert::{blob, from_json, json};
 
 /// How long a unit of reading may look through objects.
@@ -163,17 +163,14 @@ impl Backend for Sqlite {
         self.look(examination::examine).await
     }
 
-    fn claim_server(&self) -> Result<ServerClaim, Error> {
-        let path = self.path.with_extension("server-lock");
-        let file =
-            std::fs::File::create(&path).map_err(|error| Error::Unreachable(Box::new(error)))?;
-        match file.try_lock() {
-            Ok(()) => Ok(ServerClaim { _lock: file }),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(Error::Occupied(self.path.display().to_string()))
-            }
-            Err(std::fs::TryLockError::Error(error)) => Err(Error::Unreachable(Box::new(error))),
-        }
+    fn claim_server(&self) -> Result<Claim, Error> {
+        lock(&self.path.with_extension("server-lock"), &self.path)
+    }
+
+    fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
+        let folder = self.path.with_extension("job-locks");
+        std::fs::create_dir_all(&folder).map_err(|error| Error::Unreachable(Box::new(error)))?;
+        lock(&folder.join(id.to_string()), &self.path)
     }
 
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
@@ -201,6 +198,17 @@ impl Backend for Sqlite {
                 })
             }))
             .await
+    }
+}
+
+/// Locks a file as long as the claim lives; a process that dies lets go of it.
+fn lock(path: &Path, store: &Path) -> Result<Claim, Error> {
+    let unreachable = |error| Error::Unreachable(Box::new(error));
+    let file = std::fs::File::create(path).map_err(unreachable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Claim { _lock: file }),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Occupied(store.display().to_string())),
+        Err(std::fs::TryLockError::Error(error)) => Err(unreachable(error)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Single objects and what becomes of them.
 
+use rollcall_model::application::Leaving;
 use rollcall_model::link::LinkState;
 use rollcall_model::mapping::{AttributeMapping, Source};
 use rollcall_model::{Kind, Link};
@@ -85,10 +86,14 @@ fn who_leaves_the_scope_is_disabled_or_left_alone_as_configured() {
         is_assigned: false,
         ..person("ann", json!({}))
     };
-    for (keeps, decision, active) in [(false, Decision::Disable, 0), (true, Decision::Skip, 1)] {
+    for (leaving, decision, active) in [
+        (Leaving::Disable, Decision::Disable, 0),
+        (Leaving::Delete, Decision::Delete, 0),
+        (Leaving::Unlink, Decision::Skip, 1),
+    ] {
         let (mut link, mut target) = (None, Target::default());
         let mut application = application();
-        application.settings.skip_out_of_scope_deletions = keeps;
+        application.settings.leaving = leaving;
         let rules = rules(&application);
         run(
             &rules,
@@ -111,7 +116,8 @@ fn who_leaves_the_scope_is_disabled_or_left_alone_as_configured() {
             || Luck::Good,
         )
         .unwrap();
-        assert_eq!((target.active(), target.created), (1, 1));
+        let created = if leaving == Leaving::Delete { 2 } else { 1 };
+        assert_eq!((target.active(), target.created), (1, created));
     }
 }
 

@@ -1,0 +1,70 @@
+//! Lets through what a plan foresees, and nothing else.
+//!
+//! Each request is compared with the next one that the plan has for its object, byte for byte, before it goes out; the target's ids of
+//! objects that the plan creates itself are placeholders there. The first one that differs ends the cycle.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Mutex;
+
+use rollcall_model::{Kind, ResourceId};
+use rollcall_sync::plan::Plan;
+use rollcall_sync::request::{Request, placeholder};
+use rollcall_sync::task::{Trouble, Write};
+
+use crate::work::{Work, locked};
+
+/// What a request that no plan foresees is called.
+pub(crate) const UNPLANNED: &str = "NotPlanned";
+
+/// The requests of a plan that have not gone out yet.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    expected: Mutex<BTreeMap<(Kind, ResourceId), VecDeque<Request>>>,
+    /// The placeholders of the ids that the target has given.
+    given: Mutex<HashMap<String, String>>,
+}
+
+impl Gate {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let requests = plan.requests().into_iter();
+        Self {
+            expected: Mutex::new(requests.map(|(key, all)| (key, all.into())).collect()),
+            given: Mutex::default(),
+        }
+    }
+
+    /// Tells whether a request is the next one of its object in the plan, and takes it out.
+    pub(crate) fn admits(
+        &self,
+        work: &Work,
+        kind: Kind,
+        object: ResourceId,
+        write: &Write,
+    ) -> Result<(), Trouble> {
+        let shown = work.rules.of(kind).redacted(write);
+        let given = locked(&self.given).clone();
+        let request = Request::of(kind, &shown).with(&|text| given.get(text).cloned());
+        let mut expected = locked(&self.expected);
+        let next = expected
+            .get_mut(&(kind, object))
+            .and_then(VecDeque::pop_front);
+        if next.as_ref() == Some(&request) {
+            return Ok(());
+        }
+        let message = format!(
+            "{} {} is not what the plan foresees for it: both ends moved while the plan was carried out; make a new plan",
+            request.method, request.path
+        );
+        Err(Trouble::of_target(UNPLANNED, message))
+    }
+
+    /// Notes the id that the target gave to an object of the plan.
+    pub(crate) fn gave(&self, object: ResourceId, id: &str) {
+        locked(&self.given).insert(id.to_owned(), placeholder(object));
+    }
+
+    /// Returns how many requests of the plan did not go out.
+    pub(crate) fn rest(&self) -> usize {
+        locked(&self.expected).values().map(VecDeque::len).sum()
+    }
+}

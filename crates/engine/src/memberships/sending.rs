@@ -1,0 +1,144 @@
+//! Sends what differs in a group's members, and remembers what was sent.
+
+use std::sync::Arc;
+
+use rollcall_model::{Kind, ResourceId};
+use rollcall_sync::task::{Answer, Trouble};
+
+use super::walk::{Change, Collecting, Part, Walk, removal};
+use crate::Error;
+use crate::outlook::AsLinked;
+use crate::work::Work;
+
+/// After so many members were refused one by one, the rest of the group waits for the next attempt.
+const REFUSED: u64 = 20;
+/// What the log calls a resource that is not there any more.
+const LOST: &str = "InvalidAnchor";
+
+/// The members of one group on their way.
+pub(super) struct Sending<'w> {
+    work: &'w Arc<Work>,
+    group: ResourceId,
+    target_id: String,
+    pub(super) added: u64,
+    pub(super) removed: u64,
+    /// How many the target refused, each for itself.
+    pub(super) refused: u64,
+    /// Whether the target says that the group is not there.
+    pub(super) is_lost: bool,
+    /// The last thing that went wrong.
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// Tells whether a refusal may be about single members, so that smaller parts may do better.
+fn is_about_members(trouble: &Trouble) -> bool {
+    matches!(trouble.code.as_str(), "UnprocessableEntity" | "Conflict")
+}
+
+impl<'w> Sending<'w> {
+    pub(super) fn new(work: &'w Arc<Work>, group: ResourceId, target_id: String) -> Self {
+        Self {
+            work,
+            group,
+            target_id,
+            added: 0,
+            removed: 0,
+            refused: 0,
+            is_lost: false,
+            trouble: None,
+        }
+    }
+
+    /// Sends what differs, as soon as a part is full.
+    pub(super) async fn send_differences(&mut self, mut walk: Walk) -> Result<(), Error> {
+        let (size, out) = self.work.members_per_request();
+        let mut collecting = Collecting::new(size);
+        while !walk.is_over {
+            let inner = Arc::clone(self.work);
+            walk = self
+                .work
+                .tenant
+                .read::<_, Error, _>(move |reader| Ok(walk.go_on(reader, &inner, &AsLinked)?))
+                .await?;
+            for part in collecting.take(&mut walk) {
+                self.send(part).await?;
+            }
+        }
+        for ids in walk.removed().chunks(out) {
+            let (inner, ids) = (Arc::clone(self.work), ids.to_vec());
+            let part = self
+                .work
+                .tenant
+                .read::<_, Error, _>(move |reader| Ok(removal(reader, &inner, &AsLinked, &ids)?))
+                .await?;
+            self.send(part).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends members, in ever smaller parts when the target refuses: one bad member must not keep out the others.
+    async fn send(&mut self, part: Part) -> Result<(), Error> {
+        let mut parts = vec![part];
+        while let Some(mut part) = parts.pop() {
+            if part.members.is_empty()
+                || self.work.is_over()
+                || self.is_lost
+                || self.refused >= REFUSED
+            {
+                continue;
+            }
+            match self.request(&part).await {
+                None => self.remember(part).await?,
+                Some(trouble) if part.members.len() > 1 && is_about_members(&trouble) => {
+                    let members = part.members.split_off(part.members.len() / 2);
+                    let half = Part { members, ..part };
+                    parts.extend([half, part]);
+                }
+                Some(trouble) => {
+                    let goes_on = is_about_members(&trouble);
+                    self.refused += u64::from(goes_on);
+                    self.is_lost |= trouble.code == LOST;
+                    self.trouble = Some(trouble);
+                    if !goes_on {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one request; returns what went wrong.
+    async fn request(&self, part: &Part) -> Option<Trouble> {
+        let write = part.write(&self.target_id)?;
+        let trouble = match self.work.send(Kind::Group, self.group, &write).await {
+            Answer::Done => None,
+            Answer::Failed(trouble) | Answer::Unknown(trouble) => Some(trouble),
+            Answer::Conflict(message) => Some(Trouble::of_object("Conflict", message, false)),
+            _ => Some(Trouble::of_object(
+                LOST,
+                "the group is not there any more",
+                true,
+            )),
+        };
+        self.work.note(trouble.as_ref());
+        trouble
+    }
+
+    async fn remember(&mut self, part: Part) -> Result<(), Error> {
+        let Part { change, members } = part;
+        let ids: Vec<ResourceId> = members.into_iter().map(|(id, _)| id).collect();
+        let count = ids.len() as u64;
+        match change {
+            Change::Add => self.added += count,
+            Change::Remove => self.removed += count,
+        }
+        let (application, group) = (self.work.application, self.group);
+        self.work
+            .write(move |writer| match change {
+                Change::Add => writer.add_exported_members(application, group, &ids),
+                Change::Remove => writer.remove_exported_members(application, group, &ids),
+            })
+            .await
+    }
+}
