@@ -8,26 +8,33 @@ use std::sync::Arc;
 
 use rollcall_app::directory::Context;
 use rollcall_model::application::Leaving;
-use rollcall_model::provisioning::QuarantineReason;
-use rollcall_model::{ApplicationId, Kind, Link, ResourceId};
+use rollcall_model::provisioning::{CycleReport, DriftReport, QuarantineReason};
+use rollcall_model::{ApplicationId, Kind, ResourceId};
+use rollcall_sync::source::SourceObject;
 use rollcall_sync::target_path::TargetPath;
 use rollcall_sync::task::Entitlement;
 use rollcall_sync::wish::{Surroundings, Wish};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::directory::{self, Known};
+use crate::memberships::known_members;
+use crate::memberships::walk::Walk;
 use crate::objects::next_page;
-use crate::survey::Candidates;
-use crate::work::{PAGE, Purpose, Work};
+use crate::outlook::AsLinked;
+use crate::survey::{Candidates, Chosen};
+use crate::work::{Purpose, Work};
 use crate::{Engine, Error, Watch};
 
-/// How many differences are described; the others are counted.
-const DESCRIBED: usize = 20;
+/// How many differences are described; the others are counted, and found by the next comparison.
+const DESCRIBED: usize = 10_000;
+/// How many differences a job remembers.
+const REMEMBERED: usize = 20;
 /// How many resources of the target are read at once.
 const TARGET_PAGE: u64 = 200;
 
 /// What a comparison of both ends found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Agreement {
     /// People who should be in use in the target, and are as they should be.
     pub users: u64,
@@ -35,12 +42,23 @@ pub struct Agreement {
     pub groups: u64,
     /// Memberships that both ends have.
     pub memberships: u64,
-    /// People and groups of the target that this application does not manage.
+    /// People, groups and memberships of the target that this application does not manage; they are left alone.
     pub others: u64,
     /// How many differences there are.
     pub differing: u64,
-    /// The first of them, for people.
-    pub differences: Vec<String>,
+    /// The first of them.
+    pub differences: Vec<Difference>,
+}
+
+/// An object that is not in the target what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id at the source.
+    pub object: ResourceId,
+    /// What differs, for people.
+    pub what: String,
 }
 
 impl Agreement {
@@ -49,16 +67,20 @@ impl Agreement {
         self.differing == 0
     }
 
-    fn differs(&mut self, description: String) {
+    fn differs(&mut self, object: &SourceObject, what: String) {
         self.differing += 1;
         if self.differences.len() < DESCRIBED {
-            self.differences.push(description);
+            self.differences.push(Difference {
+                kind: object.kind,
+                object: object.id,
+                what,
+            });
         }
     }
 }
 
 impl Engine {
-    /// Compares both ends of an application.
+    /// Compares both ends of an application, and remembers what came of it.
     ///
     /// # Errors
     /// [`Error`] when one of them cannot be read to its end.
@@ -76,7 +98,47 @@ impl Engine {
                 source_side(&work, kind, &seen, &mut agreement).await?;
             }
         }
+        let report = DriftReport {
+            at: self.app.now(),
+            differing: agreement.differing,
+            first: agreement
+                .differences
+                .iter()
+                .take(REMEMBERED)
+                .map(|difference| difference.what.clone())
+                .collect(),
+        };
+        work.write(move |writer| {
+            let mut job = writer.job(application)?;
+            job.drift = Some(report);
+            writer.save_job(application, &job)
+        })
+        .await?;
         Ok(agreement)
+    }
+
+    /// Repairs what a comparison found: a cycle looks at those objects once more, whatever both ends agreed on before. The deletion guard
+    /// counts who would leave.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn repair(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+        agreement: &Agreement,
+        watch: Watch,
+    ) -> Result<CycleReport, Error> {
+        let mut chosen = Chosen::default();
+        for difference in &agreement.differences {
+            match difference.kind {
+                Kind::User => chosen.users.insert(difference.object),
+                Kind::Group => chosen.groups.insert(difference.object),
+            };
+        }
+        let _only_one = self.claim(application)?;
+        self.cycle(context, application, watch, Purpose::Repair(chosen))
+            .await
     }
 }
 
@@ -103,7 +165,8 @@ async fn target_side(
                 None => agreement.others += 1,
                 Some(known) => {
                     if !seen.insert(known.object.id) {
-                        agreement.differs(format!("{} is in the target twice", name(&known)));
+                        let what = format!("{} is in the target twice", name(&known));
+                        agreement.differs(&known.object, what);
                     }
                     compare(work, &known, &resource, agreement).await?;
                 }
@@ -159,13 +222,16 @@ async fn compare(
     if entitlement == Entitlement::Gone
         || (object.kind == Kind::Group && entitlement != Entitlement::Entitled)
     {
-        agreement.differs(format!("{} should not be in the target", name(known)));
+        agreement.differs(
+            object,
+            format!("{} should not be in the target", name(known)),
+        );
         return Ok(());
     }
     if entitlement != Entitlement::Entitled {
         let (operations, _) = rules.switch_off(resource);
         if !operations.is_empty() && rules.leaving != Leaving::Unlink {
-            agreement.differs(format!("{} should be switched off", name(known)));
+            agreement.differs(object, format!("{} should be switched off", name(known)));
         }
         return Ok(());
     }
@@ -176,7 +242,7 @@ async fn compare(
     let wish = match Wish::of(rules, object, &surroundings) {
         Ok(wish) => wish,
         Err(unmappable) => {
-            agreement.differs(format!("{}: {unmappable}", name(known)));
+            agreement.differs(object, format!("{}: {unmappable}", name(known)));
             return Ok(());
         }
     };
@@ -206,7 +272,8 @@ async fn compare(
             Kind::Group => agreement.groups += 1,
         }
     } else {
-        agreement.differs(format!("{}: {}", name(known), described.join("; ")));
+        let what = format!("{}: {}", name(known), described.join("; "));
+        agreement.differs(object, what);
     }
     if object.kind == Kind::Group && rules.members {
         members(work, known, agreement).await?;
@@ -214,7 +281,7 @@ async fn compare(
     Ok(())
 }
 
-/// Compares the members of a group.
+/// Compares the members of a group. Whom the target has and nobody knows is not of this application.
 async fn members(work: &Arc<Work>, known: &Known, agreement: &mut Agreement) -> Result<(), Error> {
     let Some(id) = known.link.as_ref().and_then(|link| link.target_id.clone()) else {
         return Ok(());
@@ -227,35 +294,35 @@ async fn members(work: &Arc<Work>, known: &Known, agreement: &mut Agreement) -> 
             reason: QuarantineReason::Unknown,
             message: trouble.message,
         })?;
-    let there: BTreeSet<String> = there.into_iter().collect();
     let (inner, group) = (Arc::clone(work), known.object.id);
-    let wanted = work
+    let (wanted, ours, others) = work
         .tenant
         .read::<_, Error, _>(move |reader| {
-            let (mut wanted, mut after) = (BTreeSet::new(), None);
-            loop {
-                let members = reader.members(group, after, PAGE)?;
-                let Some(last) = members.last() else {
-                    return Ok(wanted);
-                };
-                after = Some(last.id);
-                for member in members {
-                    let link = reader.link(inner.application, member.kind, member.id)?;
-                    wanted.extend(link.filter(Link::is_active).and_then(|link| link.target_id));
-                }
+            let mut walk = Walk::over(group, None).knowing(HashSet::new());
+            let mut wanted = BTreeSet::new();
+            while !walk.is_over {
+                walk = walk.go_on(reader, &inner, &AsLinked)?;
+                wanted.extend(walk.added.drain(..).map(|(id, _)| id));
             }
+            let count = there.len();
+            let ours = known_members(reader, inner.application, there, |_, _| None)?;
+            let ours: BTreeSet<ResourceId> = ours.into_iter().collect();
+            let others = (count - ours.len()) as u64;
+            Ok((wanted, ours, others))
         })
         .await?;
-    agreement.memberships += wanted.intersection(&there).count() as u64;
+    agreement.memberships += wanted.intersection(&ours).count() as u64;
+    agreement.others += others;
     let (missing, superfluous) = (
-        wanted.difference(&there).count(),
-        there.difference(&wanted).count(),
+        wanted.difference(&ours).count(),
+        ours.difference(&wanted).count(),
     );
     if missing + superfluous > 0 {
-        agreement.differs(format!(
+        let what = format!(
             "{}: {missing} members are missing, {superfluous} are too many",
             name(known)
-        ));
+        );
+        agreement.differs(&known.object, what);
     }
     Ok(())
 }
@@ -279,7 +346,7 @@ async fn source_side(
                 && Wish::of(work.rules.of(kind), object, &surroundings)
                     .is_ok_and(|wish| !wish.matching.is_empty());
             if is_wanted && !seen.contains(&object.id) {
-                agreement.differs(format!("{} is not in the target", name(&known)));
+                agreement.differs(object, format!("{} is not in the target", name(&known)));
             }
         }
     }

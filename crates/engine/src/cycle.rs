@@ -7,15 +7,13 @@ use rollcall_app::directory::Context;
 use rollcall_model::provisioning::{
     CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
 };
-use rollcall_model::{ApplicationId, CycleId};
+use rollcall_model::{ApplicationId, CycleId, Kind, Link, LinkState};
 use rollcall_store::{Claim, Tenant};
-use rollcall_sync::guard::{Verdict, list_code};
-use rollcall_sync::task::Trouble;
+use rollcall_sync::guard::{Failures, Verdict, list_code, too_many};
 use tokio_util::sync::CancellationToken;
 
-use crate::gate::UNPLANNED;
 use crate::survey::{self, Candidates, Survey};
-use crate::work::{Purpose, Tally, Work, joined, stopped};
+use crate::work::{PAGE, Purpose, Tally, Work, joined};
 use crate::{Engine, Error, Watch, memberships, objects, overtake, references};
 
 /// The pause of a job after its first failure; it doubles.
@@ -90,6 +88,8 @@ impl Engine {
             (Ok(()), Some(work)) => Ended::Complete {
                 watermark: work.watermark,
                 basis: work.basis.clone(),
+                retry: first_retry(work).await?,
+                failures: too_many(failures(&tally)),
                 report: report(outcome_of(&tally)),
             },
             (Err(Error::Stopped { reason, message }), _) => {
@@ -107,6 +107,9 @@ async fn perform(work: &Arc<Work>, job: &JobState, kind: &mut CycleKind) -> Resu
     work.begin(Phase::Connecting, 0);
     work.connect().await?;
     work.begin(Phase::Reading, 0);
+    if !work.doubted.is_empty() {
+        doubt(work).await?;
+    }
     let survey = survey::survey(work, job).await?;
     if matches!(survey.candidates, Candidates::These(_)) {
         *kind = CycleKind::Incremental;
@@ -132,21 +135,15 @@ async fn perform(work: &Arc<Work>, job: &JobState, kind: &mut CycleKind) -> Resu
             message,
         });
     }
-    match &work.gate {
-        Some(gate) => {
-            bring(work, &survey).await?;
-            if gate.rest() > 0 {
-                let message = format!("{} planned requests were not needed", gate.rest());
-                return Err(stopped(&Trouble::of_target(UNPLANNED, message)));
-            }
-        }
-        None => {
-            let end = CancellationToken::new();
-            let overtaking = tokio::spawn(overtake::run(Arc::clone(work), end.clone()));
-            let outcome = bring(work, &survey).await;
-            end.cancel();
-            outcome.and(joined(overtaking.await))?;
-        }
+    if let Some(gate) = &work.gate {
+        bring(work, &survey).await?;
+        gate.check()?;
+    } else {
+        let end = CancellationToken::new();
+        let overtaking = tokio::spawn(overtake::run(Arc::clone(work), end.clone()));
+        let outcome = bring(work, &survey).await;
+        end.cancel();
+        outcome.and(joined(overtaking.await))?;
     }
     work.begin(Phase::Finished, 0);
     Ok(())
@@ -162,6 +159,51 @@ async fn bring(work: &Arc<Work>, survey: &Survey) -> Result<(), Error> {
     memberships::bring_all(work, &survey.candidates).await
 }
 
+/// Forgets what both ends agreed on about the objects that are looked at once more.
+async fn doubt(work: &Work) -> Result<(), Error> {
+    let (application, chosen) = (work.application, work.doubted.clone());
+    work.write(move |writer| {
+        for kind in [Kind::User, Kind::Group] {
+            for id in chosen.of(kind) {
+                if let Some(mut link) = writer.link(application, kind, *id)? {
+                    // one that was switched off may be in use again
+                    if link.state == LinkState::Disabled {
+                        link.state = LinkState::Active;
+                    }
+                    link.digest = None;
+                    link.references.clear();
+                    link.waiting = true;
+                    link.members_unknown = kind == Kind::Group;
+                    writer.save_link(&link)?;
+                }
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Returns when the first of the objects that failed is to be tried again.
+async fn first_retry(work: &Work) -> Result<Option<Timestamp>, Error> {
+    let application = work.application;
+    work.tenant
+        .read::<_, Error, _>(move |reader| {
+            let mut first: Option<Timestamp> = None;
+            for kind in [Kind::User, Kind::Group] {
+                let mut after = None;
+                loop {
+                    let links = reader.links_needing_attention(application, kind, after, PAGE)?;
+                    let Some(last) = links.last() else { break };
+                    after = Some(last.object);
+                    let attempts = links.iter().filter_map(Link::next_attempt);
+                    first = first.into_iter().chain(attempts).min();
+                }
+            }
+            Ok(first)
+        })
+        .await
+}
+
 /// Notes that the cycle begins to write. Whoever dies from here on leaves objects behind that are at rest themselves while what depends
 /// on them, references and memberships, is not: the next cycle looks at everything.
 async fn note_beginning(work: &Work) -> Result<(), Error> {
@@ -175,10 +217,18 @@ async fn note_beginning(work: &Work) -> Result<(), Error> {
 }
 
 fn outcome_of(tally: &Tally) -> CycleOutcome {
-    if tally.users.failed + tally.groups.failed > 0 {
+    if tally.users.failed + tally.groups.failed + tally.references_failed > 0 {
         CycleOutcome::EntryLevelErrors
     } else {
         CycleOutcome::Succeeded
+    }
+}
+
+fn failures(tally: &Tally) -> Failures {
+    Failures {
+        objects: tally.users.failed + tally.groups.failed,
+        references: tally.references_failed,
+        handled: tally.users.imported + tally.groups.imported,
     }
 }
 
@@ -186,6 +236,8 @@ enum Ended {
     Complete {
         watermark: u64,
         basis: String,
+        retry: Option<Timestamp>,
+        failures: Option<QuarantineReason>,
         report: CycleReport,
     },
     Stopped(CycleReport),
@@ -207,12 +259,20 @@ async fn remember(
                 Ended::Complete {
                     watermark,
                     basis,
+                    retry,
+                    failures,
                     report,
                 } => {
                     if is_current {
                         job.watermark = Some(watermark);
                         job.basis = Some(basis);
-                        job.quarantine = None;
+                        job.retry = retry;
+                        let before = job.quarantine.take();
+                        job.quarantine = failures.map(|reason| {
+                            let message =
+                                "too many objects failed: read the log, and mend what they have in common";
+                            quarantine(before, reason, message.to_owned(), report.ended)
+                        });
                     }
                     job.unfinished = false;
                     if !report.has_exports() {

@@ -116,6 +116,17 @@ pub(crate) fn descendants(
     Ok((groups, people))
 }
 
+/// Returns the name of a person or group for people, or its id.
+pub(crate) fn name(reader: &dyn Reader, id: ResourceId) -> Result<String, Error> {
+    let kind = reader.kind_of(id)?.unwrap_or(Kind::User);
+    let entry = reader.entry(kind, id)?;
+    let name = entry.as_ref().and_then(|entry| match kind {
+        Kind::User => entry.resource.user_name(),
+        Kind::Group => entry.resource.display_name(),
+    });
+    Ok(name.map_or_else(|| id.to_string(), str::to_owned))
+}
+
 /// An object with what is remembered of it.
 #[derive(Debug)]
 pub(crate) struct Known {

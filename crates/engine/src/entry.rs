@@ -8,14 +8,15 @@ use rollcall_model::link::Link;
 use rollcall_model::provisioning::{
     ErrorInformation, Identity, LogAction, LogEntry, LogStatus, ModifiedProperty, Step, StepKind,
 };
+use rollcall_sync::request::Request;
 use rollcall_sync::source::SourceObject;
-use rollcall_sync::task::{Answer, Decision, Ending, Trouble, Write};
+use rollcall_sync::task::{Answer, Decision, Ending, Trouble};
 use serde_json::{Value, json};
 
 use crate::work::Work;
 
 /// The steps of one object, as they happen.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Steps(Vec<Step>);
 
 impl Steps {
@@ -49,12 +50,12 @@ impl Steps {
         self.add("EntryImport", StepKind::Matching, status, said, json!({}));
     }
 
-    /// The target was written to.
-    pub(crate) fn wrote(&mut self, write: &Write, answer: &Answer) {
-        let (name, what) = match write {
-            Write::Create { .. } => ("EntryExportAdd", "created"),
-            Write::Patch { .. } => ("EntryExportUpdate", "updated"),
-            Write::Delete { .. } => ("EntryExportDelete", "deleted"),
+    /// The target was written to. The request is kept as it went out, but for what nobody may see.
+    pub(crate) fn wrote(&mut self, request: Request, answer: &Answer) {
+        let (name, what) = match request.method.as_str() {
+            "POST" => ("EntryExportAdd", "created"),
+            "DELETE" => ("EntryExportDelete", "deleted"),
+            _ => ("EntryExportUpdate", "updated"),
         };
         let (status, said) = match answer {
             Answer::Created(_) | Answer::Done => (LogStatus::Success, what.to_owned()),
@@ -65,7 +66,68 @@ impl Steps {
             }
             _ => (LogStatus::Failure, "not answered".to_owned()),
         };
-        self.add(name, StepKind::Export, status, said, json!({}));
+        // the properties that changed are in the entry; a refused request is worth reading whole
+        let details = match status {
+            LogStatus::Success => {
+                json!({"request": format!("{} {}", request.method, request.path)})
+            }
+            _ => json!({"request": request}),
+        };
+        self.add(name, StepKind::Export, status, said, details);
+    }
+
+    /// The task ended without writing: why, as the last step.
+    pub(crate) fn concluded(&mut self, ending: &Ending, link: Option<&Link>) {
+        let has_matched = self.0.iter().any(|step| step.kind == StepKind::Matching);
+        if let Some(id) = link.and_then(|link| link.target_id.as_ref())
+            && !has_matched
+        {
+            let said = "it is linked to a resource of the target".to_owned();
+            let details = json!({"id": id});
+            self.add(
+                "EntryImport",
+                StepKind::Matching,
+                LogStatus::Success,
+                said,
+                details,
+            );
+        }
+        if self.0.iter().any(|step| step.kind == StepKind::Export) {
+            return;
+        }
+        let (code, said) = match &ending.reason {
+            Some(trouble) => (trouble.code.as_str(), trouble.message.clone()),
+            None => ("RedundantExport", "there is nothing to do".to_owned()),
+        };
+        let details = json!({"SkipReason": code});
+        let status = status(ending.decision);
+        self.add(
+            "EntrySynchronizationSkip",
+            StepKind::Processing,
+            status,
+            said,
+            details,
+        );
+    }
+
+    /// Puts what was read from the source in front.
+    pub(crate) fn with_import(mut self, object: &SourceObject) -> Self {
+        let mut import = Self::default();
+        let (status, said) = if object.is_gone() {
+            (LogStatus::Warning, "the source does not have it any more")
+        } else {
+            (LogStatus::Success, "read from the source")
+        };
+        let attributes = Value::Object(object.attributes.clone());
+        import.add(
+            "EntryImport",
+            StepKind::Import,
+            status,
+            said.to_owned(),
+            attributes,
+        );
+        import.0.append(&mut self.0);
+        import
     }
 
     fn add(
@@ -97,9 +159,12 @@ pub(crate) fn of_object(
     at: Timestamp,
     took: Duration,
 ) -> LogEntry {
-    let Steps(taken) = steps;
-    let mut steps = vec![scoping(work, object)];
-    steps.extend(taken);
+    let Steps(mut steps) = steps;
+    let imports = steps
+        .iter()
+        .take_while(|step| step.kind == StepKind::Import)
+        .count();
+    steps.insert(imports, scoping(work, object));
     LogEntry {
         application: work.application,
         cycle: work.cycle,
@@ -192,7 +257,7 @@ fn error(trouble: &Trouble) -> ErrorInformation {
     }
 }
 
-fn identity(object: &SourceObject) -> Identity {
+pub(crate) fn identity(object: &SourceObject) -> Identity {
     Identity {
         id: object.id.to_string(),
         kind: object.kind,

@@ -11,6 +11,7 @@ use rollcall_sync::plan::Plan;
 use rollcall_sync::request::{Request, placeholder};
 use rollcall_sync::task::{Trouble, Write};
 
+use crate::Error;
 use crate::work::{Work, locked};
 
 /// What a request that no plan foresees is called.
@@ -63,8 +64,13 @@ impl Gate {
         locked(&self.given).insert(id.to_owned(), placeholder(object));
     }
 
-    /// Returns how many requests of the plan did not go out.
-    pub(crate) fn rest(&self) -> usize {
-        locked(&self.expected).values().map(VecDeque::len).sum()
+    /// Makes sure that everything went out.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match locked(&self.expected).values().map(VecDeque::len).sum() {
+            0_usize => Ok(()),
+            rest => Err(Error::Deviated(format!(
+                "{rest} requests of the plan were not needed: the target or the source moved while it was carried out"
+            ))),
+        }
     }
 }

@@ -13,15 +13,19 @@ mod cycle;
 mod directory;
 mod entry;
 mod gate;
+mod handling;
 mod memberships;
 mod objects;
+mod on_demand;
 mod outlook;
 mod overtake;
 mod planning;
 mod references;
 pub mod schedule;
+mod settling;
 mod survey;
 mod suspects;
+mod why;
 mod work;
 
 use rollcall_app::directory::Context;
@@ -32,8 +36,10 @@ use rollcall_model::provisioning::{Phase, Progress, QuarantineReason};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use agreement::Agreement;
+pub use agreement::{Agreement, Difference};
+pub use on_demand::OnDemand;
 pub use planning::NotApplied;
+pub use why::Why;
 
 /// Runs cycles for the applications of an installation.
 #[derive(Debug, Clone)]

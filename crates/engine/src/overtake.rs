@@ -15,7 +15,8 @@ use rollcall_sync::guard::{Departures, Verdict, judge};
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::objects::{bring, one};
+use crate::handling::bring;
+use crate::objects::one;
 use crate::survey::{Candidates, Chosen, changes_since, departures, leaves};
 use crate::work::Work;
 

@@ -21,10 +21,12 @@ use rollcall_sync::source::SourceObject;
 use rollcall_sync::task::{Answer, Decision, Entitlement, Step, Task, Write};
 
 use crate::directory::{self, Known};
+use crate::handling::{begin, claim, find};
 use crate::memberships::walk::{Collecting, Part, Walk, removal};
-use crate::objects::{self, agrees_on_references, begin, claim, find, next_page};
+use crate::objects::{self, next_page};
 use crate::outlook::{Outlook, Standing};
 use crate::references::{counterparts, wanted};
+use crate::settling::agrees_on_references;
 use crate::survey::{Candidates, Survey, survey};
 use crate::work::{Purpose, WIDTH, Work, each, locked};
 use crate::{Engine, Error, Watch, memberships, suspects};
@@ -302,6 +304,14 @@ async fn consider(
     note(work, &mut draft, &known, link.as_ref());
     draft.objects.push(planned);
     Ok(())
+}
+
+/// Returns what the next cycle would do with one object.
+pub(crate) async fn prospect(work: &Arc<Work>, known: Known) -> Result<Planned, Error> {
+    let draft = Mutex::default();
+    consider(work, known, false, &draft).await?;
+    let planned = locked(&draft).objects.pop();
+    planned.ok_or(Error::Interrupted)
 }
 
 async fn take_steps(

@@ -12,8 +12,8 @@ use rollcall_sync::task::{Answer, Extent, REFERENCES_FAILED, Trouble, Write, ref
 use serde_json::Value;
 
 use crate::directory::{self, Known};
-use crate::objects::{setback, without_references};
 use crate::outlook::{AsLinked, Outlook};
+use crate::settling::{setback, without_references};
 use crate::work::{WIDTH, Work, each};
 use crate::{Error, entry};
 
@@ -76,7 +76,7 @@ async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
     }
     work.count_with(|tally| {
         tally.references += u64::from(was_asked && trouble.is_none());
-        tally.users.failed += u64::from(trouble.is_some());
+        tally.references_failed += u64::from(trouble.is_some());
     });
     let changed = match &trouble {
         None => Link {
@@ -84,7 +84,12 @@ async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
             ..wanted.link
         },
         Some(trouble) => Link {
-            failure: Some(setback(&link, trouble, work.app.now())),
+            failure: Some(setback(
+                &link,
+                trouble,
+                work.app.now(),
+                &**work.app.randomness(),
+            )),
             waiting: true,
             // when it is not there any more, the next task looks for it
             digest: link.digest.clone().filter(|_| !is_lost),

@@ -1,23 +1,26 @@
-//! When cycles run: soon after something changed, at the latest every 40 minutes, and with growing pauses while a job is in quarantine.
+//! When cycles run: at once after something changed, at the latest every 40 minutes, and with growing pauses while a job is in quarantine.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::Failure;
 use rollcall_app::directory::Context;
 use rollcall_model::application::{Application, Mode, Status};
-use rollcall_model::provisioning::CycleOutcome;
+use rollcall_model::provisioning::{CycleOutcome, CycleReport, DriftReport};
 use rollcall_model::{Actor, ApplicationId, JobState, OrgId, Origin};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Engine, Error, Watch};
 
-/// How often the change feeds are looked at.
+/// How often all change feeds are looked at: for what other processes wrote.
 const LOOK: Duration = Duration::from_millis(500);
 /// The longest time between two cycles (Entra's: 40 minutes).
 const SWEEP: SignedDuration = SignedDuration::from_mins(40);
+/// How long a job in quarantine is tried again (Entra's: 28 days).
+const GIVEN_UP: SignedDuration = SignedDuration::from_hours(28 * 24);
 /// How long an application rests after our own side failed.
 const REST: Duration = Duration::from_mins(1);
 /// How many cycles run at once.
@@ -26,42 +29,74 @@ const CYCLES: usize = 4;
 /// Runs the cycles of all applications that are switched on, until `stop`. What is in flight then is finished, and the next start
 /// goes on from there.
 pub async fn run(engine: Engine, stop: CancellationToken) {
-    let mut running: JoinSet<bool> = JoinSet::new();
-    let mut busy: HashMap<Id, ApplicationId> = HashMap::new();
-    let mut resting: HashMap<ApplicationId, Instant> = HashMap::new();
+    let mut schedule = Schedule {
+        engine,
+        stop,
+        running: JoinSet::new(),
+        busy: HashMap::new(),
+        resting: HashMap::new(),
+    };
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            () = tokio::time::sleep(LOOK) => {}
-        }
-        while let Some(done) = running.try_join_next_with_id() {
-            let (id, has_failed) = match done {
-                Ok((id, has_failed)) => (id, has_failed),
-                Err(panicked) => (panicked.id(), true),
-            };
-            if let (Some(application), true) = (busy.remove(&id), has_failed) {
-                resting.insert(application, Instant::now() + REST);
-            }
-        }
-        resting.retain(|_, until| *until > Instant::now());
-        for (organisation, application) in due(&engine).await {
-            if running.len() >= CYCLES {
-                break;
-            }
-            let is_busy = busy.values().any(|busy| *busy == application);
-            if is_busy || resting.contains_key(&application) {
-                continue;
-            }
-            let (engine, stop) = (engine.clone(), stop.clone());
-            let task =
-                running.spawn(async move { cycle(&engine, organisation, application, stop).await });
-            busy.insert(task.id(), application);
-        }
+        let store = schedule.engine.app.store().clone();
+        let touched = tokio::select! {
+            () = schedule.stop.cancelled() => break,
+            // this process wrote: at once; somebody else may have, and time passes: now and then
+            written = store.written() => Some(written),
+            _ = look.tick() => None,
+            Some(done) = schedule.running.join_next_with_id() => schedule.ended(done),
+        };
+        schedule.start_due(touched).await;
     }
-    while running.join_next().await.is_some() {}
+    while schedule.running.join_next().await.is_some() {}
 }
 
-/// Runs a cycle; tells whether our own side failed.
+/// Which cycles run, and which must not.
+struct Schedule {
+    engine: Engine,
+    stop: CancellationToken,
+    /// Each tells whether our own side failed.
+    running: JoinSet<bool>,
+    busy: HashMap<Id, (OrgId, ApplicationId)>,
+    resting: HashMap<ApplicationId, Instant>,
+}
+
+impl Schedule {
+    /// Notes that a cycle ended; returns its organisation: what was written there meanwhile waits for the next one.
+    fn ended(&mut self, done: Result<(Id, bool), JoinError>) -> Option<BTreeSet<OrgId>> {
+        let (id, has_failed) = match done {
+            Ok((id, has_failed)) => (id, has_failed),
+            Err(panicked) => (panicked.id(), true),
+        };
+        let (organisation, application) = self.busy.remove(&id)?;
+        if has_failed {
+            self.resting.insert(application, Instant::now() + REST);
+        }
+        Some(BTreeSet::from([organisation]))
+    }
+
+    /// Starts what is due, in these organisations or in all.
+    async fn start_due(&mut self, organisations: Option<BTreeSet<OrgId>>) {
+        self.resting.retain(|_, until| *until > Instant::now());
+        for (organisation, application) in due(&self.engine, organisations).await {
+            if self.running.len() >= CYCLES {
+                break;
+            }
+            let is_busy = self.busy.values().any(|(_, busy)| *busy == application);
+            if is_busy || self.resting.contains_key(&application) {
+                continue;
+            }
+            let (engine, stop) = (self.engine.clone(), self.stop.clone());
+            let task = self
+                .running
+                .spawn(async move { cycle(&engine, organisation, application, stop).await });
+            self.busy.insert(task.id(), (organisation, application));
+        }
+    }
+}
+
+/// Runs a cycle, and compares both ends when it is time; tells whether our own side failed.
 async fn cycle(
     engine: &Engine,
     organisation: OrgId,
@@ -78,19 +113,15 @@ async fn cycle(
         interrupt: stop,
         ..Watch::default()
     };
-    let outcome = engine.run(&context, application, watch).await;
+    let outcome = engine.run(&context, application, watch.clone()).await;
     let has_failed = matches!(outcome, Err(Error::Failed(_)));
     match outcome {
-        Ok(report) => match &report.outcome {
-            CycleOutcome::Stopped { reason, message } => {
-                tracing::warn!(%application, ?reason, "provisioning is in quarantine: {message}");
+        Ok(report) => {
+            tell(application, &report);
+            if let Err(error) = check_drift(engine, &context, application, watch).await {
+                tracing::warn!(%application, %error, "both ends could not be compared");
             }
-            outcome => tracing::info!(
-                %application, ?outcome, users = report.users.exports(), groups = report.groups.exports(),
-                members_added = report.members_added, members_removed = report.members_removed,
-                "a cycle ended"
-            ),
-        },
+        }
         Err(Error::Busy) => tracing::debug!(%application, "somebody else runs its cycle"),
         Err(Error::Interrupted) => tracing::info!(%application, "a cycle was interrupted"),
         Err(error) => tracing::error!(%application, %error, "a cycle failed"),
@@ -98,19 +129,65 @@ async fn cycle(
     has_failed
 }
 
-/// Finds the applications whose next cycle is due, the one that waits longest first.
-async fn due(engine: &Engine) -> Vec<(OrgId, ApplicationId)> {
-    let now = engine.app.now();
-    let organisations = match engine.app.store().organisations().await {
-        Ok(organisations) => organisations,
-        Err(error) => {
-            tracing::warn!(%error, "the organisations cannot be read");
-            return Vec::new();
+fn tell(application: ApplicationId, report: &CycleReport) {
+    match &report.outcome {
+        CycleOutcome::Stopped { reason, message } => {
+            tracing::warn!(%application, ?reason, "provisioning is in quarantine: {message}");
         }
+        outcome => tracing::info!(
+            %application, ?outcome, users = report.users.exports(), groups = report.groups.exports(),
+            members_added = report.members_added, members_removed = report.members_removed,
+            "a cycle ended"
+        ),
+    }
+}
+
+/// Compares both ends, and repairs what differs, when it is configured and time for it.
+async fn check_drift(
+    engine: &Engine,
+    context: &Context,
+    id: ApplicationId,
+    watch: Watch,
+) -> Result<(), Error> {
+    let configured = engine.app.configured(context, id).await?;
+    let now = engine.app.now();
+    if !is_drift_check_due(&configured.application, &configured.job, now) {
+        return Ok(());
+    }
+    let agreement = engine.compare(context, id).await?;
+    if agreement.holds() {
+        return Ok(());
+    }
+    tracing::warn!(application = %id, differing = agreement.differing, "the target is not what it should be");
+    let repairs = configured.application.settings.drift;
+    if repairs.is_some_and(|drift| drift.repair) {
+        let report = engine.repair(context, id, &agreement, watch).await?;
+        tell(id, &report);
+    }
+    Ok(())
+}
+
+/// Finds the applications whose next cycle is due, the one that waits longest first.
+async fn due(
+    engine: &Engine,
+    organisations: Option<BTreeSet<OrgId>>,
+) -> Vec<(OrgId, ApplicationId)> {
+    let now = engine.app.now();
+    let organisations: Vec<OrgId> = match organisations {
+        Some(organisations) => organisations.into_iter().collect(),
+        None => match engine.app.store().organisations().await {
+            Ok(all) => all
+                .into_iter()
+                .map(|organisation| organisation.id)
+                .collect(),
+            Err(error) => {
+                tracing::warn!(%error, "the organisations cannot be read");
+                return Vec::new();
+            }
+        },
     };
     let mut due = Vec::new();
-    for organisation in organisations {
-        let id = organisation.id;
+    for id in organisations {
         let found = engine
             .app
             .store()
@@ -130,7 +207,7 @@ async fn due(engine: &Engine) -> Vec<(OrgId, ApplicationId)> {
         match found {
             Ok(found) => due.extend(found),
             Err(failure) => {
-                tracing::warn!(organisation = %organisation.slug, %failure, "its applications cannot be read");
+                tracing::warn!(organisation = %id, %failure, "its applications cannot be read");
             }
         }
     }
@@ -140,19 +217,35 @@ async fn due(engine: &Engine) -> Vec<(OrgId, ApplicationId)> {
         .collect()
 }
 
+/// Tells whether both ends are to be compared.
+fn is_drift_check_due(application: &Application, job: &JobState, now: Timestamp) -> bool {
+    let Some(drift) = application.settings.drift else {
+        return false;
+    };
+    let every = SignedDuration::from_hours(i64::from(drift.every_hours.max(1)));
+    let is_time = |report: &DriftReport| now.duration_since(report.at) >= every;
+    job.quarantine.is_none()
+        && job.last_complete.is_some()
+        && job.drift.as_ref().is_none_or(is_time)
+}
+
 /// Tells whether an application's next cycle is due.
 fn is_due(application: &Application, job: &JobState, last_change: u64, now: Timestamp) -> bool {
     if application.mode != Mode::Automatic || application.status != Status::On {
         return false;
     }
     if let Some(quarantine) = &job.quarantine {
-        return quarantine.next_attempt.is_some_and(|at| at <= now);
+        // a target that was lost for so long comes back by somebody's word only
+        return now.duration_since(quarantine.since) < GIVEN_UP
+            && quarantine.next_attempt.is_some_and(|at| at <= now);
     }
     let Some(last) = &job.last else { return true };
     let has_news = job
         .watermark
         .is_none_or(|watermark| watermark < last_change);
-    has_news || now.duration_since(last.ended) >= SWEEP
+    let has_retries = job.retry.is_some_and(|at| at <= now);
+    let compares = is_drift_check_due(application, job, now);
+    has_news || has_retries || compares || now.duration_since(last.ended) >= SWEEP
 }
 
 #[cfg(test)]

@@ -52,6 +52,10 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.groups.is_empty() && self.members.is_empty()
+    }
+
     pub(crate) fn of(&self, kind: Kind) -> &BTreeSet<ResourceId> {
         match kind {
             Kind::User => &self.users,
@@ -83,6 +87,8 @@ pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, E
                     let mut candidates = changes_since(&inner, reader, since)?;
                     if let Candidates::These(chosen) = &mut candidates {
                         add_restless(&inner, reader, chosen)?;
+                        chosen.users.extend(&inner.doubted.users);
+                        chosen.groups.extend(&inner.doubted.groups);
                     }
                     candidates
                 }

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::directory::Assigned;
 use crate::gate::{Gate, UNPLANNED};
+use crate::survey::Chosen;
 use crate::{Engine, Error, Watch};
 
 /// How many objects are handled at once.
@@ -50,6 +51,8 @@ pub(crate) enum Purpose {
     Run,
     /// A plan; `made` is the instant of the one that it is compared with.
     Plan { made: Option<Timestamp> },
+    /// A cycle that looks at these objects too, and believes nothing that is on record of them.
+    Repair(Chosen),
     /// A cycle that does what this plan says, or stops.
     Apply(Box<Plan>),
 }
@@ -57,7 +60,7 @@ pub(crate) enum Purpose {
 impl Purpose {
     fn made(&self) -> Option<Timestamp> {
         match self {
-            Self::Run => None,
+            Self::Run | Self::Repair(_) => None,
             Self::Plan { made } => *made,
             Self::Apply(plan) => Some(plan.made),
         }
@@ -88,6 +91,8 @@ pub(crate) struct Work {
     pub(crate) at: Timestamp,
     /// Whether it is a plan, or the run that carries one out: both draw the same random numbers.
     pub(crate) is_planned: bool,
+    /// What is looked at beside what changed.
+    pub(crate) doubted: Chosen,
     /// Lets through only what was planned.
     pub(crate) gate: Option<Gate>,
     /// Which object of this cycle has which place in the target: an id, or a value by which it is looked up.
@@ -115,6 +120,8 @@ pub(crate) struct Tally {
     pub(crate) groups: Counts,
     /// People whose references were sent.
     pub(crate) references: u64,
+    /// People whose references failed, and groups whose members did.
+    pub(crate) references_failed: u64,
     pub(crate) members_added: u64,
     pub(crate) members_removed: u64,
 }
@@ -161,7 +168,7 @@ impl Work {
         }
         let settings = &application.settings;
         let assigned = Assigned::new(rules.scope, &assignments, settings.nested_groups);
-        let tenant = context.tenant().clone();
+        let tenant = context.tenant().quiet();
         let watermark = tenant
             .read::<_, Error, _>(|reader| Ok(reader.last_change()?))
             .await?;
@@ -179,10 +186,14 @@ impl Work {
             limit: Limit::of(settings),
             nested: settings.nested_groups,
             at: purpose.made().unwrap_or_else(|| app.now()),
-            is_planned: !matches!(purpose, Purpose::Run),
-            gate: match purpose {
-                Purpose::Apply(plan) => Some(Gate::new(&plan)),
-                Purpose::Run | Purpose::Plan { .. } => None,
+            is_planned: matches!(purpose, Purpose::Plan { .. } | Purpose::Apply(_)),
+            gate: match &purpose {
+                Purpose::Apply(plan) => Some(Gate::new(plan)),
+                Purpose::Run | Purpose::Repair(_) | Purpose::Plan { .. } => None,
+            },
+            doubted: match purpose {
+                Purpose::Repair(chosen) => chosen,
+                Purpose::Run | Purpose::Apply(_) | Purpose::Plan { .. } => Chosen::default(),
             },
             claims: Mutex::default(),
             handled: Mutex::default(),

@@ -283,6 +283,12 @@ pub struct JobState {
     /// Whether a cycle began to write and did not come to its end: then the next one looks at everything.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unfinished: bool,
+    /// When the first of the objects that failed is to be tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Timestamp>,
+    /// What the last comparison of both ends found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftReport>,
     /// Counts the words of administrators (restart, allowed deletions), so that a cycle that was running meanwhile does not undo
     /// them.
     pub generation: u64,
@@ -356,6 +362,18 @@ impl FromStr for ResetScope {
     }
 }
 
+/// What a comparison of both ends found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftReport {
+    /// When.
+    pub at: Timestamp,
+    /// How many objects were not what they should be.
+    pub differing: u64,
+    /// The first of them, for people.
+    pub first: Vec<String>,
+}
+
 /// How many were switched off or deleted in one cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -392,6 +410,12 @@ pub enum QuarantineReason {
     ServiceIncompatible,
     /// More accounts would have been disabled or deleted than the guard allows.
     TooManyDeletes,
+    /// More than 40,000 objects failed.
+    EncounteredBaseEscrowThreshold,
+    /// With references and memberships, 60,000 or more failed.
+    EncounteredTotalEscrowThreshold,
+    /// More than 40 % of the objects failed.
+    EncounteredEscrowProportionThreshold,
     /// The configuration cannot be used.
     InvalidConfiguration,
     /// Anything else.

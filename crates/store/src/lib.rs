@@ -13,12 +13,14 @@ mod sqlite;
 mod traits;
 mod value;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_model::{ApplicationId, OrgId, Organisation, Slug};
+use tokio::sync::Notify;
 
 pub use error::Error;
 pub use traits::{
@@ -67,6 +69,22 @@ impl fmt::Display for Location {
 #[derive(Debug, Clone)]
 pub struct Store {
     backend: Arc<dyn Backend>,
+    news: Arc<News>,
+}
+
+/// Tells whoever waits that organisations were written to, by this process. Others' writes are found by looking.
+#[derive(Debug, Default)]
+struct News {
+    written: Mutex<BTreeSet<OrgId>>,
+    notify: Notify,
+}
+
+impl News {
+    fn tell(&self, organisation: OrgId) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert(organisation);
+        self.notify.notify_one();
+    }
 }
 
 impl Store {
@@ -82,6 +100,7 @@ impl Store {
             .map_err(Error::backend)??;
         Ok(Self {
             backend: Arc::new(backend),
+            news: Arc::default(),
         })
     }
 
@@ -125,6 +144,25 @@ impl Store {
         Tenant {
             backend: Arc::clone(&self.backend),
             organisation,
+            news: Some(Arc::clone(&self.news)),
+        }
+    }
+
+    /// Waits until this process has written to organisations; returns which. For one waiter.
+    pub async fn written(&self) -> BTreeSet<OrgId> {
+        loop {
+            let written = {
+                let mut written = self
+                    .news
+                    .written
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                std::mem::take(&mut *written)
+            };
+            if !written.is_empty() {
+                return written;
+            }
+            self.news.notify.notified().await;
         }
     }
 
@@ -164,12 +202,23 @@ impl Store {
 pub struct Tenant {
     backend: Arc<dyn Backend>,
     organisation: OrgId,
+    /// Where its writes are told; absent: nobody need know.
+    news: Option<Arc<News>>,
 }
 
 impl Tenant {
     /// Returns the organisation whose storage this is.
     pub fn organisation(&self) -> OrgId {
         self.organisation
+    }
+
+    /// Returns the same door, whose writes are nobody's news: those by which provisioning keeps its books.
+    #[must_use]
+    pub fn quiet(&self) -> Self {
+        Self {
+            news: None,
+            ..self.clone()
+        }
     }
 
     /// Runs `unit` over a snapshot of the organisation.
@@ -215,9 +264,13 @@ impl Tenant {
             keep
         });
         self.backend.write(self.organisation, unit).await?;
-        outcome
+        let result = outcome
             .take()
-            .unwrap_or_else(|| Err(E::from(Error::Abandoned)))
+            .unwrap_or_else(|| Err(E::from(Error::Abandoned)));
+        if let (Ok(_), Some(news)) = (&result, &self.news) {
+            news.tell(self.organisation);
+        }
+        result
     }
 }
 

@@ -280,6 +280,14 @@ pub trait ReadJobs {
         before: Option<u64>,
         count: u64,
     ) -> Result<Vec<(u64, LogEntry)>, Error>;
+    /// Returns the latest `count` entries of the provisioning log about one object of the source, latest first.
+    fn object_log(
+        &self,
+        id: ApplicationId,
+        kind: Kind,
+        object: ResourceId,
+        count: u64,
+    ) -> Result<Vec<LogEntry>, Error>;
 }
 
 /// Changes applications, and what provisioning remembers.

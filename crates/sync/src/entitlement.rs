@@ -37,7 +37,7 @@ impl Entitlement {
     }
 
     /// Says why the object is not to be in use.
-    pub(crate) fn reason(self) -> &'static str {
+    pub fn reason(self) -> &'static str {
         match self {
             Self::Entitled => "it is in scope",
             Self::Blocked => "its account is blocked at the source",

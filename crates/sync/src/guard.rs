@@ -6,7 +6,7 @@
 
 use rollcall_model::Kind;
 use rollcall_model::application::Settings;
-use rollcall_model::provisioning::ObjectKey;
+use rollcall_model::provisioning::{ObjectKey, QuarantineReason};
 
 use crate::digest::Digest;
 
@@ -100,6 +100,38 @@ pub fn judge(departures: Departures, limit: Limit) -> Verdict {
     }
 }
 
+/// How many objects failed in a cycle.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// Objects that failed themselves.
+    pub objects: u64,
+    /// People whose references failed, and groups whose members did.
+    pub references: u64,
+    /// Objects that were handled in all.
+    pub handled: u64,
+}
+
+/// Tells whether so many failed that going on as before helps nobody. Judged from 5,000 failures on: more than 40 % of the objects, or more
+/// than 40,000 of them, or 60,000 with references (Entra's thresholds).
+pub fn too_many(failures: Failures) -> Option<QuarantineReason> {
+    let Failures {
+        objects,
+        references,
+        handled,
+    } = failures;
+    if objects + references < 5_000 {
+        None
+    } else if objects > 40_000 {
+        Some(QuarantineReason::EncounteredBaseEscrowThreshold)
+    } else if objects + references >= 60_000 {
+        Some(QuarantineReason::EncounteredTotalEscrowThreshold)
+    } else if objects * 10 > handled * 4 {
+        Some(QuarantineReason::EncounteredEscrowProportionThreshold)
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +175,41 @@ mod tests {
                 passes,
                 "{departures:?} {limit:?}: {verdict:?}"
             );
+        }
+    }
+
+    #[test]
+    fn many_failures_stop_a_job_only_from_five_thousand_on() {
+        use QuarantineReason as R;
+        for (objects, references, handled, reason) in [
+            (4_999, 0, 4_999, None),
+            (5_000, 0, 12_500, None),
+            (
+                5_001,
+                0,
+                12_500,
+                Some(R::EncounteredEscrowProportionThreshold),
+            ),
+            (1_000, 20_000, 1_000_000, None),
+            (
+                40_001,
+                0,
+                1_000_000,
+                Some(R::EncounteredBaseEscrowThreshold),
+            ),
+            (
+                30_000,
+                30_000,
+                1_000_000,
+                Some(R::EncounteredTotalEscrowThreshold),
+            ),
+        ] {
+            let failures = Failures {
+                objects,
+                references,
+                handled,
+            };
+            assert_eq!(too_many(failures), reason, "{failures:?}");
         }
     }
 }

@@ -17,8 +17,9 @@ use rollcall_model::{ApplicationId, Kind, ResourceId};
 use rollcall_store::{ReadJobs, Reader};
 use rollcall_sync::task::{REFERENCES_FAILED, Trouble};
 
-use crate::objects::{one, setback, without_references};
+use crate::objects::one;
 use crate::outlook::{AsLinked, Outlook, Standing};
+use crate::settling::{setback, without_references};
 use crate::survey::{Candidates, Chosen};
 use crate::work::{PAGE, Work, each};
 use crate::{Error, directory, entry};
@@ -151,7 +152,8 @@ async fn every_group(work: &Arc<Work>) -> Result<Vec<Compared>, Error> {
         .await
 }
 
-async fn bring(
+/// Brings the members of one group: those that are chosen, or all.
+pub(crate) async fn bring(
     work: &Arc<Work>,
     group: ResourceId,
     chosen: Option<BTreeSet<ResourceId>>,
@@ -181,7 +183,7 @@ async fn bring(
     work.count_with(|tally| {
         tally.members_added += added;
         tally.members_removed += removed;
-        tally.groups.failed += u64::from(trouble.is_some());
+        tally.references_failed += u64::from(trouble.is_some());
     });
     if work.is_over() {
         // the rest is sent by the next cycle
@@ -204,7 +206,12 @@ async fn bring(
     }
     match &trouble {
         Some(trouble) => {
-            changed.failure = Some(setback(&link, trouble, work.app.now()));
+            changed.failure = Some(setback(
+                &link,
+                trouble,
+                work.app.now(),
+                &**work.app.randomness(),
+            ));
             changed.waiting = true;
         }
         None if is_whole => {

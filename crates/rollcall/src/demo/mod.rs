@@ -39,6 +39,8 @@ use summary::{Cycle, Summary};
 const EARLY: [usize; 3] = [12, 24, 35];
 /// The smallest company with everything in it that the story tells of.
 const FEWEST: usize = 40;
+/// How many differences are shown.
+const SHOWN_DIFFERENCES: usize = 20;
 /// How many objects of each kind a plan shows.
 const SHOWN: usize = 3;
 
@@ -332,8 +334,8 @@ impl Stage {
                 agreement.users, agreement.groups, agreement.memberships
             ));
         } else {
-            for difference in &agreement.differences {
-                printer::error(difference);
+            for difference in agreement.differences.iter().take(SHOWN_DIFFERENCES) {
+                printer::error(&difference.what);
             }
             printer::error(&format!(
                 "the ends differ in {} places",

@@ -197,6 +197,30 @@ impl ReadJobs for Tenant<'_> {
         })
         .collect()
     }
+
+    fn object_log(
+        &self,
+        id: ApplicationId,
+        kind: Kind,
+        object: ResourceId,
+        count: u64,
+    ) -> Result<Vec<LogEntry>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT document FROM provisioning_log
+             WHERE org = ?1 AND application = ?2 AND kind = ?3 AND object = ?4 ORDER BY sequence DESC LIMIT ?5",
+        )?;
+        let rows = statement.query_map(
+            params![
+                self.org(),
+                blob(id),
+                kind_code(kind),
+                object.to_string(),
+                number(count)
+            ],
+            |row| row.get::<_, String>(0),
+        )?;
+        rows.map(|row| from_json(&row?)).collect()
+    }
 }
 
 impl WriteJobs for Tenant<'_> {
@@ -384,9 +408,18 @@ impl WriteJobs for Tenant<'_> {
             .ok_or(Error::Missing)?;
         self.connection
             .prepare_cached(
-                "INSERT INTO provisioning_log (org, application, sequence, at, document) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO provisioning_log (org, application, sequence, at, kind, object, document)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![self.org(), id, sequence, instant(entry.at), json(entry)?])?;
+            .execute(params![
+                self.org(),
+                id,
+                sequence,
+                instant(entry.at),
+                kind_code(entry.source.kind),
+                entry.source.id,
+                json(entry)?
+            ])?;
         Ok(())
     }
 }

@@ -197,7 +197,11 @@ CREATE TABLE provisioning_log (
     application BLOB NOT NULL,
     sequence INTEGER NOT NULL,
     at INTEGER NOT NULL,
+    -- the object of the source
+    kind INTEGER NOT NULL,
+    object TEXT NOT NULL,
     document TEXT NOT NULL,
     PRIMARY KEY (org, application, sequence),
     FOREIGN KEY (org, application) REFERENCES applications (org, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX provisioning_log_by_object ON provisioning_log (org, application, kind, object, sequence);
