@@ -11,6 +11,7 @@ mod entitlement;
 mod exchange;
 pub mod guard;
 pub mod plan;
+pub mod record;
 pub mod request;
 pub mod rules;
 pub mod scope;

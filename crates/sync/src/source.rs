@@ -37,10 +37,13 @@ impl SourceObject {
         document: &Map<String, Value>,
         is_assigned: bool,
     ) -> Self {
-        let (attributes, references) = match kind {
+        let (mut attributes, references) = match kind {
             Kind::User => (user(document), manager(document)),
             Kind::Group => (group(document), None),
         };
+        if let Some(Value::Object(source)) = document.get(SOURCE) {
+            overlay(&mut attributes, source);
+        }
         Self {
             kind,
             id,
@@ -127,6 +130,22 @@ pub struct SourceReference {
     pub attribute: &'static str,
     /// The object that it points to.
     pub object: ResourceId,
+}
+
+/// The member of a mirrored document that holds what only the source knows: `id`, its own identity there, and `attributes`, which win over
+/// those that follow from the resource.
+pub const SOURCE: &str = "urn:rollcall:source";
+
+fn overlay(attributes: &mut Map<String, Value>, source: &Map<String, Value>) {
+    if let Some(id) = source.get("id") {
+        attributes.insert("objectId".to_owned(), id.clone());
+    }
+    if let Some(Value::Object(own)) = source.get("attributes") {
+        attributes.extend(
+            own.iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+    }
 }
 
 /// The attributes that point to other objects, and so are sent when both ends exist.

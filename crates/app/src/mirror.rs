@@ -1,0 +1,673 @@
+//! A mirror of a foreign source: what a file or another server says, kept as an organisation's directory, so that cycles, plans and the
+//! guard work on it as on any other.
+//!
+//! **Is:** taking over what changed, in small transactions, and at the end of a complete read the removal of who was not met.
+//! **Is not:** reading; the engine does that. **Never:** a removal after a read that was not complete: what a source did not say is no word.
+//! **Start at** [`Mirror`].
+//!
+//! An object's id follows from its identity at the source, so no table says which is which: the same object has the same id in every read.
+
+use std::collections::HashSet;
+
+use rollcall_model::{Action, Kind, Membership, OrgId, ResourceId};
+use rollcall_scim::key;
+use rollcall_scim::resource::Resource;
+use rollcall_scim::schema::ENTERPRISE_USER;
+use rollcall_store::{Entry, Member, Selection, Writer};
+use rollcall_sync::record::{Pointer, Refusal, SourceRecord};
+use rollcall_sync::source::SOURCE;
+use serde_json::{Map, Value, json};
+
+use crate::directory::Context;
+use crate::directory::rules::{self, Event};
+use crate::{App, Failure};
+
+/// How many objects are removed in one transaction.
+const REMOVED: usize = 100;
+/// How many objects are listed at once.
+const PAGE: u64 = 1_000;
+
+/// What a read of the source came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mirroring {
+    /// How many objects are new.
+    pub created: u64,
+    /// How many changed.
+    pub updated: u64,
+    /// How many are as they were.
+    pub unchanged: u64,
+    /// How many the source has no longer.
+    pub removed: u64,
+    /// How many memberships came and went.
+    pub memberships: u64,
+    /// The records that could not be taken; their objects stay as they were.
+    pub refused: Vec<Refusal>,
+    /// Why nobody was taken for one that left; absent: the source was read to its end.
+    pub incomplete: Option<String>,
+}
+
+/// A read of a source on its way into the mirror.
+#[derive(Debug)]
+pub struct Mirror {
+    app: App,
+    context: Context,
+    met: HashSet<ResourceId>,
+    /// Groups with their members, as far as they could be told when the group came, and the pointers that are still open.
+    groups: Vec<(ResourceId, String, Vec<Pointer>)>,
+    /// People whose manager is given by name.
+    managers: Vec<(ResourceId, String)>,
+    result: Mirroring,
+}
+
+impl App {
+    /// Begins to mirror a source into an organisation that was made for it.
+    pub fn mirror(&self, context: &Context) -> Mirror {
+        Mirror {
+            app: self.clone(),
+            context: context.clone(),
+            met: HashSet::new(),
+            groups: Vec::new(),
+            managers: Vec::new(),
+            result: Mirroring::default(),
+        }
+    }
+}
+
+/// Returns the id of a source's object in its mirror.
+pub fn mirrored_id(organisation: OrgId, kind: Kind, key: &str) -> ResourceId {
+    let kind = match kind {
+        Kind::User => b"u",
+        Kind::Group => b"g",
+    };
+    let name = [organisation.as_bytes().as_slice(), kind, key.as_bytes()].concat();
+    let digest = ring::digest::digest(&ring::digest::SHA256, &name);
+    let mut bytes = [0; 16];
+    for (byte, drawn) in bytes.iter_mut().zip(digest.as_ref()) {
+        *byte = *drawn;
+    }
+    // UUID version 8, RFC 9562 §5.8
+    let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
+    *version = (*version & 0x0f) | 0x80;
+    *variant = (*variant & 0x3f) | 0x80;
+    ResourceId::from_bytes(bytes)
+}
+
+impl Mirror {
+    /// Takes records over. People come before groups.
+    ///
+    /// # Errors
+    /// Those of the store; what is wrong with a record is in the result.
+    pub async fn take(&mut self, records: Vec<SourceRecord>) -> Result<(), Failure> {
+        let organisation = self.context.tenant().organisation();
+        let mut batch = Vec::with_capacity(records.len());
+        for record in records {
+            let id = mirrored_id(organisation, record.kind, &record.key);
+            if !self.met.insert(id) {
+                self.result.refused.push(Refusal {
+                    reason: format!(
+                        "the source has two objects with the identity `{}`",
+                        record.key
+                    ),
+                    place: record.place,
+                    kind: record.kind,
+                    key: Some(record.key),
+                });
+                continue;
+            }
+            match record.kind {
+                Kind::Group => {
+                    self.groups
+                        .push((id, record.place.clone(), record.members.clone()));
+                }
+                Kind::User => {
+                    if let Some(Pointer::Name(name)) = &record.manager {
+                        self.managers.push((id, name.clone()));
+                    }
+                }
+            }
+            batch.push((id, record));
+        }
+        let (app, context) = (self.app.clone(), self.context.clone());
+        let done: Mirroring = self
+            .context
+            .tenant()
+            .write::<_, Failure, _>(move |writer| {
+                let mut unit = Unit::new(&app, &context, writer);
+                for (id, record) in batch {
+                    unit.take(id, record)?;
+                }
+                Ok(unit.result)
+            })
+            .await?;
+        self.add(done);
+        Ok(())
+    }
+
+    /// Notes records that the reader could not understand.
+    pub fn refuse(&mut self, refused: Vec<Refusal>) {
+        let organisation = self.context.tenant().organisation();
+        for record in &refused {
+            if let Some(key) = &record.key {
+                self.met.insert(mirrored_id(organisation, record.kind, key));
+            }
+        }
+        self.result.refused.extend(refused);
+    }
+
+    /// Ends the read: managers and members are resolved, and when it was complete, who was not met is removed.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn finish(mut self, incomplete: Option<String>) -> Result<Mirroring, Failure> {
+        self.result.incomplete = incomplete;
+        let is_complete = self.result.incomplete.is_none();
+        for part in std::mem::take(&mut self.managers).chunks(REMOVED) {
+            let part = part.to_vec();
+            self.unit(move |unit| {
+                part.into_iter()
+                    .try_for_each(|(id, name)| unit.manager(id, &name))
+            })
+            .await?;
+        }
+        for (group, place, members) in std::mem::take(&mut self.groups) {
+            self.unit(move |unit| unit.members(group, &place, &members, is_complete))
+                .await?;
+        }
+        if is_complete {
+            for (kind, ids) in self.missing().await? {
+                for part in ids.chunks(REMOVED) {
+                    let part = part.to_vec();
+                    self.unit(move |unit| {
+                        part.into_iter().try_for_each(|id| unit.remove(kind, id))
+                    })
+                    .await?;
+                }
+            }
+        }
+        Ok(self.result)
+    }
+
+    async fn unit(
+        &mut self,
+        act: impl FnOnce(&mut Unit<'_>) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let (app, context) = (self.app.clone(), self.context.clone());
+        let done = self
+            .context
+            .tenant()
+            .write::<_, Failure, _>(move |writer| {
+                let mut unit = Unit::new(&app, &context, writer);
+                act(&mut unit)?;
+                Ok(unit.result)
+            })
+            .await?;
+        self.add(done);
+        Ok(())
+    }
+
+    fn add(&mut self, done: Mirroring) {
+        let all = &mut self.result;
+        all.created += done.created;
+        all.updated += done.updated;
+        all.unchanged += done.unchanged;
+        all.removed += done.removed;
+        all.memberships += done.memberships;
+        all.refused.extend(done.refused);
+    }
+
+    /// Finds the objects of the mirror that the source does not have any more: groups first, so that their members need not be told.
+    async fn missing(&self) -> Result<Vec<(Kind, Vec<ResourceId>)>, Failure> {
+        let met = self.met.clone();
+        self.context
+            .tenant()
+            .read::<_, Failure, _>(move |reader| {
+                let mut missing = Vec::new();
+                for kind in [Kind::Group, Kind::User] {
+                    let (mut ids, mut after) = (Vec::new(), None);
+                    loop {
+                        let page = reader.list(kind, &Selection::after(after, PAGE))?;
+                        after = page.resources.last().map(|raw| raw.id);
+                        let gone = page.resources.iter().filter(|raw| !met.contains(&raw.id));
+                        ids.extend(gone.map(|raw| raw.id));
+                        if !page.more {
+                            break;
+                        }
+                    }
+                    missing.push((kind, ids));
+                }
+                Ok(missing)
+            })
+            .await
+    }
+}
+
+/// One transaction of a mirror.
+struct Unit<'a> {
+    app: &'a App,
+    context: &'a Context,
+    writer: &'a mut dyn Writer,
+    now: jiff::Timestamp,
+    result: Mirroring,
+}
+
+impl<'a> Unit<'a> {
+    fn new(app: &'a App, context: &'a Context, writer: &'a mut dyn Writer) -> Self {
+        Self {
+            now: app.now(),
+            app,
+            context,
+            writer,
+            result: Mirroring::default(),
+        }
+    }
+
+    fn take(&mut self, id: ResourceId, record: SourceRecord) -> Result<(), Failure> {
+        let (kind, place, key) = (record.kind, record.place.clone(), record.key.clone());
+        let outcome = match self.document(record) {
+            Ok(document) => self.store(kind, id, document),
+            Err(failure) => Err(failure),
+        };
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(failure @ (Failure::Unavailable(_) | Failure::Internal(_))) => Err(failure),
+            Err(refused) => {
+                self.result.refused.push(Refusal {
+                    place,
+                    reason: refused.to_string(),
+                    kind,
+                    key: Some(key),
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the document that is kept of a record: its resource, and beside it what only the source knows.
+    fn document(&self, record: SourceRecord) -> Result<Map<String, Value>, Failure> {
+        let resource_type = self.app.resource_type(record.kind);
+        let mut resource =
+            Resource::from_request(resource_type, record.body, &self.app.settings().limits)?;
+        if record.kind == Kind::User {
+            resource.assume_active(true);
+        }
+        let Value::Object(mut document) = resource.into_value() else {
+            return Ok(Map::new());
+        };
+        let organisation = self.context.tenant().organisation();
+        let manager = match &record.manager {
+            Some(Pointer::Key(key)) => Some(mirrored_id(organisation, Kind::User, key)),
+            Some(Pointer::Name(name)) => self.person(name)?,
+            None => None,
+        };
+        if let Some(manager) = manager {
+            set_manager(&mut document, Some(manager));
+        }
+        document.insert(
+            SOURCE.to_owned(),
+            json!({"id": record.key, "attributes": record.attributes}),
+        );
+        Ok(document)
+    }
+
+    fn store(
+        &mut self,
+        kind: Kind,
+        id: ResourceId,
+        document: Map<String, Value>,
+    ) -> Result<(), Failure> {
+        let before = self.writer.entry(kind, id)?;
+        if let Some(before) = &before
+            && same(before.resource.as_map(), &document)
+        {
+            self.result.unchanged += 1;
+            return Ok(());
+        }
+        let entry = Entry {
+            kind,
+            id,
+            version: before.as_ref().map_or(1, |before| before.version + 1),
+            created: before.as_ref().map_or(self.now, |before| before.created),
+            modified: self.now,
+            managed_by: None,
+            resource: Resource::from_stored(Value::Object(document)),
+        }
+        .stamped();
+        let action = match &before {
+            None => {
+                self.writer.insert(&entry)?;
+                self.result.created += 1;
+                Action::Created
+            }
+            Some(before) => {
+                self.writer.update(&entry)?;
+                self.result.updated += 1;
+                rules::action_of(before, &entry)
+            }
+        };
+        self.record(kind, id, action, Some(&entry), Membership::default())
+    }
+
+    fn record(
+        &mut self,
+        kind: Kind,
+        id: ResourceId,
+        action: Action,
+        entry: Option<&Entry>,
+        membership: Membership,
+    ) -> Result<(), Failure> {
+        let event = Event {
+            kind,
+            id,
+            action,
+            entry,
+            membership,
+            changes: Value::Null,
+        };
+        rules::record(self.writer, self.context, self.now, event)
+    }
+
+    /// Finds a person by what a source wrote: an identity, or a userName.
+    fn person(&self, text: &str) -> Result<Option<ResourceId>, Failure> {
+        Ok(self.find(Kind::User, text)?)
+    }
+
+    fn find(&self, kind: Kind, text: &str) -> Result<Option<ResourceId>, rollcall_store::Error> {
+        let organisation = self.context.tenant().organisation();
+        let id = mirrored_id(organisation, kind, text);
+        if self.writer.kind_of(id)? == Some(kind) {
+            return Ok(Some(id));
+        }
+        if key::canonical(text).is_empty() {
+            return Ok(None);
+        }
+        self.writer.named(kind, text)
+    }
+
+    /// Sets a manager who is given by name, now that everybody is there.
+    fn manager(&mut self, id: ResourceId, name: &str) -> Result<(), Failure> {
+        let Some(before) = self.writer.entry(Kind::User, id)? else {
+            return Ok(());
+        };
+        let found = self.person(name)?;
+        if found.is_none() {
+            self.result.refused.push(Refusal {
+                kind: Kind::User,
+                place: before.resource.user_name().unwrap_or_default().to_owned(),
+                reason: format!("its manager `{name}` is nobody in the source"),
+                key: None,
+            });
+        }
+        let mut document = before.resource.as_map().clone();
+        set_manager(&mut document, found);
+        if same(before.resource.as_map(), &document) {
+            return Ok(());
+        }
+        let count = self.result.updated;
+        self.store(Kind::User, id, document)?;
+        // counted already, when the record came
+        self.result.updated = count;
+        Ok(())
+    }
+
+    /// Makes the members of a group those that the source says; when the read was not complete, nobody is taken out.
+    fn members(
+        &mut self,
+        group: ResourceId,
+        place: &str,
+        pointers: &[Pointer],
+        is_complete: bool,
+    ) -> Result<(), Failure> {
+        let Some(before) = self.writer.entry(Kind::Group, group)? else {
+            return Ok(());
+        };
+        let mut wanted = Vec::with_capacity(pointers.len());
+        for pointer in pointers {
+            let (Pointer::Key(text) | Pointer::Name(text)) = pointer;
+            let mut found = None;
+            for kind in [Kind::User, Kind::Group] {
+                let id = self.find(kind, text)?.filter(|id| *id != group);
+                found = found.or(id.map(|id| Member { id, kind }));
+            }
+            match found {
+                Some(member) => wanted.push(member),
+                // a server may show members that it does not list: those of another kind, say
+                None if matches!(pointer, Pointer::Key(_)) => {}
+                None => self.result.refused.push(Refusal {
+                    kind: Kind::Group,
+                    place: place.to_owned(),
+                    reason: format!("its member `{text}` is nobody in the source"),
+                    key: None,
+                }),
+            }
+        }
+        let added = self.writer.add_members(group, &wanted)?;
+        let removed = if is_complete {
+            let keep: HashSet<ResourceId> = wanted.iter().map(|member| member.id).collect();
+            let leaving = others(self.writer, group, &keep)?;
+            self.writer.remove_members(group, &leaving)?
+        } else {
+            Vec::new()
+        };
+        if added.is_empty() && removed.is_empty() {
+            return Ok(());
+        }
+        self.result.memberships += (added.len() + removed.len()) as u64;
+        let after = Entry {
+            version: before.version + 1,
+            modified: self.now,
+            ..before
+        }
+        .stamped();
+        self.writer.update(&after)?;
+        let membership = Membership { added, removed };
+        self.record(Kind::Group, group, Action::Members, None, membership)
+    }
+
+    fn remove(&mut self, kind: Kind, id: ResourceId) -> Result<(), Failure> {
+        for (group, _) in self.writer.groups_of(id)? {
+            let removed = self.writer.remove_members(group, &[id])?;
+            let membership = Membership {
+                added: Vec::new(),
+                removed,
+            };
+            self.record(Kind::Group, group, Action::Members, None, membership)?;
+        }
+        self.writer.remove(kind, id, self.now)?;
+        self.result.removed += 1;
+        self.record(kind, id, Action::Deleted, None, Membership::default())
+    }
+}
+
+fn others(
+    reader: &dyn Writer,
+    group: ResourceId,
+    keep: &HashSet<ResourceId>,
+) -> Result<Vec<ResourceId>, rollcall_store::Error> {
+    let (mut others, mut after) = (Vec::new(), None);
+    loop {
+        let members = reader.members(group, after, PAGE)?;
+        let Some(last) = members.last() else {
+            return Ok(others);
+        };
+        after = Some(last.id);
+        let leaving = members.iter().filter(|member| !keep.contains(&member.id));
+        others.extend(leaving.map(|member| member.id));
+    }
+}
+
+fn set_manager(document: &mut Map<String, Value>, manager: Option<ResourceId>) {
+    match manager {
+        Some(manager) => {
+            let extension = document
+                .entry(ENTERPRISE_USER)
+                .or_insert_with(|| Value::Object(Map::new()));
+            if let Some(extension) = extension.as_object_mut() {
+                extension.insert("manager".into(), json!({"value": manager}));
+            }
+        }
+        None => {
+            if let Some(Value::Object(extension)) = document.get_mut(ENTERPRISE_USER) {
+                extension.shift_remove("manager");
+            }
+        }
+    }
+}
+
+/// Compares what a source says with what is kept, whatever the store has added.
+fn same(kept: &Map<String, Value>, said: &Map<String, Value>) -> bool {
+    let of_source = |name: &str| !matches!(name, "id" | "meta");
+    let count =
+        |document: &Map<String, Value>| document.keys().filter(|name| of_source(name)).count();
+    count(kept) == count(said)
+        && said
+            .iter()
+            .filter(|(name, _)| of_source(name))
+            .all(|(name, value)| kept.get(name) == Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Installation;
+
+    fn person(key: &str, name: &str, manager: Option<Pointer>) -> SourceRecord {
+        SourceRecord {
+            kind: Kind::User,
+            key: key.to_owned(),
+            place: format!("people.csv, {key}"),
+            body: json!({"userName": name}),
+            attributes: json!({"badge": "7"})
+                .as_object()
+                .cloned()
+                .unwrap_or_default(),
+            members: Vec::new(),
+            manager,
+        }
+    }
+
+    fn group(key: &str, members: &[&str]) -> SourceRecord {
+        SourceRecord {
+            kind: Kind::Group,
+            key: key.to_owned(),
+            place: format!("groups.csv, {key}"),
+            body: json!({"displayName": key}),
+            attributes: Map::new(),
+            members: members
+                .iter()
+                .map(|name| Pointer::Name((*name).to_owned()))
+                .collect(),
+            manager: None,
+        }
+    }
+
+    async fn last_change(installation: &Installation) -> u64 {
+        let context = installation.command();
+        let tenant = context.tenant();
+        tenant
+            .read::<_, Failure, _>(|reader| Ok(reader.last_change()?))
+            .await
+            .unwrap()
+    }
+
+    async fn read(
+        installation: &Installation,
+        records: Vec<SourceRecord>,
+        incomplete: Option<&str>,
+    ) -> Mirroring {
+        let context = installation.command();
+        let mut mirror = installation.app.mirror(&context);
+        mirror.take(records).await.unwrap();
+        mirror.finish(incomplete.map(str::to_owned)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_source_is_taken_over_once_and_only_what_changed_after_that() {
+        let installation = Installation::new().await;
+        let records = || {
+            let boss = Some(Pointer::Name("boss".into()));
+            vec![
+                person("1", "ann", boss),
+                person("2", "boss", None),
+                group("Inner", &["ann"]),
+                group("Outer", &["Inner", "boss"]),
+            ]
+        };
+
+        let first = read(&installation, records(), None).await;
+        assert_eq!(
+            (first.created, first.memberships, first.refused.len()),
+            (4, 3, 0),
+            "{first:?}"
+        );
+        let place = last_change(&installation).await;
+        let second = read(&installation, records(), None).await;
+        assert_eq!(
+            (second.unchanged, second.created, second.updated),
+            (4, 0, 0),
+            "{second:?}"
+        );
+        assert_eq!(
+            last_change(&installation).await,
+            place,
+            "nothing was written"
+        );
+
+        // a new name under the same identity is the same person
+        let mut renamed = records();
+        renamed[0].body = json!({"userName": "ann.lee"});
+        renamed[2].members = vec![Pointer::Key("1".into())];
+        let third = read(&installation, renamed, None).await;
+        assert_eq!(
+            (third.updated, third.removed, third.memberships),
+            (1, 0, 0),
+            "{third:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn only_a_complete_read_removes_anybody() {
+        let installation = Installation::new().await;
+        let all = vec![
+            person("1", "ann", None),
+            person("2", "bob", None),
+            group("G", &["ann", "bob"]),
+        ];
+        read(&installation, all, None).await;
+
+        let part = || vec![person("1", "ann", None), group("G", &["ann"])];
+        let cut = read(&installation, part(), Some("the file ends too early")).await;
+        assert_eq!((cut.removed, cut.memberships), (0, 0), "{cut:?}");
+
+        let whole = read(&installation, part(), None).await;
+        assert_eq!((whole.removed, whole.memberships), (1, 1), "{whole:?}");
+    }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_taken_is_named_and_its_object_stays() {
+        let installation = Installation::new().await;
+        read(
+            &installation,
+            vec![person("1", "ann", None), person("2", "bob", None)],
+            None,
+        )
+        .await;
+
+        let mut wrong = person("1", "ann", None);
+        wrong.body = json!({"userName": "ann", "active": "perhaps"});
+        let twin = person("3", "BOB", None);
+        let result = read(
+            &installation,
+            vec![wrong, person("2", "bob", None), twin],
+            None,
+        )
+        .await;
+
+        let places: Vec<&str> = result
+            .refused
+            .iter()
+            .map(|one| one.place.as_str())
+            .collect();
+        assert_eq!(places, ["people.csv, 1", "people.csv, 3"], "{result:?}");
+        assert_eq!(result.removed, 0);
+    }
+}
