@@ -1,7 +1,7 @@
 //! Sources and targets over I/O.
 //!
 //! **Is:** the one client that talks to the outside ([`client`]) under its guard ([`guard`]), a SCIM endpoint as a target
-//! ([`target`]), and lists of people and groups in files ([`files`]).
+//! ([`target`]), sources that are read again and again ([`sources`]), and lists of people and groups to import ([`files`]).
 //! **Is not:** decisions. What to look up and what to write is asked for by `rollcall-sync`; here it is done, and what came back is
 //! put into its words.
 //! **Start at** [`target::Target`].
@@ -10,4 +10,5 @@ pub mod client;
 pub mod files;
 pub mod guard;
 mod reply;
+pub mod sources;
 pub mod target;

@@ -74,8 +74,7 @@ fn read(app: &App, kind: Kind, path: &Path) -> anyhow::Result<Vec<Record>> {
         );
     }
     let text = std::fs::read(path).map_err(unreadable)?;
-    let resource_type = app.resource_type(kind);
-    match files::read(kind, resource_type, &text, &app.settings().limits) {
+    match files::read(kind, app.registry(), &text, &app.settings().limits) {
         Ok(records) => Ok(records),
         Err(wrong) => {
             let name = path.display().to_string();

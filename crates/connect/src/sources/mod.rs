@@ -1,0 +1,135 @@
+//! Where people and groups come from: files, and other SCIM endpoints.
+//!
+//! **Is:** the one form in which every source gives its objects, a batch at a time, all people before all groups, and whether
+//! it gave all of them. **Is not:** what becomes of them: whoever reads a source keeps a copy of it, and decides who left.
+//! **Start at** [`Source`]; the sources are [`files::Files`] and [`scim::Scim`].
+
+mod columns;
+mod csv;
+pub mod files;
+mod json_lines;
+mod line;
+mod pages;
+pub mod scim;
+
+use async_trait::async_trait;
+use rollcall_model::Kind;
+use serde_json::{Map, Value};
+
+pub use columns::NAMES;
+pub(crate) use line::{Line, Text, read};
+
+/// At most so many objects come together.
+pub const BATCH: usize = 500;
+
+/// One object as a source gives it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceRecord {
+    /// Whether it is a person or a group.
+    pub kind: Kind,
+    /// By what the source tells it from others and knows it again: its `id`, or, where the source has none, its userName or
+    /// displayName in the form in which names are compared. No two records of a kind in one reading have the same.
+    pub key: String,
+    /// Where the source has it, for people: `people.csv, line 7`, `/Users/2819c223`.
+    pub place: String,
+    /// The SCIM resource, without `members` and manager. It was put to the schema and is acceptable; `id` and other read-only
+    /// values are the source's own.
+    pub body: Value,
+    /// More attributes under the names of the source directory, which win over those that the body leads to.
+    pub attributes: Map<String, Value>,
+    /// Its members, in the source's order.
+    pub members: Vec<Pointer>,
+    /// Its manager.
+    pub manager: Option<Pointer>,
+}
+
+/// By what a record refers to another one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Pointer {
+    /// By its key.
+    Key(String),
+    /// By its userName or displayName, as it was written.
+    Name(String),
+}
+
+/// One record that cannot be taken, while the others can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Whether it is a person or a group.
+    pub kind: Kind,
+    /// Where the source has it, for people.
+    pub place: String,
+    /// Why it cannot be taken.
+    pub reason: String,
+    /// Its key: who has one is there and has not left. One without makes a reading incomplete.
+    pub key: Option<String>,
+}
+
+/// The next part of a reading.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Batch {
+    /// Records, at most [`BATCH`] of them, and those between them that cannot be taken.
+    Records(Vec<SourceRecord>, Vec<Refusal>),
+    /// There are no more. Asking again gives this again.
+    End(Completeness),
+}
+
+/// Whether a reading gave all that the source has. Only who is missing from a complete one may count as having left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completeness {
+    /// It gave all.
+    Complete,
+    /// It may have left some out, for this reason.
+    Incomplete(String),
+}
+
+/// A source cannot be read at all, or no further. What it gave before may be kept; nobody left.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unread {
+    /// What stands in the way.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+    /// Whether it is the way to the source, which may be open later, rather than what it says.
+    pub is_out_of_reach: bool,
+    /// Every mistake in a text that somebody wrote.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// A mistake in a text that somebody wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where it is, for people: `people.csv, line 7`.
+    pub place: String,
+    /// What is wrong, and what to do.
+    pub reason: String,
+}
+
+/// A reading of a source, from its beginning to its end.
+#[async_trait]
+pub trait Source: Send {
+    /// Returns the next part.
+    ///
+    /// # Errors
+    /// [`Unread`]; then the reading is over, and another one begins from the start.
+    async fn next(&mut self) -> Result<Batch, Unread>;
+}
+
+impl Unread {
+    fn out_of_reach(message: impl Into<String>, help: &str) -> Self {
+        Self {
+            message: message.into(),
+            help: help.to_owned(),
+            is_out_of_reach: true,
+            mistakes: Vec::new(),
+        }
+    }
+
+    fn wrong(message: impl Into<String>, help: &str) -> Self {
+        Self {
+            is_out_of_reach: false,
+            ..Self::out_of_reach(message, help)
+        }
+    }
+}
