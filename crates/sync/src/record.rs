@@ -6,43 +6,45 @@
 use rollcall_model::Kind;
 use serde_json::{Map, Value};
 
-/// A person or a group as a source gives it.
+/// One object as a source gives it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceRecord {
     /// Whether it is a person or a group.
     pub kind: Kind,
-    /// The source's own identity of it: it stays when the name changes.
+    /// By what the source tells it from others and knows it again: its `id`, or, where the source has none, its userName or
+    /// displayName in the form in which names are compared. No two records of a kind in one reading have the same.
     pub key: String,
-    /// Where it stands, for messages: `people.csv, line 7`.
+    /// Where the source has it, for people: `people.csv, line 7`, `/Users/2819c223`.
     pub place: String,
-    /// Its SCIM resource, without members and manager.
+    /// The SCIM resource, without `members` and manager. It was put to the schema and is acceptable; `id` and other read-only
+    /// values are the source's own.
     pub body: Value,
-    /// Further attributes, under the names that mappings use; they win over those that follow from the resource.
+    /// More attributes under the names of the source directory, which win over those that the body leads to.
     pub attributes: Map<String, Value>,
-    /// Its members.
+    /// Its members, in the source's order.
     pub members: Vec<Pointer>,
     /// Its manager.
     pub manager: Option<Pointer>,
 }
 
-/// How a source points to another of its objects.
+/// By what a record refers to another one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Pointer {
-    /// By the identity that it has at the source.
+    /// By its key.
     Key(String),
-    /// By identity, or by userName or displayName: what was written may be either.
+    /// By its userName or displayName, as it was written.
     Name(String),
 }
 
-/// A record that cannot be taken, while others can.
+/// One record that cannot be taken, while the others can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Whether it is a person or a group.
     pub kind: Kind,
-    /// Where it stands.
+    /// Where the source has it, for people.
     pub place: String,
-    /// What is wrong with it, and what to do.
+    /// Why it cannot be taken.
     pub reason: String,
-    /// Its identity, when it could be read: the object is not taken for one that left.
+    /// Its key: who has one is there and has not left. One without makes a reading incomplete.
     pub key: Option<String>,
 }
