@@ -9,5 +9,6 @@
 pub mod client;
 pub mod files;
 pub mod guard;
+pub mod pace;
 mod reply;
 pub mod target;

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rollcall_app::App;
 use rollcall_app::applications::Configured;
 use rollcall_app::directory::Context;
-use rollcall_connect::target::Target;
+use rollcall_connect::target::{Surroundings, Target};
 use rollcall_model::application::Scope;
 use rollcall_model::provisioning::{Counts, Phase, Progress, QuarantineReason};
-use rollcall_model::{ApplicationId, CycleId, Kind, ResourceId};
+use rollcall_model::{ApplicationId, CycleId, Kind, Profile, ResourceId};
 use rollcall_store::{Tenant, Writer};
 use rollcall_sync::digest::Digest;
 use rollcall_sync::rules::Rules;
@@ -105,8 +105,18 @@ impl Work {
                 "the application has no Tenant URL and Secret Token yet".to_owned(),
             ));
         };
-        let target = Target::new(engine.client.clone(), &address.tenant_url, token)
-            .map_err(|refused| invalid(refused.to_string()))?;
+        let surroundings = Surroundings {
+            clock: Arc::clone(engine.app.clock()),
+            randomness: Arc::clone(engine.app.randomness()),
+        };
+        let target = Target::new(
+            engine.client.clone(),
+            &address.tenant_url,
+            token,
+            Profile::default(),
+            surroundings,
+        )
+        .map_err(|refused| invalid(refused.to_string()))?;
         let mut basis = Digest::default();
         basis.text(rules.basis());
         if rules.scope == Scope::AssignedOnly {
@@ -167,7 +177,7 @@ impl Work {
         self.app.randomness().fill(&mut nobody);
         let nobody = Uuid::from_bytes(nobody).to_string();
         let tested = self.target.test(&kinds, &nobody).await;
-        tested.map_err(|trouble| stopped(&trouble))
+        tested.map(drop).map_err(|trouble| stopped(&trouble))
     }
 
     /// Tells whether an object is to be in use in the target.
