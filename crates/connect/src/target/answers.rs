@@ -24,11 +24,18 @@ const CHECK_PATH: &str =
 pub(super) fn page(reply: &Reply) -> Result<Page, Trouble> {
     match reply.status {
         200 => {}
-        404 | 405 | 501 => {
+        404 | 405 => {
             let message = format!(
                 "the endpoint answers {} to a search: the path of the Tenant URL is not that of a SCIM endpoint, or this kind of object \
                  does not exist there; {CHECK_PATH}{}",
                 reply.status,
+                said(reply)
+            );
+            return Err(Trouble::of_target(INCOMPATIBLE, message));
+        }
+        501 => {
+            let message = format!(
+                "the endpoint answers 501 to a search: it has to support `filter` with `eq`, without which nobody can be found there{}",
                 said(reply)
             );
             return Err(Trouble::of_target(INCOMPATIBLE, message));
@@ -224,10 +231,10 @@ fn redirected(reply: &Reply) -> String {
     });
     match leads {
         Some(url) => format!(
-            "the target redirects to `{url}` ({status}), which is not followed: enter the Tenant URL that the request does not leave"
+            "the target redirects to `{url}` ({status}), which is not followed: enter the address to which it leads as Tenant URL, without `/Users` or `/Groups` at its end"
         ),
         None => format!(
-            "the target redirects ({status}), which is not followed: enter the address to which it leads"
+            "the target redirects ({status}), which is not followed: enter the address to which it leads as Tenant URL"
         ),
     }
 }

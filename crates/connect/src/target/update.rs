@@ -18,8 +18,10 @@ const READINGS: u32 = 2;
 
 /// How one way of changing a resource went.
 enum Way {
-    /// It led somewhere.
-    Went(Answer),
+    /// The target took the method, and did what was asked.
+    Open(Answer),
+    /// It ended otherwise; whether the target takes the method is not known from that.
+    Unclear(Answer),
     /// The target does not take the method; the reply says so.
     Closed(Reply),
 }
@@ -29,7 +31,7 @@ impl Target {
     pub(super) async fn update(&self, kind: Kind, id: &str, operations: &[Value]) -> Answer {
         let known = self.profile().updates.value;
         let closed = match self.update_by(known, kind, id, operations).await {
-            Way::Went(answer) => return answer,
+            Way::Open(answer) | Way::Unclear(answer) => return answer,
             Way::Closed(reply) => reply,
         };
         let (other, tried) = match known {
@@ -37,7 +39,8 @@ impl Target {
             Updates::Put => (Updates::Patch, "PUT"),
         };
         match self.update_by(other, kind, id, operations).await {
-            Way::Went(answer) => {
+            Way::Unclear(answer) => answer,
+            Way::Open(answer) => {
                 let observation = format!("{} to {tried}", closed.status);
                 self.learn("updates", observation, |profile, at, observation| {
                     profile.updates.learn(other, at, observation)
@@ -87,8 +90,8 @@ impl Target {
         for _ in 0..READINGS {
             let (before, etag) = match self.read(self.url(kind, Some(id)), id).await {
                 Ok(Some(read)) => read,
-                Ok(None) => return Way::Went(Answer::Missing),
-                Err(trouble) => return Way::Went(Answer::Failed(trouble)),
+                Ok(None) => return Way::Unclear(Answer::Missing),
+                Err(trouble) => return Way::Unclear(Answer::Failed(trouble)),
             };
             let version = etag
                 .or_else(|| version_of(&before))
@@ -96,11 +99,11 @@ impl Target {
             let mut after = before.clone();
             if let Err(error) = edit::apply(&mut after, operations) {
                 let trouble = Trouble::of_object(INCOMPATIBLE, error.to_string(), false);
-                return Way::Went(Answer::Failed(trouble));
+                return Way::Unclear(Answer::Failed(trouble));
             }
             if after == before {
                 // nothing that a PATCH would change either
-                return Way::Went(Answer::Done);
+                return Way::Unclear(Answer::Done);
             }
             edit::strip_read_only(&mut after);
             let url = self.url(kind, Some(id));
@@ -116,15 +119,18 @@ impl Target {
         let message =
             "the object changed in the target while it was being changed: it is tried again later";
         let trouble = Trouble::of_object("UnprocessableEntity", message, true);
-        Way::Went(Answer::Failed(trouble))
+        Way::Unclear(Answer::Failed(trouble))
     }
 }
 
 fn way(outcome: Result<Reply, NoReply>) -> Way {
     match outcome {
         Ok(reply) if matches!(reply.status, 405 | 501) => Way::Closed(reply),
-        Ok(reply) => Way::Went(done(Ok(reply))),
-        Err(no_reply) => Way::Went(not_answered(&no_reply)),
+        Ok(reply) => match done(Ok(reply)) {
+            Answer::Done => Way::Open(Answer::Done),
+            answer => Way::Unclear(answer),
+        },
+        Err(no_reply) => Way::Unclear(not_answered(&no_reply)),
     }
 }
 

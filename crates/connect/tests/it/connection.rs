@@ -47,6 +47,11 @@ async fn an_answer_that_is_none_is_told_with_what_to_do() {
             "check the path of the Tenant URL",
         ),
         (
+            Said::error(501, "no filters"),
+            "the endpoint answers 501 to a search",
+            "it has to support `filter` with `eq`",
+        ),
+        (
             Said::status(500),
             "the target answered 500",
             "look into its log",
@@ -54,7 +59,7 @@ async fn an_answer_that_is_none_is_told_with_what_to_do() {
         (
             Said::status(302).with("location", "https://login.example.com/start?secret=1"),
             "the target redirects to `https://login.example.com/start` (302)",
-            "enter the Tenant URL",
+            "enter the address to which it leads as Tenant URL",
         ),
         (
             Said::status(301),

@@ -99,6 +99,21 @@ async fn who_takes_neither_is_told_so_and_nothing_is_remembered() {
 }
 
 #[tokio::test]
+async fn a_put_that_was_never_tried_teaches_nothing() {
+    let endpoint = Scripted::start(|seen, _| match seen.method.as_str() {
+        "PATCH" => Said::status(405),
+        _ => Said::status(500),
+    })
+    .await;
+    let target = endpoint.target();
+
+    let answer = target.write(Kind::User, &rename()).await;
+
+    assert!(matches!(answer, Answer::Failed(_)), "{answer:?}");
+    assert_eq!(target.profile(), Profile::default());
+}
+
+#[tokio::test]
 async fn a_put_that_came_too_late_reads_again_once() {
     let respond = |patience: usize| {
         move |seen: &Seen, before: usize| match seen.method.as_str() {

@@ -5,7 +5,7 @@ use rollcall_scim::limits::STANDARD;
 use rollcall_scim::patch::{PATCH_SCHEMA, Patch};
 use rollcall_scim::resource::Resource;
 use rollcall_scim::schema::Registry;
-use rollcall_sync::edit::{apply, strip_read_only};
+use rollcall_sync::edit::{Manner, apply, strip_read_only};
 use rollcall_sync::target_path::TargetPath;
 use rollcall_sync::task::{member_patch, reference_patch};
 use serde_json::{Map, Value, json};
@@ -117,9 +117,10 @@ proptest! {
 
     #[test]
     fn what_was_set_is_found(start in resource(), (text, value) in prop::sample::select(paths()), adds: bool) {
+        let manner = if adds { Manner::Join } else { Manner::Replace };
         let mut whole = object(start);
 
-        path(text).set(&mut whole, value.clone(), adds).unwrap();
+        path(text).set(&mut whole, value.clone(), manner).unwrap();
 
         let found = path(text).find(&whole).unwrap();
         let is_there = match (found, &value) {

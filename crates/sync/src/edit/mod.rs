@@ -8,11 +8,14 @@
 //! What is taken away stays as null, and a list as an empty one: both mean *no value* (RFC 7643 §2.5), and what a PUT leaves out may
 //! stay in the target (RFC 7644 §3.5.1).
 
+mod parts;
+
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
 use crate::target_path::{NotAPath, TargetPath, member};
+use parts::{declare, entry, is_hollow, keep_one_primary, member_mut, set_part};
 
 /// The extension that holds `manager` (RFC 7643 §4.3).
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -36,6 +39,15 @@ pub enum NotApplicable {
     },
 }
 
+/// What becomes of a list that is there when values are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// It keeps its values, and gets more.
+    Join,
+    /// It is replaced.
+    Replace,
+}
+
 /// Applies the operations in order. After an error the resource is of no use.
 ///
 /// # Errors
@@ -53,8 +65,8 @@ pub fn apply(resource: &mut Map<String, Value>, operations: &[Value]) -> Result<
                 path.remove(resource)?;
                 removed.push(path);
             }
-            (Some("add"), value) => path.set(resource, value, true)?,
-            (Some("replace"), value) => path.set(resource, value, false)?,
+            (Some("add"), value) => path.set(resource, value, Manner::Join)?,
+            (Some("replace"), value) => path.set(resource, value, Manner::Replace)?,
             // a removal with a value: it would not be clear whether all or only that is meant
             _ => return Err(unknown()),
         }
@@ -83,7 +95,7 @@ pub fn strip_read_only(resource: &mut Map<String, Value>) {
 }
 
 impl TargetPath {
-    /// Sets the value in a resource; `adds`: values join those of a list that is there.
+    /// Sets the value in a resource.
     ///
     /// # Errors
     /// [`NotApplicable::Form`] when the resource keeps something else there.
@@ -91,7 +103,7 @@ impl TargetPath {
         &self,
         resource: &mut Map<String, Value>,
         value: Value,
-        adds: bool,
+        manner: Manner,
     ) -> Result<(), NotApplicable> {
         let container = match &self.urn {
             Some(urn) => {
@@ -111,7 +123,7 @@ impl TargetPath {
             return self.set_in_chosen(there, value);
         }
         let Some(sub) = &self.sub else {
-            self.set_whole(there, value, adds);
+            self.set_whole(there, value, manner);
             return Ok(());
         };
         match there {
@@ -266,7 +278,7 @@ impl TargetPath {
     }
 
     /// Sets a whole attribute.
-    fn set_whole(&self, there: &mut Value, value: Value, adds: bool) {
+    fn set_whole(&self, there: &mut Value, value: Value, manner: Manner) {
         match (there, value) {
             (Value::Object(there), Value::Object(parts)) => {
                 for (name, value) in parts {
@@ -279,9 +291,11 @@ impl TargetPath {
                     *there = Map::from_iter([("value".to_owned(), value)]);
                 }
             }
-            (Value::Array(there), Value::Array(more)) if adds => self.join(there, more),
+            (Value::Array(there), Value::Array(more)) if manner == Manner::Join => {
+                self.join(there, more);
+            }
             (Value::Array(there), Value::Array(list)) => *there = list,
-            (Value::Array(there), one) if adds => self.join(there, vec![one]),
+            (Value::Array(there), one) if manner == Manner::Join => self.join(there, vec![one]),
             (Value::Array(there), one) => *there = vec![one],
             (there, value @ Value::String(_)) if self.is_manager() => {
                 *there = json!({"value": value});
@@ -341,88 +355,4 @@ impl TargetPath {
                 .as_ref()
                 .is_some_and(|urn| urn.eq_ignore_ascii_case(ENTERPRISE))
     }
-}
-
-/// Says in `schemas` that the resource has an extension.
-fn declare(resource: &mut Map<String, Value>, urn: &str) {
-    if member(resource, urn).is_some() {
-        return;
-    }
-    if let Some(Value::Array(schemas)) = member_mut(resource, "schemas") {
-        let is_urn = |one: &Value| {
-            one.as_str()
-                .is_some_and(|one| one.eq_ignore_ascii_case(urn))
-        };
-        if !schemas.iter().any(is_urn) {
-            schemas.push(Value::from(urn));
-        }
-    }
-}
-
-/// Sets a part of a complex value. The address of what the value pointed to before goes with it.
-fn set_part(object: &mut Map<String, Value>, name: &str, value: Value) {
-    let place = entry(object, name);
-    if *place == value {
-        return;
-    }
-    *place = value;
-    if name.eq_ignore_ascii_case("value") {
-        object.shift_remove("$ref");
-    }
-}
-
-/// A new primary value takes the place of the old one (RFC 7644 §3.5.2).
-fn keep_one_primary(list: &mut [Value], newest: usize) {
-    let is_primary = |one: &Value| {
-        let primary = one.as_object().and_then(|one| member(one, "primary"));
-        primary.is_some_and(|it| {
-            *it == json!(true)
-                || it
-                    .as_str()
-                    .is_some_and(|it| it.eq_ignore_ascii_case("true"))
-        })
-    };
-    if !list.get(newest).is_some_and(is_primary) {
-        return;
-    }
-    for (place, one) in list.iter_mut().enumerate() {
-        if place != newest
-            && is_primary(one)
-            && let Some(primary) = one
-                .as_object_mut()
-                .and_then(|one| member_mut(one, "primary"))
-        {
-            *primary = Value::Bool(false);
-        }
-    }
-}
-
-/// Tells whether an element says of what kind it is, and nothing else.
-fn is_hollow(element: &Map<String, Value>) -> bool {
-    let labels = ["type", "primary"];
-    element.iter().all(|(name, value)| {
-        value.is_null() || labels.iter().any(|label| name.eq_ignore_ascii_case(label))
-    })
-}
-
-/// Returns an object's member, whatever the case of its name.
-fn member_mut<'a>(object: &'a mut Map<String, Value>, name: &str) -> Option<&'a mut Value> {
-    let key = key(object, name)?;
-    object.get_mut(&key)
-}
-
-/// Returns an object's member, whatever the case of its name; null when there was none.
-fn entry<'a>(object: &'a mut Map<String, Value>, name: &str) -> &'a mut Value {
-    let key = key(object, name).unwrap_or_else(|| name.to_owned());
-    object.entry(key).or_insert(Value::Null)
-}
-
-fn key(object: &Map<String, Value>, name: &str) -> Option<String> {
-    if object.contains_key(name) {
-        return Some(name.to_owned());
-    }
-    object
-        .keys()
-        .find(|key| key.eq_ignore_ascii_case(name))
-        .cloned()
 }
