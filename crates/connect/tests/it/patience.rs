@@ -74,8 +74,10 @@ async fn who_asks_for_long_patience_is_left_alone_by_everybody() {
 async fn a_busy_target_says_for_how_long_and_the_trouble_tells_it() {
     let endpoint = Scripted::start(|_, _| Said::status(503).with("retry-after", "0.05")).await;
 
-    let mut profile = Profile::default();
-    profile.rate = Some(Known::assumed(Rate::from(1_000.0)));
+    let profile = Profile {
+        rate: Some(Known::assumed(Rate::from(1_000.0))),
+        ..Profile::default()
+    };
 
     let answer = endpoint.target_with(profile).get(Kind::User, "1").await;
 
