@@ -240,7 +240,7 @@ fn redirected(reply: &Reply) -> String {
 }
 
 /// Returns what a SCIM error says.
-pub(super) fn detail(reply: &Reply) -> Option<String> {
+fn detail(reply: &Reply) -> Option<String> {
     let error = object(&reply.body)?;
     let schemas = member(&error, "schemas")?.to_string();
     let detail = member(&error, "detail")?.as_str()?;

@@ -12,7 +12,7 @@ use rollcall_sync::task::{Extent, INCOMPATIBLE, Trouble};
 use serde_json::{Map, Value};
 
 use super::Target;
-use super::answers::{detail, object};
+use super::answers::object;
 use super::send::rounded;
 use crate::pace::present;
 use crate::reply::Reply;
@@ -117,7 +117,7 @@ impl Target {
     pub(super) fn notice_size(&self, operations: &[Value], reply: &Reply) {
         let is_too_large = match reply.status {
             413 => true,
-            400 => detail(reply).is_some_and(|detail| speaks_of_size(&detail)),
+            400 => reason(reply).is_some_and(|reason| speaks_of_size(&reason)),
             _ => false,
         };
         let (added, removed) = members_in(operations);
@@ -204,6 +204,14 @@ fn members_in(operations: &[Value]) -> (usize, usize) {
         }
     }
     (added, removed)
+}
+
+/// Returns the reason of a refusal, also of one that lacks the form of a SCIM error: it is looked at here, not passed on.
+fn reason(reply: &Reply) -> Option<String> {
+    let error = object(&reply.body)?;
+    let parts = ["scimType", "detail", "message"];
+    let parts = parts.map(|name| member(&error, name).and_then(Value::as_str));
+    Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
 /// Tells whether a refusal is about how much was sent at once.

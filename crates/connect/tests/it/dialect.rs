@@ -182,13 +182,17 @@ async fn too_many_members_are_halved_and_never_below_one() {
     let endpoint = Scripted::start(|_, before| match before {
         1 => Said::error(400, "Too many members in one request"),
         2 => Said::error(400, "member m does not exist"),
+        3 => Said::json(
+            400,
+            &json!({"message": "Request size exceeds 20 operations"}),
+        ),
         _ => Said::status(413),
     })
     .await;
     let target = endpoint.target();
 
     let mut known = Vec::new();
-    for count in [500, 250, 100, 2, 1] {
+    for count in [500, 250, 100, 40, 2, 1] {
         assert!(matches!(
             target.write(Kind::Group, &add(count)).await,
             Answer::Failed(_)
@@ -196,7 +200,7 @@ async fn too_many_members_are_halved_and_never_below_one() {
         known.push(target.profile().members_added.value);
     }
 
-    assert_eq!(known, [250, 125, 125, 1, 1]);
+    assert_eq!(known, [250, 125, 125, 20, 1, 1]);
     let profile = target.profile();
     assert_eq!(
         observation(&profile.members_added.evidence),
