@@ -5,7 +5,9 @@
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment, Target};
 use rollcall_model::provisioning::{ObjectKey, ResetScope};
-use rollcall_model::{ApplicationId, JobState, Kind, Link, LinkState, Origin, ResourceId, Secret};
+use rollcall_model::{
+    ApplicationId, JobState, Kind, Link, LinkState, Origin, Profile, ResourceId, Secret,
+};
 use rollcall_scim::key::canonical;
 use rollcall_store::{Error, NewAudit, ReadJobs, Writer};
 use rollcall_sync::guard::list_code;
@@ -162,6 +164,8 @@ impl App {
                 tell(writer, id, |job| {
                     if is_another {
                         job.watermark = None;
+                        job.profile = Profile::default();
+                        job.drift = None;
                     }
                 })?;
                 Ok(((), detail))

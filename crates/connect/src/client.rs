@@ -4,12 +4,15 @@
 //! redirects, no proxies from the environment. Everything that goes out goes through it; `clippy.toml` forbids another.
 //! **Is not:** SCIM; see [`crate::target`].
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Certificate;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
+use rollcall_model::{Clock, Randomness};
 use url::{Host, Url};
 
 use crate::guard::Reach;
@@ -30,10 +33,58 @@ pub struct Client {
     reach: Reach,
 }
 
+/// What requests may use beside the network.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Tells the time: for a `Retry-After` that is a date, and for when something was learned.
+    pub clock: Arc<dyn Clock>,
+    /// Spreads retries.
+    pub randomness: Arc<dyn Randomness>,
+}
+
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").finish_non_exhaustive()
+    }
+}
+
 /// A client cannot be made: the machine offers no certificates to trust.
 #[derive(Debug, thiserror::Error)]
 #[error("no client for outgoing connections: {0}")]
 pub struct Unusable(#[source] reqwest::Error);
+
+/// A name that leads to no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the name `{0}` cannot be resolved: check its spelling and this server's DNS")]
+pub(crate) struct Unresolved(String);
+
+/// How a client behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What may be called.
+    pub reach: Reach,
+    /// How long a connection may take to stand.
+    pub connect: Duration,
+    /// How long the other end may be silent.
+    pub silence: Duration,
+    /// How long a request may take in all.
+    pub total: Duration,
+    /// Certificates in PEM of authorities that are trusted besides those of the machine: for targets of the own house.
+    pub authorities: Vec<String>,
+}
+
+impl Options {
+    /// The usual behaviour.
+    pub fn of(reach: Reach) -> Self {
+        Self {
+            reach,
+            connect: CONNECT,
+            silence: SILENCE,
+            total: TOTAL,
+            authorities: Vec::new(),
+        }
+    }
+}
 
 /// Why an address cannot be called at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,24 +112,39 @@ impl Client {
     ///
     /// # Errors
     /// [`Unusable`] when the machine has no trusted certificates.
+    pub fn new(reach: Reach) -> Result<Self, Unusable> {
+        Self::with(&Options::of(reach))
+    }
+
+    /// Makes a client that behaves as told.
+    ///
+    /// # Errors
+    /// [`Unusable`] when the machine has no trusted certificates, or one of `authorities` is not a certificate.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that makes a client"
     )]
-    pub fn new(reach: Reach) -> Result<Self, Unusable> {
+    pub fn with(options: &Options) -> Result<Self, Unusable> {
         // fails when there is a provider already: then that one is used
         drop(rustls::crypto::ring::default_provider().install_default());
-        let http = reqwest::Client::builder()
+        let reach = options.reach;
+        let mut builder = reqwest::Client::builder()
             .user_agent(concat!("Rollcall/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .timeout(TOTAL)
+            .connect_timeout(options.connect)
+            .read_timeout(options.silence)
+            .timeout(options.total)
             .redirect(Policy::none())
             .no_proxy()
             .https_only(reach == Reach::Public)
-            .dns_resolver(Guarded(reach))
-            .build()
-            .map_err(Unusable)?;
+            .dns_resolver(Guarded(reach));
+        if !options.authorities.is_empty() {
+            let authorities = options.authorities.iter();
+            let authorities: Result<Vec<Certificate>, _> = authorities
+                .map(|pem| Certificate::from_pem(pem.as_bytes()))
+                .collect();
+            builder = builder.tls_certs_merge(authorities.map_err(Unusable)?);
+        }
+        let http = builder.build().map_err(Unusable)?;
         Ok(Self { http, reach })
     }
 
@@ -124,7 +190,11 @@ impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
         let reach = self.0;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found = found.map_err(|error| {
+                tracing::debug!(name = name.as_str(), %error, "a name is not resolved");
+                Unresolved(name.as_str().to_owned())
+            })?;
             let (allowed, others): (Vec<SocketAddr>, Vec<SocketAddr>) =
                 found.partition(|address| reach.allows(address.ip()));
             if allowed.is_empty() && !others.is_empty() {

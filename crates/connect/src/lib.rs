@@ -9,6 +9,7 @@
 pub mod client;
 pub mod files;
 pub mod guard;
+pub mod pace;
 mod reply;
 pub mod sources;
 pub mod target;

@@ -7,7 +7,7 @@ use rollcall_app::directory::Context;
 use rollcall_model::provisioning::{
     CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
 };
-use rollcall_model::{ApplicationId, CycleId, Kind, Link, LinkState};
+use rollcall_model::{ApplicationId, CycleId, Kind, Link, LinkState, Profile};
 use rollcall_store::{Claim, Tenant};
 use rollcall_sync::guard::{Failures, Verdict, list_code, too_many};
 use tokio_util::sync::CancellationToken;
@@ -98,7 +98,9 @@ impl Engine {
             (Err(error), _) => return Err(error),
             (Ok(()), None) => return Err(Error::Interrupted),
         };
-        remember(context.tenant(), application, job.generation, ended).await
+        let profile = work.as_ref().map(|work| work.target.profile());
+        let word = (application, job.generation);
+        remember(&context.tenant().quiet(), word, ended, profile).await
     }
 }
 
@@ -247,14 +249,17 @@ enum Ended {
 /// and stays.
 async fn remember(
     tenant: &Tenant,
-    application: ApplicationId,
-    generation: u64,
+    (application, generation): (ApplicationId, u64),
     ended: Ended,
+    profile: Option<Profile>,
 ) -> Result<CycleReport, Error> {
     tenant
         .write(move |writer| {
             let mut job = writer.job(application)?;
             let is_current = job.generation == generation;
+            if let Some(profile) = profile.filter(|_| is_current) {
+                job.profile = profile;
+            }
             let report = match ended {
                 Ended::Complete {
                     watermark,

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rollcall_app::Failure;
+use rollcall_connect::pace::Urgency;
 use rollcall_model::link::{Link, LinkState};
 use rollcall_scim::key::canonical;
 use rollcall_sync::request::Request;
 use rollcall_sync::source::SourceObject;
-use rollcall_sync::task::{Answer, Decision, Ending, Step, Task, Trouble};
+use rollcall_sync::task::{Answer, Decision, Ending, Entitlement, Step, Task, Trouble};
 use rollcall_sync::wish::Surroundings;
 
 use crate::Error;
@@ -60,6 +61,11 @@ pub(crate) async fn bring(work: &Arc<Work>, known: Known) -> Result<(), Error> {
 pub(crate) async fn take_steps(work: &Arc<Work>, known: &Known) -> Result<(Ending, Steps), Error> {
     let kind = known.object.kind;
     let mut steps = Steps::default();
+    let target = match work.entitlement(&known.object) {
+        Entitlement::Entitled => work.target.clone(),
+        // who has to go does not queue behind those who come
+        _ => work.target.with_urgency(Urgency::Urgent),
+    };
     let mut task = begin(work, known);
     let mut was_asked = false;
     let ending = loop {
@@ -72,7 +78,7 @@ pub(crate) async fn take_steps(work: &Arc<Work>, known: &Known) -> Result<(Endin
                 task.answer(answer);
             }
             Step::Get { id } => {
-                let answer = work.target.get(kind, &id).await;
+                let answer = target.get(kind, &id).await;
                 steps.read(&answer);
                 task.answer(answer);
             }

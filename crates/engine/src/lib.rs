@@ -31,8 +31,8 @@ mod work;
 use rollcall_app::directory::Context;
 use rollcall_app::{App, Failure};
 use rollcall_connect::client::Client;
-use rollcall_model::ApplicationId;
 use rollcall_model::provisioning::{Phase, Progress, QuarantineReason};
+use rollcall_model::{ApplicationId, Profile};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -108,7 +108,8 @@ impl Engine {
         Self { app, client }
     }
 
-    /// Tests the connection to an application's target with its stored credential.
+    /// Tests the connection to an application's target with its stored credential, and asks the target how it wants to be spoken to.
+    /// What it says is remembered.
     ///
     /// # Errors
     /// [`Error::Stopped`] with the exact reason.
@@ -116,11 +117,39 @@ impl Engine {
         &self,
         context: &Context,
         application: ApplicationId,
-    ) -> Result<(), Error> {
+    ) -> Result<Connection, Error> {
         let configured = self.app.configured(context, application).await?;
         let purpose = work::Purpose::Run;
         let work =
             work::Work::prepare(self, context, configured, Watch::default(), purpose).await?;
-        work.connect().await
+        let tested = work.connect().await?;
+        let probed = work.target.probe().await;
+        let probed = probed.map_err(|trouble| work::stopped(&trouble))?;
+        let profile = work.target.profile();
+        let known = profile.clone();
+        work.write(move |writer| {
+            let mut job = writer.job(application)?;
+            job.profile = known;
+            writer.save_job(application, &job)
+        })
+        .await?;
+        let mut notes = tested.notes;
+        notes.extend(probed.notes);
+        Ok(Connection {
+            latency: tested.latency,
+            notes,
+            profile,
+        })
     }
+}
+
+/// What a connection test that succeeded found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connection {
+    /// How long the target takes to answer a look-up: the median.
+    pub latency: std::time::Duration,
+    /// What is worth knowing, and no failure.
+    pub notes: Vec<String>,
+    /// How the target wants to be spoken to.
+    pub profile: Profile,
 }

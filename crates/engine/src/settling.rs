@@ -253,7 +253,11 @@ pub(crate) fn setback(
     let mut drawn = [0; 4];
     randomness.fill(&mut drawn);
     let share = i64::from(u32::from_be_bytes(drawn) >> 16);
-    let pause = SignedDuration::from_millis(longest.as_secs() * share * 1_000 / (1 << 16));
+    let drawn = SignedDuration::from_millis(longest.as_secs() * share * 1_000 / (1 << 16));
+    let asked = trouble
+        .retry_after
+        .and_then(|asked| SignedDuration::try_from(asked).ok());
+    let pause = asked.map_or(drawn, |asked| asked.max(drawn));
     Setback {
         count,
         since: before.map_or(now, |failure| failure.since),

@@ -82,7 +82,7 @@ impl Engine {
         let (would, target_trouble) = match work.connect().await {
             Err(Error::Stopped { message, .. }) => (None, Some(message)),
             Err(error) => return Err(error),
-            Ok(()) => {
+            Ok(_) => {
                 let again = objects::one(&work, kind, id).await?;
                 (Some(prospect(&work, again).await?), None)
             }

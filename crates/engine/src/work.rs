@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rollcall_app::App;
 use rollcall_app::applications::Configured;
 use rollcall_app::directory::Context;
-use rollcall_connect::target::Target;
+use rollcall_connect::target::{Surroundings, Target, Tested};
 use rollcall_model::application::{NestedGroups, Scope};
 use rollcall_model::provisioning::{Counts, ObjectKey, Phase, Progress, QuarantineReason};
 use rollcall_model::{ApplicationId, CycleId, Kind, ResourceId};
@@ -31,9 +31,6 @@ use crate::{Engine, Error, Watch};
 pub(crate) const WIDTH: usize = 16;
 /// How many objects are read at once.
 pub(crate) const PAGE: u64 = 500;
-/// How many members one request adds, and how many it takes out.
-const ADDED: usize = 500;
-const REMOVED: usize = 100;
 /// After so many requests in a row without an answer that can be used, the target counts as out of reach.
 const SILENT_REQUESTS: u32 = 10;
 /// What such an answer is called in the log.
@@ -157,8 +154,18 @@ impl Work {
                 "the application has no Tenant URL and Secret Token yet".to_owned(),
             ));
         };
-        let target = Target::new(engine.client.clone(), &address.tenant_url, token)
-            .map_err(|refused| invalid(refused.to_string()))?;
+        let surroundings = Surroundings {
+            clock: Arc::clone(engine.app.clock()),
+            randomness: Arc::clone(engine.app.randomness()),
+        };
+        let target = Target::new(
+            engine.client.clone(),
+            &address.tenant_url,
+            token,
+            job.profile.clone(),
+            surroundings,
+        )
+        .map_err(|refused| invalid(refused.to_string()))?;
         let mut basis = Digest::default();
         basis.text(rules.basis());
         if rules.scope == Scope::AssignedOnly {
@@ -219,7 +226,7 @@ impl Work {
     }
 
     /// Asks the target whether it is there, filters, and takes the credential.
-    pub(crate) async fn connect(&self) -> Result<(), Error> {
+    pub(crate) async fn connect(&self) -> Result<Tested, Error> {
         let kinds: Vec<(Kind, String)> = self
             .kinds()
             .filter_map(|kind| {
@@ -243,7 +250,11 @@ impl Work {
 
     /// Returns how many members one request adds, and how many one takes out.
     pub(crate) fn members_per_request(&self) -> (usize, usize) {
-        (ADDED, REMOVED)
+        let profile = self.target.profile();
+        (
+            profile.members_added.value.max(1),
+            profile.members_removed.value.max(1),
+        )
     }
 
     /// Writes to the target on behalf of an object. When a plan is carried out, only what it foresees goes out.

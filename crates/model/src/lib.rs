@@ -14,6 +14,7 @@ pub mod integration;
 pub mod link;
 pub mod mapping;
 pub mod organisation;
+pub mod profile;
 pub mod provisioning;
 pub mod token;
 
@@ -29,5 +30,6 @@ pub use integration::{Integration, IntegrationKind};
 pub use link::{Link, LinkState};
 pub use mapping::{AttributeMapping, ObjectMapping};
 pub use organisation::{Organisation, Plan, Region, Slug};
+pub use profile::Profile;
 pub use provisioning::{CycleReport, JobState, LogEntry};
 pub use token::{ProvisioningToken, Secret, TokenRecord};

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{ApplicationId, CycleId, Kind, ResourceId};
+use crate::{ApplicationId, CycleId, Kind, Profile, ResourceId};
 
 /// What one cycle did to one object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -286,6 +286,8 @@ pub struct JobState {
     /// When the first of the objects that failed is to be tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Timestamp>,
+    /// How the target wants to be spoken to, as far as is known.
+    pub profile: Profile,
     /// What the last comparison of both ends found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftReport>,

@@ -1,5 +1,7 @@
 //! What a task asks for, and what it is told: the whole of its dealings with the target.
 
+use std::time::Duration;
+
 use rollcall_model::link::Link;
 use serde_json::{Map, Value, json};
 
@@ -87,6 +89,8 @@ pub struct Trouble {
     pub may_pass: bool,
     /// How far it reaches.
     pub extent: Extent,
+    /// For how long the target asked not to be asked again; absent: it did not say.
+    pub retry_after: Option<Duration>,
 }
 
 /// How far a trouble reaches.
@@ -106,6 +110,7 @@ impl Trouble {
             message: message.into(),
             may_pass,
             extent: Extent::Object,
+            retry_after: None,
         }
     }
 
@@ -116,6 +121,16 @@ impl Trouble {
             message: message.into(),
             may_pass: true,
             extent: Extent::Target,
+            retry_after: None,
+        }
+    }
+
+    /// Adds for how long the target asked not to be asked again.
+    #[must_use]
+    pub fn after(self, retry_after: Option<Duration>) -> Self {
+        Self {
+            retry_after,
+            ..self
         }
     }
 }

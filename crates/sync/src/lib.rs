@@ -7,6 +7,7 @@
 //! **Start at** [`task::Task`].
 
 pub mod digest;
+pub mod edit;
 mod entitlement;
 mod exchange;
 pub mod guard;

@@ -105,17 +105,19 @@ impl TargetPath {
         if self.filter.is_empty() {
             return Some(value);
         }
-        let fits = |element: &Value| {
-            element.as_object().is_some_and(|element| {
-                self.filter.iter().all(|(name, wanted)| {
-                    member(element, name).is_some_and(|there| is_same_literal(there, wanted))
-                })
-            })
-        };
         match value {
-            Value::Array(elements) => elements.iter().find(|element| fits(element)),
-            single => fits(single).then_some(single),
+            Value::Array(elements) => elements.iter().find(|element| self.chooses(element)),
+            single => self.chooses(single).then_some(single),
         }
+    }
+
+    /// Tells whether an element is one that the filter chooses.
+    pub(crate) fn chooses(&self, element: &Value) -> bool {
+        element.as_object().is_some_and(|element| {
+            self.filter.iter().all(|(name, wanted)| {
+                member(element, name).is_some_and(|there| is_same_literal(there, wanted))
+            })
+        })
     }
 
     /// Puts a value into the body of a new resource, creating what it goes through.
@@ -165,7 +167,7 @@ impl TargetPath {
     }
 
     /// Makes the element that the filter describes, with a value in it.
-    fn new_element(&self, value: Value) -> Value {
+    pub(crate) fn new_element(&self, value: Value) -> Value {
         let mut element = Value::Object(self.filter.iter().cloned().collect());
         self.fill(&mut element, value);
         element

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::Unread;
-use crate::client::{Client, REPLY_BYTES};
+use crate::client::{Client, REPLY_BYTES, Surroundings};
 use crate::reply::{NoReply, Reply, send};
 
 /// How often a request is tried in all.
@@ -40,6 +40,7 @@ pub(super) struct Endpoint {
     pub(super) base: Url,
     pub(super) token: Secret,
     pub(super) pause: Duration,
+    pub(super) surroundings: Surroundings,
 }
 
 /// All that the pages of a list showed.
@@ -191,7 +192,7 @@ impl Endpoint {
                 .request(Method::GET, url.clone())
                 .bearer_auth(self.token.expose())
                 .header("accept", "application/scim+json, application/json");
-            let outcome = send(request).await;
+            let outcome = send(Method::GET, request, self.surroundings.clock.now()).await;
             let patience = match &outcome {
                 Ok(reply) if matches!(reply.status, 429 | 503) => {
                     reply.retry_after.unwrap_or(pause)

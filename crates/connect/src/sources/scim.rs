@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::json_lines::{Parts, checked};
 use super::pages::{Endpoint, PAUSE, endpoint};
 use super::{BATCH, Batch, Completeness, Pointer, Refusal, Source, SourceRecord, Unread};
-use crate::client::{Client, Refused};
+use crate::client::{Client, Refused, Surroundings};
 
 /// A SCIM endpoint, to be read once.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ impl Scim {
         token: Secret,
         registry: Registry,
         limits: Limits,
+        surroundings: Surroundings,
     ) -> Result<Self, Refused> {
         let mut base = client.address(base_url)?;
         base.set_query(None);
@@ -54,6 +55,7 @@ impl Scim {
                 base,
                 token,
                 pause: PAUSE,
+                surroundings,
             },
             registry,
             limits,

@@ -1,4 +1,4 @@
-//! Sources and targets against files on a disk and endpoints on a port.
+//! Sources and targets against files on a disk, endpoints that answer as a script says, and one that misbehaves on request.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,7 +6,13 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod connection;
+mod dialect;
+mod patience;
+mod replies;
+mod scripted;
 mod sources_csv;
 mod sources_json_lines;
 mod sources_scim;
 mod sources_support;
+mod tls;

@@ -12,6 +12,7 @@ use rollcall_scim::schema::Registry;
 use rollcall_testkit::{Behaviour, Dialect, Fault, Play, Target, When};
 use serde_json::{Value, json};
 
+use crate::scripted::surroundings;
 use crate::sources_support::{Reading, read};
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -63,6 +64,7 @@ async fn pull_with(url: &str, token: &str) -> Result<Reading, Unread> {
         Secret::new(token),
         Registry::standard(),
         STANDARD,
+        surroundings(),
     );
     read(&mut source.unwrap().with_pause(Duration::from_millis(1))).await
 }

@@ -580,8 +580,8 @@ async fn every_cause_of_a_failed_connection_has_its_own_words() {
     for (url, said) in [
         (format!("{host}/scim/v2/nowhere"), "401"),
         (format!("{host}/nothing/here"), "404"),
-        (page, "does not speak SCIM"),
-        (moved, "redirects (302)"),
+        (page, "sent a web page"),
+        (moved, "redirects to `https://example.com/` (302)"),
         (everybody, "ignores filters"),
         ("http://127.0.0.1:1/scim".to_owned(), "nothing listens"),
         (

@@ -6,6 +6,7 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod edits;
 mod laws;
 mod stories;
 mod target;

@@ -1,0 +1,330 @@
+//! A SCIM endpoint as a target.
+//!
+//! **Is:** the requests that provisioning sends, in the dialect that the target understands, and their answers put into the words of
+//! [`rollcall_sync::task`].
+//! **Is not:** trust. A reply counts only after its status, its form and its size were checked; whether a search result matches
+//! is checked once more by the task that asked.
+//! **Start at** [`Target::new`], then [`Target::test`]. Requests and retries are in `send`, changes by PATCH or PUT in `update`, what is
+//! learned of the dialect in `dialect`, the words for what went wrong in `answers`.
+
+mod answers;
+mod check;
+mod dialect;
+mod send;
+mod update;
+
+use std::sync::{Arc, Mutex};
+
+use reqwest::Method;
+use rollcall_model::profile::Profile;
+use rollcall_model::{Kind, Secret};
+use rollcall_sync::target_path::member;
+use rollcall_sync::task::{Answer, Trouble, Write};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::client::{Client, Refused};
+use crate::pace::{Pace, Urgency};
+use answers::{
+    conflict, done, id_of, incompatible, not_answered, object, refusal, unlike, unreached,
+};
+
+pub use crate::client::Surroundings;
+pub use check::Tested;
+pub use dialect::Probed;
+
+/// A SCIM endpoint with the credential for it. Clones share its pace and what is learned of it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    shared: Arc<Shared>,
+    urgency: Urgency,
+}
+
+#[derive(Debug)]
+struct Shared {
+    client: Client,
+    base: Url,
+    token: Secret,
+    surroundings: Surroundings,
+    profile: Mutex<Profile>,
+    pace: Pace,
+}
+
+/// A part of a target's resources.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The resources.
+    pub resources: Vec<Map<String, Value>>,
+    /// How many the target says there are in all.
+    pub total: u64,
+}
+
+impl Target {
+    /// Makes a target of the Tenant URL as an administrator typed it, and of what is known of its dialect. Flags at the URL's end (`?name`)
+    /// are understood by whoever typed them and are not sent.
+    ///
+    /// # Errors
+    /// [`Refused`] when it cannot be called.
+    pub fn new(
+        client: Client,
+        tenant_url: &str,
+        token: Secret,
+        profile: Profile,
+        surroundings: Surroundings,
+    ) -> Result<Self, Refused> {
+        let mut base = client.address(tenant_url)?;
+        base.set_query(None);
+        base.set_fragment(None);
+        let rate = profile.rate.as_ref().map(|rate| rate.value.into());
+        Ok(Self {
+            shared: Arc::new(Shared {
+                client,
+                base,
+                token,
+                surroundings,
+                profile: Mutex::new(profile),
+                pace: Pace::new(rate),
+            }),
+            urgency: Urgency::Normal,
+        })
+    }
+
+    /// Returns the same target for requests that are at least as urgent: what has to be read before an urgent write is urgent, too.
+    #[must_use]
+    pub fn with_urgency(&self, urgency: Urgency) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            urgency,
+        }
+    }
+
+    /// Looks resources up by the value of an attribute.
+    pub async fn find(&self, kind: Kind, attribute: &str, value: &str) -> Answer {
+        let mut url = self.url(kind, None);
+        // JSON's escapes are those of a filter's strings (RFC 7644 §3.4.2.2)
+        let filter = format!("{attribute} eq {}", Value::from(value));
+        url.query_pairs_mut().append_pair("filter", &filter);
+        let page = match self.list(url, kind).await {
+            Ok(page) => page,
+            Err(trouble) => return Answer::Failed(trouble),
+        };
+        match (page.resources.len(), page.total) {
+            (0, 1..) => Answer::Failed(incompatible(
+                "a search result that counts more than it shows",
+            )),
+            (1, 2..) => {
+                let message = format!(
+                    "the target has several objects whose `{attribute}` is `{value}`: make it unique there"
+                );
+                Answer::Failed(Trouble::of_object("DuplicateTargetEntries", message, false))
+            }
+            _ => Answer::Found(page.resources),
+        }
+    }
+
+    /// Reads a resource, a group without its members.
+    pub async fn get(&self, kind: Kind, id: &str) -> Answer {
+        let url = without_members(self.url(kind, Some(id)), kind);
+        match self.read(url, id).await {
+            Ok(read) => {
+                let resource = read.map(|(resource, _)| resource);
+                self.notice_members(kind, resource.as_slice());
+                Answer::Got(resource)
+            }
+            Err(trouble) => Answer::Failed(trouble),
+        }
+    }
+
+    /// Reads a group with its members.
+    ///
+    /// # Errors
+    /// A [`Trouble`], also when it is not there.
+    pub async fn members(&self, id: &str) -> Result<Vec<String>, Trouble> {
+        let url = self.url(Kind::Group, Some(id));
+        let reply = self.exchange(Method::GET, url).await;
+        let reply = reply.map_err(|no_reply| unreached(&no_reply))?;
+        if reply.status != 200 {
+            return Err(refusal(&reply));
+        }
+        let group = object(&reply.body)
+            .ok_or_else(|| unlike(&reply, "a group that is not a JSON object"))?;
+        let members = member(&group, "members").and_then(Value::as_array);
+        let ids = members.into_iter().flatten().filter_map(|one| {
+            let id = member(one.as_object()?, "value")?.as_str()?;
+            Some(id.to_owned())
+        });
+        Ok(ids.collect())
+    }
+
+    /// Reads resources from place `start` (from 1) on, groups without their members: `count` of them, or as many as the target shows at
+    /// a time.
+    ///
+    /// # Errors
+    /// A [`Trouble`].
+    pub async fn page(&self, kind: Kind, start: u64, count: u64) -> Result<Page, Trouble> {
+        let count = count.min(self.profile().page_size.value);
+        let mut url = self.url(kind, None);
+        url.query_pairs_mut()
+            .append_pair("startIndex", &start.to_string())
+            .append_pair("count", &count.to_string());
+        self.list(url, kind).await
+    }
+
+    /// Writes to the target. What only takes away goes before the rest; see [`urgency_of`].
+    pub async fn write(&self, kind: Kind, write: &Write) -> Answer {
+        self.write_with(kind, write, urgency_of(write)).await
+    }
+
+    /// Writes to the target, as urgently as told.
+    pub async fn write_with(&self, kind: Kind, write: &Write, urgency: Urgency) -> Answer {
+        let target = self.with_urgency(urgency.max(self.urgency));
+        match write {
+            Write::Create { body } => target.create(kind, body).await,
+            Write::Patch { id, operations } => target.update(kind, id, operations).await,
+            Write::Delete { id } => {
+                let url = target.url(kind, Some(id));
+                done(target.exchange(Method::DELETE, url).await)
+            }
+        }
+    }
+
+    async fn create(&self, kind: Kind, body: &Map<String, Value>) -> Answer {
+        let body = Value::Object(body.clone());
+        let url = self.url(kind, None);
+        let reply = match self.exchange_body(Method::POST, url, &body, None).await {
+            Ok(reply) => reply,
+            Err(no_reply) => return not_answered(&no_reply),
+        };
+        match reply.status {
+            200 | 201 => {
+                let created = object(&reply.body).unwrap_or_default();
+                match id_of(&created) {
+                    Ok(Some(id)) => Answer::Created(id.to_owned()),
+                    Ok(None) => {
+                        Answer::Unknown(unlike(&reply, "a created resource without its id"))
+                    }
+                    Err(trouble) => Answer::Unknown(trouble),
+                }
+            }
+            409 => Answer::Conflict(conflict(&reply)),
+            // it may have been created before the failure
+            408 | 500..=599 => Answer::Unknown(refusal(&reply)),
+            _ => Answer::Failed(refusal(&reply)),
+        }
+    }
+
+    fn url(&self, kind: Kind, id: Option<&str>) -> Url {
+        let mut url = self.url_of(match kind {
+            Kind::User => "Users",
+            Kind::Group => "Groups",
+        });
+        if let (Some(id), Ok(mut path)) = (id, url.path_segments_mut()) {
+            path.push(id);
+        }
+        url
+    }
+
+    fn url_of(&self, endpoint: &str) -> Url {
+        let mut url = self.shared.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(endpoint);
+        }
+        url
+    }
+
+    /// Reads a resource with its version, if it has one; absent: it is not there.
+    async fn read(
+        &self,
+        url: Url,
+        id: &str,
+    ) -> Result<Option<(Map<String, Value>, Option<String>)>, Trouble> {
+        let reply = self.exchange(Method::GET, url).await;
+        let reply = reply.map_err(|no_reply| unreached(&no_reply))?;
+        match reply.status {
+            200 => {}
+            404 => return Ok(None),
+            _ => return Err(refusal(&reply)),
+        }
+        let resource = object(&reply.body)
+            .ok_or_else(|| unlike(&reply, "a resource that is not a JSON object"))?;
+        if id_of(&resource)? != Some(id) {
+            return Err(incompatible("another resource than the one asked for"));
+        }
+        Ok(Some((resource, reply.etag)))
+    }
+
+    async fn list(&self, url: Url, kind: Kind) -> Result<Page, Trouble> {
+        let url = without_members(url, kind);
+        let reply = self.exchange(Method::GET, url).await;
+        let reply = reply.map_err(|no_reply| unreached(&no_reply))?;
+        let page = answers::page(&reply)?;
+        self.notice_members(kind, &page.resources);
+        Ok(page)
+    }
+}
+
+/// Tells how urgent a write is: a deletion is, and a change that does nothing but switch somebody off.
+pub fn urgency_of(write: &Write) -> Urgency {
+    let switches_off = |operation: &Value| {
+        let text = |name: &str| operation.get(name).and_then(Value::as_str);
+        let is_off = match operation.get("value") {
+            Some(Value::Bool(value)) => !value,
+            Some(Value::String(value)) => value.eq_ignore_ascii_case("false"),
+            _ => false,
+        };
+        is_off && text("path").is_some_and(|path| path.eq_ignore_ascii_case("active"))
+    };
+    match write {
+        Write::Delete { .. } => Urgency::Urgent,
+        Write::Patch { operations, .. }
+            if !operations.is_empty() && operations.iter().all(switches_off) =>
+        {
+            Urgency::Urgent
+        }
+        _ => Urgency::Normal,
+    }
+}
+
+fn without_members(mut url: Url, kind: Kind) -> Url {
+    if kind == Kind::Group {
+        url.query_pairs_mut()
+            .append_pair("excludedAttributes", "members");
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_only_takes_away_is_urgent() {
+        let patch = |operations: Value| Write::Patch {
+            id: "1".into(),
+            operations: operations.as_array().unwrap().clone(),
+        };
+        let off = json!({"op": "replace", "path": "active", "value": "False"});
+        let rows = [
+            (Write::Delete { id: "1".into() }, Urgency::Urgent),
+            (Write::Create { body: Map::new() }, Urgency::Normal),
+            (patch(json!([off])), Urgency::Urgent),
+            (
+                patch(json!([{"op": "replace", "path": "active", "value": false}])),
+                Urgency::Urgent,
+            ),
+            (
+                patch(json!([{"op": "replace", "path": "active", "value": true}])),
+                Urgency::Normal,
+            ),
+            (
+                patch(json!([off, {"op": "add", "path": "title", "value": "x"}])),
+                Urgency::Normal,
+            ),
+            (patch(json!([])), Urgency::Normal),
+        ];
+        for (write, expected) in rows {
+            assert_eq!(urgency_of(&write), expected, "{write:?}");
+        }
+    }
+}

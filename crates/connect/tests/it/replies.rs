@@ -1,0 +1,86 @@
+//! Replies that cannot be right are not believed.
+
+use rollcall_model::Kind;
+use rollcall_sync::task::Answer;
+use serde_json::json;
+
+use crate::scripted::{Said, Scripted};
+
+#[tokio::test]
+async fn a_list_that_contradicts_itself_is_refused() {
+    let rows = [
+        (
+            json!({"totalResults": 3, "Resources": []}),
+            "counts more than it shows",
+        ),
+        (
+            json!({"totalResults": 0, "Resources": [{"id": "1"}]}),
+            "shows more than it counts",
+        ),
+        (
+            json!({"totalResults": 2, "Resources": [{"id": "1"}, {"id": "1"}]}),
+            "shows the resource `1` twice",
+        ),
+        (
+            json!({"totalResults": 1, "Resources": [{"id": true}]}),
+            "whose `id` is true",
+        ),
+        (
+            json!({"totalResults": 1, "Resources": ["ann"]}),
+            "not a SCIM ListResponse",
+        ),
+        (
+            json!({"totalResults": 1, "Resources": {}}),
+            "not a SCIM ListResponse",
+        ),
+        (
+            json!({"totalResults": "1", "Resources": []}),
+            "not a SCIM ListResponse",
+        ),
+    ];
+    for (body, expected) in rows {
+        let endpoint = Scripted::start(move |_, _| Said::json(200, &body)).await;
+
+        let answer = endpoint.target().find(Kind::User, "userName", "ann").await;
+
+        assert!(
+            matches!(&answer, Answer::Failed(trouble) if trouble.message.contains(expected)),
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_resource_than_the_one_asked_for_is_refused() {
+    for (body, expected) in [
+        (
+            json!({"id": "2"}),
+            "another resource than the one asked for",
+        ),
+        (json!({}), "another resource than the one asked for"),
+        (json!({"id": 1}), "whose `id` is 1"),
+        (json!([]), "not a JSON object"),
+    ] {
+        let endpoint = Scripted::start(move |_, _| Said::json(200, &body)).await;
+
+        let answer = endpoint.target().get(Kind::User, "1").await;
+
+        assert!(
+            matches!(&answer, Answer::Failed(trouble) if trouble.message.contains(expected)),
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn json_is_read_whatever_it_is_called() {
+    let body = r#"{"totalResults": 1, "Resources": [{"id": "1", "userName": "ann"}]}"#;
+    let endpoint = Scripted::start(move |_, _| Said::text(200, "text/plain", body)).await;
+
+    let answer = endpoint.target().find(Kind::User, "userName", "ann").await;
+
+    assert!(
+        matches!(&answer, Answer::Found(found) if found.len() == 1),
+        "{answer:?}"
+    );
+}
