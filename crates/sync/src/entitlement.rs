@@ -15,6 +15,8 @@ pub enum Entitlement {
     Blocked,
     /// It is not assigned, or a scoping filter leaves it out.
     OutOfScope,
+    /// An input filter leaves it out: whatever is in the target is left alone.
+    Excluded,
     /// The source has deleted it.
     Gone,
 }
@@ -24,6 +26,8 @@ impl Entitlement {
     pub fn of(rules: &ObjectRules, object: &SourceObject, needs_assignment: bool) -> Self {
         if object.is_gone() {
             Self::Gone
+        } else if !rules.input_filters.evaluate(&object.attributes).passed {
+            Self::Excluded
         } else if (needs_assignment && !object.is_assigned)
             || !rules.filters.evaluate(&object.attributes).passed
         {
@@ -41,7 +45,17 @@ impl Entitlement {
             Self::Entitled => "it is in scope",
             Self::Blocked => "its account is blocked at the source",
             Self::OutOfScope => "it is not assigned, or a scoping filter leaves it out",
+            Self::Excluded => "an input filter leaves it out, so its account is left alone",
             Self::Gone => "the source has deleted it",
+        }
+    }
+
+    /// Tells whether the object is not to be in use, and what the target has of it is left as it is nevertheless.
+    pub fn leaves_alone(self, rules: &ObjectRules) -> bool {
+        match self {
+            Self::Excluded => true,
+            Self::OutOfScope => rules.keeps_who_leaves,
+            Self::Entitled | Self::Blocked | Self::Gone => false,
         }
     }
 
@@ -52,8 +66,9 @@ impl Entitlement {
         }
         match self {
             Self::Entitled => false,
-            Self::Blocked => !is_off(link),
-            Self::OutOfScope => !is_off(link) && !rules.keeps_who_leaves,
+            Self::Blocked | Self::OutOfScope | Self::Excluded => {
+                !is_off(link) && !self.leaves_alone(rules)
+            }
             Self::Gone => link.state != LinkState::Released,
         }
     }

@@ -9,6 +9,7 @@
 pub mod digest;
 mod entitlement;
 mod exchange;
+pub mod explain;
 pub mod guard;
 pub mod plan;
 pub mod rules;

@@ -7,5 +7,6 @@
 )]
 
 mod laws;
+mod mappings;
 mod stories;
 mod target;
