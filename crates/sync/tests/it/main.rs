@@ -6,7 +6,9 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod documents;
 mod laws;
 mod mappings;
+mod schema;
 mod stories;
 mod target;
