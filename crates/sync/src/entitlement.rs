@@ -69,7 +69,7 @@ impl Entitlement {
             Self::Blocked | Self::OutOfScope | Self::Excluded => {
                 !is_off(link) && !self.leaves_alone(rules)
             }
-            Self::Gone => link.state != LinkState::Released,
+            Self::Gone => link.state != LinkState::Released || rules.actions.delete,
         }
     }
 }

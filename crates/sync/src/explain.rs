@@ -8,9 +8,10 @@ use rollcall_model::mapping::{Apply, Nulls, Source};
 use rollcall_model::provisioning::REDACTED;
 use serde_json::Value;
 
+use crate::comparison::is_empty;
 use crate::rules::{Compiled, ObjectRules, Rule};
 use crate::source::{MEMBERS, SourceObject};
-use crate::wish::{Surroundings, Unmappable, attributes_in_use, evaluate, fitted, is_empty};
+use crate::wish::{Surroundings, Unmappable, attributes_in_use, evaluate, fitted};
 
 /// One line of a mapping, evaluated on one object.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,6 +7,7 @@
 //! for its next step, takes it, and tells what came back; a plan asks the same questions and stops before the first write.
 //! **Start at** [`task::Task`].
 
+mod comparison;
 pub mod digest;
 mod entitlement;
 mod exchange;

@@ -147,7 +147,8 @@ impl<'r> Task<'r> {
                 self.begin_leaving();
             }
             Entitlement::Gone => match (self.link.target_id.clone(), self.link.state.clone()) {
-                (_, LinkState::Released) => {
+                // a permanent deletion reaches also who was left alone, unless that was because nothing may be deleted
+                (_, LinkState::Released) if !self.rules.actions.delete => {
                     self.end_without_link(Decision::Skip, Some(self.entitlement.reason()));
                 }
                 (Some(id), _) => self.delete(id),
@@ -183,20 +184,14 @@ impl<'r> Task<'r> {
     /// of somebody who has to go.
     fn begin_leaving(&mut self) {
         let target_id = self.link.target_id.clone();
-        if self.entitlement == Entitlement::Excluded {
-            if self.link.state == LinkState::Held {
-                // it is not about to leave any more
-                self.link.state = LinkState::Active;
-                self.link.digest = None;
-            }
-            // the link stays as it is: a permanent deletion finds the counterpart by it
-            return self.skip(self.entitlement.reason());
-        }
         if self.entitlement.leaves_alone(self.rules) {
             if target_id.is_some() {
                 self.link.state = LinkState::Released;
             }
-            return self.skip("it left the scope, and this application leaves such accounts alone");
+            return self.skip(match self.entitlement {
+                Entitlement::Excluded => self.entitlement.reason(),
+                _ => "it left the scope, and this application leaves such accounts alone",
+            });
         }
         match (self.link.state.clone(), target_id) {
             (LinkState::Creating(intent), None) => self.state = State::Seeking(intent),

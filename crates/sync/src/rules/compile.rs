@@ -139,7 +139,7 @@ impl<'m> Compiler<'m> {
         let listed = self.listed(&attribute.target);
         self.check_target(spot, attribute, &target, listed);
         let reference = self.reference(attribute);
-        self.check_matching(spot, attribute, listed, reference.is_some());
+        self.check_matching(spot, attribute, &target, listed, reference.is_some());
         match reference {
             Some(MEMBERS) => {
                 self.rules.members = true;
@@ -209,6 +209,7 @@ impl<'m> Compiler<'m> {
         &mut self,
         spot: Spot,
         attribute: &AttributeMapping,
+        target: &TargetPath,
         listed: Option<&TargetAttribute>,
         is_reference: bool,
     ) {
@@ -233,7 +234,7 @@ impl<'m> Compiler<'m> {
         let kind = listed.map(|listed| listed.kind);
         let reason = if is_reference || kind == Some(ValueType::Reference) {
             "it refers to another object"
-        } else if listed.is_some_and(|listed| listed.multi_valued) {
+        } else if listed.is_some_and(|listed| listed.multi_valued) && target.is_whole() {
             "it holds many values"
         } else if matches!(kind, Some(ValueType::Boolean | ValueType::Integer)) {
             "it is no text"
@@ -326,8 +327,9 @@ impl<'m> Compiler<'m> {
                 let has_name = mapped.attribute.eq_ignore_ascii_case(&path.attribute)
                     && mapped.urn.as_deref().map(str::to_ascii_lowercase)
                         == path.urn.as_deref().map(str::to_ascii_lowercase);
-                let is_whole = path.filter.is_empty() && path.sub.is_none();
-                has_name && (is_whole || mapped.to_string().eq_ignore_ascii_case(&path.to_string()))
+                has_name
+                    && (path.is_whole()
+                        || mapped.to_string().eq_ignore_ascii_case(&path.to_string()))
             };
             if !self.targets.values().any(is_part) {
                 self.rules.unfilled.push(listed.name.clone());

@@ -55,9 +55,7 @@ impl Rule {
 
     /// Tells whether the mapping fills a whole list, not a part of one of its elements.
     pub(crate) fn holds_a_list(&self) -> bool {
-        (self.multi_valued || self.apply == Apply::AddOnly)
-            && self.target.filter.is_empty()
-            && self.target.sub.is_none()
+        (self.multi_valued || self.apply == Apply::AddOnly) && self.target.is_whole()
     }
 }
 

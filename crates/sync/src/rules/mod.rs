@@ -274,10 +274,22 @@ mod tests {
             AttributeMapping::direct("", "locale"),
             AttributeMapping::direct("division", "userType").matching(1),
             AttributeMapping::direct("city", "timezone").matching(0),
+            AttributeMapping::direct("proxyAddresses", "tags").matching(8),
+            AttributeMapping::direct("employeeId", "level").matching(9),
             AttributeMapping {
                 apply: Apply::AddOnly,
                 default: Some("never".into()),
                 ..AttributeMapping::direct("costCenter", &format!("{ENTERPRISE}:costCenter"))
+            },
+        ]);
+        wrong.users.target_attributes.extend([
+            TargetAttribute {
+                multi_valued: true,
+                ..TargetAttribute::new("tags")
+            },
+            TargetAttribute {
+                kind: ValueType::Integer,
+                ..TargetAttribute::new("level")
             },
         ]);
         for attribute in &mut wrong.users.attributes {

@@ -3,9 +3,10 @@
 //! **Is:** the document in which an enterprise application's mappings are exported there, as our mappings and back. What is not understood
 //! is kept, and comes out again where it was. **Is not:** the rules of a cycle; what is read here is checked by the same code as what is
 //! typed ([`crate::rules::check`]).
-//! **Start at** [`read`] and [`write`]; what is acted on and what is kept only is in `docs/schema.md`.
+//! **Start at** [`read`] and [`write()`]; what is acted on and what is kept only is in `docs/schema.md`.
 //! **Source:** Microsoft Graph, resource types `synchronizationSchema`, `objectMapping`, `attributeMapping`, `directoryDefinition`.
 
+mod align;
 mod attributes;
 mod choose;
 mod document;
@@ -27,7 +28,7 @@ pub use write::write;
 /// What a document holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
-    /// The document as it was read: hand it to [`write`] so that nothing of it is lost.
+    /// The document as it was read: hand it to [`write()`] so that nothing of it is lost.
     pub document: Value,
     /// How people are mapped.
     pub users: ObjectMapping,
@@ -38,7 +39,7 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// Returns the mapping of groups, or a default one that is switched off: so [`write`] adds none to the document.
+    /// Returns the mapping of groups, or a default one that is switched off: so [`write()`] adds none to the document.
     pub fn groups_or_none(&self) -> ObjectMapping {
         self.groups.clone().unwrap_or_else(|| ObjectMapping {
             enabled: false,

@@ -2,7 +2,7 @@
 //!
 //! **Is:** a comparison of what the document itself says with what it should say, part by part; only parts that differ are changed, added or
 //! taken out. **Is not:** a check of the mappings.
-//! **Start at** [`write`].
+//! **Start at** [`write()`].
 
 use std::collections::BTreeSet;
 
@@ -13,6 +13,7 @@ use rollcall_model::mapping::{
 };
 use serde_json::{Map, Value, json};
 
+use super::align::align;
 use super::attributes::{flowing, object_place, referenced_objects, target_attribute};
 use super::choose::{Chosen, elements, named};
 use super::findings::{At, Findings};
@@ -354,67 +355,6 @@ fn describe_source(document: &mut Value, mapping: &ObjectMapping) {
     set_list(&mut object, "attributes", attributes);
     replace(&mut definition, "objects", number, object);
     replace(document, "directories", directory, definition);
-}
-
-/// Returns a list that says what is wanted: an element that says so already is taken as it is, one about the same thing is changed, or one
-/// in the same place when the lists are equally long, and the others are made.
-fn align<T: PartialEq>(
-    there: &[Value],
-    wanted: &[T],
-    read: impl Fn(&Value) -> Option<T>,
-    is_about: impl Fn(&T, &T) -> bool,
-    change: impl Fn(&mut Value, &T, &T),
-    make: impl Fn(&T) -> Value,
-) -> Vec<Value> {
-    // what is taken leaves nothing behind
-    let mut old: Vec<Option<T>> = there.iter().map(read).collect();
-    let is_same = old.len() == wanted.len()
-        && old
-            .iter()
-            .zip(wanted)
-            .all(|(old, new)| old.as_ref() == Some(new));
-    if is_same {
-        return there.to_vec();
-    }
-    let is_as_long = there.len() == wanted.len();
-    let mut made: Vec<Option<Value>> = wanted.iter().map(|_| None).collect();
-    for pass in [Pass::Equal, Pass::About, Pass::Place] {
-        for (place, (new, made)) in wanted.iter().zip(&mut made).enumerate() {
-            if made.is_some() {
-                continue;
-            }
-            let mut candidates = old.iter_mut().zip(there).enumerate();
-            let found = candidates.find(|(at, (old, _))| {
-                old.as_ref().is_some_and(|old| match pass {
-                    Pass::Equal => old == new,
-                    Pass::About => is_about(old, new),
-                    Pass::Place => is_as_long && *at == place,
-                })
-            });
-            if let Some((_, (old, value))) = found
-                && let Some(old) = old.take()
-            {
-                let mut value = value.clone();
-                if old != *new {
-                    change(&mut value, &old, new);
-                }
-                *made = Some(value);
-            }
-        }
-    }
-    wanted
-        .iter()
-        .zip(made)
-        .map(|(new, made)| made.unwrap_or_else(|| make(new)))
-        .collect()
-}
-
-/// How an element for what is wanted is looked for.
-#[derive(Clone, Copy)]
-enum Pass {
-    Equal,
-    About,
-    Place,
 }
 
 /// Sets the members that differ. One that is there keeps its place.

@@ -436,6 +436,29 @@ fn who_is_outside_the_input_filters_is_left_alone_until_it_is_deleted() {
 }
 
 #[test]
+fn who_was_left_alone_is_deleted_with_the_source_where_deletions_are_allowed() {
+    let unassigned = SourceObject {
+        is_assigned: false,
+        ..person("ann", json!({}))
+    };
+    let gone = SourceObject::gone(Kind::User, ID.parse().unwrap());
+    for (may_delete, decision, left) in [(true, Decision::Delete, 0), (false, Decision::Skip, 1)] {
+        let mut one = application();
+        one.settings.skip_out_of_scope_deletions = true;
+        one.users.actions.delete = may_delete;
+        let (mut link, mut target) = (None, Target::default());
+        calm(&one, &person("ann", json!({})), &mut link, &mut target);
+        calm(&one, &unassigned, &mut link, &mut target);
+        assert_eq!(link.as_ref().unwrap().state, LinkState::Released);
+
+        let ending = calm(&one, &gone, &mut link, &mut target);
+
+        assert_eq!((ending.decision, target.resources.len()), (decision, left));
+        assert!(link.is_none());
+    }
+}
+
+#[test]
 fn every_line_is_explained_whatever_becomes_of_the_others() {
     let mut one = application();
     let users = &mut one.users;

@@ -391,3 +391,31 @@ fn a_document_that_cannot_be_read_is_written_into_all_the_same() {
         }
     }
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_read_and_written_so() {
+    let page = include_str!("../../../../docs/schema.md");
+    let blocks = page.split("```json\n").skip(1);
+    let examples: Vec<Value> = blocks
+        .map(|block| serde_json::from_str(block.split("```").next().unwrap()).unwrap())
+        .collect();
+    assert_eq!(examples.len(), 3);
+    let mut document: Value = serde_json::from_str(SAMPLES[0].1).unwrap();
+    let mapping = &mut document["synchronizationRules"][0]["objectMappings"][0];
+    mapping["scope"] = examples[2]["scope"].clone();
+    mapping["attributeMappings"][18] = examples[0].clone();
+    mapping["attributeMappings"][1] = examples[1].clone();
+    mapping["attributeMappings"][0]["matchingPriority"] = json!(2);
+
+    let imported = again(&document);
+
+    assert_eq!(imported.notes, []);
+    let fresh = write(None, &imported.users, &imported.groups_or_none());
+    let mapping = &fresh["synchronizationRules"][0]["objectMappings"][0];
+    assert_eq!(mapping["scope"], examples[2]["scope"]);
+    assert_eq!(mapping["attributeMappings"][18], examples[0]);
+    assert_eq!(
+        mapping["attributeMappings"][1]["source"],
+        examples[1]["source"]
+    );
+}
