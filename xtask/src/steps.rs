@@ -159,7 +159,14 @@ fn demo() -> anyhow::Result<()> {
 pub(crate) fn fuzz(seconds: &str) -> anyhow::Result<()> {
     let seconds: u32 = seconds.parse().context("how many seconds?")?;
     need::cargo_fuzz()?;
-    for target in ["filter", "path", "patch", "resource", "expression"] {
+    for target in [
+        "filter",
+        "path",
+        "patch",
+        "resource",
+        "expression",
+        "schema",
+    ] {
         println!("── {target} ──");
         cargo_nightly(&[
             "fuzz",

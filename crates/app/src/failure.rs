@@ -63,7 +63,7 @@ pub enum Failure {
         url: Option<String>,
     },
     /// An application's mappings cannot be used; every mistake in them.
-    #[error("{} mistakes in the configuration: {}", .0.len(), .0.iter().map(|mistake| format!("{}: {}", mistake.place, mistake.message)).collect::<Vec<_>>().join("; "))]
+    #[error("{} mistakes in the configuration: {}", .0.len(), .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Configuration(Vec<rollcall_sync::rules::Mistake>),
     /// The store is out of reach; trying again later helps.
     #[error("the store is out of reach")]

@@ -219,6 +219,9 @@ async fn compare(
     let object = &known.object;
     let rules = work.rules.of(object.kind);
     let entitlement = work.entitlement(object);
+    if entitlement == Entitlement::Excluded {
+        return Ok(());
+    }
     if entitlement == Entitlement::Gone
         || (object.kind == Kind::Group && entitlement != Entitlement::Entitled)
     {

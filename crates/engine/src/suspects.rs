@@ -59,7 +59,9 @@ pub(crate) async fn of(
             let Ok(wish) = Wish::of(rules, &known.object, &surroundings) else {
                 continue;
             };
-            let (body, _) = wish.creation(rules, "");
+            let Ok((body, _)) = wish.creation(rules, "") else {
+                continue;
+            };
             let likeness = paths.iter().find_map(|path| {
                 let value = text(path, &body)?;
                 let account = accounts.get(&(path.to_string(), canonical(value)))?;

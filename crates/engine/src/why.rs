@@ -6,8 +6,10 @@ use rollcall_app::directory::Context;
 use rollcall_model::link::{Link, LinkState};
 use rollcall_model::provisioning::{Identity, LogEntry};
 use rollcall_model::{ApplicationId, Kind, ResourceId};
+use rollcall_sync::explain::{Explained, explain};
 use rollcall_sync::plan::Planned;
 use rollcall_sync::task::Entitlement;
+use rollcall_sync::wish::Surroundings;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -32,6 +34,8 @@ pub struct Why {
     pub assigned_by: Option<String>,
     /// What each clause of the scoping filters says.
     pub scope: Map<String, Value>,
+    /// What each mapping makes of it.
+    pub mappings: Vec<Explained>,
     /// Whether it is to be in use in the target, in words.
     pub verdict: &'static str,
     /// How it stands in the target as far as is known.
@@ -79,6 +83,11 @@ impl Engine {
             .await?;
         let object = &known.object;
         let entitlement = work.entitlement(object);
+        let rules = work.rules.of(kind);
+        let surroundings = Surroundings {
+            now: work.at,
+            randomness: &**work.app.randomness(),
+        };
         let (would, target_trouble) = match work.connect().await {
             Err(Error::Stopped { message, .. }) => (None, Some(message)),
             Err(error) => return Err(error),
@@ -92,12 +101,8 @@ impl Engine {
             exists: !object.is_gone(),
             is_enabled: !object.is_gone() && object.is_enabled(),
             assigned_by: assigned_by.filter(|_| !object.is_gone()),
-            scope: work
-                .rules
-                .of(kind)
-                .filters
-                .evaluate(&object.attributes)
-                .details,
+            mappings: explain(rules, object, &surroundings),
+            scope: rules.filters.evaluate(&object.attributes).details,
             verdict: words(entitlement),
             standing: standing(known.link.as_ref()).to_owned(),
             target_id: known.link.as_ref().and_then(|link| link.target_id.clone()),

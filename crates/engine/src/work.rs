@@ -143,10 +143,7 @@ impl Work {
             message,
         };
         let rules = Rules::compile(&application).map_err(|mistakes| {
-            let mistakes: Vec<String> = mistakes
-                .iter()
-                .map(|mistake| format!("{}: {}", mistake.place, mistake.message))
-                .collect();
+            let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
             invalid(mistakes.join("; "))
         })?;
         let (Some(address), Some(token)) = (&application.target, token) else {

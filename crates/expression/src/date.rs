@@ -152,6 +152,11 @@ fn in_range(date: DateTime) -> Option<DateTime> {
     (date.year() >= 1).then_some(date)
 }
 
+/// Tells whether a text is a date in a form that `CDate` takes: `2020-03-16`, `2020-03-16T07:00:00Z`, `3/16/2020 7:00:00 AM`.
+pub fn is_date(text: &str) -> bool {
+    parse(text).is_ok()
+}
+
 /// Reads a date as `CDate` does: ISO 8601, also a day with an offset, or the invariant text form. No zone means UTC.
 pub(crate) fn parse(text: &str) -> Result<DateTime, NotADate> {
     let text = text.trim();

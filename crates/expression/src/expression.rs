@@ -7,6 +7,7 @@ use std::str::FromStr;
 use crate::check::check;
 use crate::evaluate::{Context, Evaluator, Failure, Outcome};
 use crate::mistake::{Mistake, Mistakes, Severity};
+use crate::outline::{Part, outline};
 use crate::parse::parse;
 use crate::syntax::{Kind, Node};
 use crate::{Attributes, limits};
@@ -75,6 +76,11 @@ impl Expression {
             Kind::Attribute(name) => Some(name),
             _ => None,
         }
+    }
+
+    /// Returns what it is made of.
+    pub fn outline(&self) -> Part {
+        outline(&self.root)
     }
 
     /// Whether logs must show `[Redact]` in place of the value: `Redact` is called anywhere in it.

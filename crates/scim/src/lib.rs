@@ -38,3 +38,5 @@ pub mod schema;
 pub mod sort;
 mod value;
 pub mod version;
+
+pub use value::is_base64;

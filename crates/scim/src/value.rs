@@ -341,7 +341,8 @@ fn canonical_value(attribute: &Attribute, value: Value, place: &str) -> Result<V
         })
 }
 
-fn is_base64(text: &str) -> bool {
+/// Tells whether a text is base64, in either alphabet; the padding may be left out.
+pub fn is_base64(text: &str) -> bool {
     let padding = text.bytes().rev().take_while(|&byte| byte == b'=').count();
     let data = text.len() - padding;
     padding <= 2

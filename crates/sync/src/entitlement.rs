@@ -16,6 +16,8 @@ pub enum Entitlement {
     Blocked,
     /// It is not assigned, or a scoping filter leaves it out.
     OutOfScope,
+    /// An input filter leaves it out: whatever is in the target is left alone.
+    Excluded,
     /// The source has deleted it.
     Gone,
 }
@@ -25,6 +27,8 @@ impl Entitlement {
     pub fn of(rules: &ObjectRules, object: &SourceObject, needs_assignment: bool) -> Self {
         if object.is_gone() {
             Self::Gone
+        } else if !rules.input_filters.evaluate(&object.attributes).passed {
+            Self::Excluded
         } else if (needs_assignment && !object.is_assigned)
             || !rules.filters.evaluate(&object.attributes).passed
         {
@@ -42,7 +46,17 @@ impl Entitlement {
             Self::Entitled => "it is in scope",
             Self::Blocked => "its account is blocked at the source",
             Self::OutOfScope => "it is not assigned, or a scoping filter leaves it out",
+            Self::Excluded => "an input filter leaves it out, so its account is left alone",
             Self::Gone => "the source has deleted it",
+        }
+    }
+
+    /// Tells whether the object is not to be in use, and what the target has of it is left as it is nevertheless.
+    pub fn leaves_alone(self, rules: &ObjectRules) -> bool {
+        match self {
+            Self::Excluded => true,
+            Self::OutOfScope => rules.leaving == Leaving::Unlink,
+            Self::Entitled | Self::Blocked | Self::Gone => false,
         }
     }
 
@@ -51,15 +65,13 @@ impl Entitlement {
         if link.target_id.is_none() {
             return false;
         }
+        let can_go = link.state != LinkState::Released || rules.actions.delete;
         match self {
             Self::Entitled => false,
-            Self::Blocked => !is_off(link),
-            Self::OutOfScope => match rules.leaving {
-                Leaving::Disable => !is_off(link),
-                Leaving::Delete => link.state != LinkState::Released,
-                Leaving::Unlink => false,
-            },
-            Self::Gone => link.state != LinkState::Released,
+            Self::Blocked | Self::OutOfScope | Self::Excluded if self.leaves_alone(rules) => false,
+            Self::OutOfScope if rules.leaving == Leaving::Delete => can_go,
+            Self::Blocked | Self::OutOfScope | Self::Excluded => !is_off(link),
+            Self::Gone => can_go,
         }
     }
 }

@@ -34,20 +34,38 @@ pub struct ScopeResult {
     pub details: Map<String, Value>,
 }
 
+/// A clause that cannot be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadClause {
+    /// The place of its filter.
+    pub filter: usize,
+    /// Its place in the filter.
+    pub clause: usize,
+    /// What is wrong with it.
+    pub message: String,
+    /// What to do about it.
+    pub help: &'static str,
+}
+
 impl ScopeFilters {
     /// Compiles filters.
     ///
     /// # Errors
-    /// A text for each clause that cannot be evaluated.
-    pub fn compile(filters: &[ScopeFilter]) -> Result<Self, Vec<String>> {
+    /// Every clause that cannot be evaluated.
+    pub fn compile(filters: &[ScopeFilter]) -> Result<Self, Vec<BadClause>> {
         let mut mistakes = Vec::new();
         let mut compiled = Vec::new();
-        for filter in filters {
+        for (place, filter) in filters.iter().enumerate() {
             let mut clauses = Vec::new();
-            for clause in &filter.clauses {
+            for (number, clause) in filter.clauses.iter().enumerate() {
                 match Compiled::new(clause) {
                     Ok(clause) => clauses.push(clause),
-                    Err(reason) => mistakes.push(format!("filter `{}`: {reason}", filter.name)),
+                    Err((message, help)) => mistakes.push(BadClause {
+                        filter: place,
+                        clause: number,
+                        message,
+                        help,
+                    }),
                 }
             }
             compiled.push(Filter {
@@ -88,13 +106,16 @@ impl ScopeFilters {
 }
 
 impl Compiled {
-    fn new(clause: &Clause) -> Result<Self, String> {
+    /// Compiles a clause; otherwise returns what is wrong, and what to do about it.
+    fn new(clause: &Clause) -> Result<Self, (String, &'static str)> {
         let shown = format!("`{} {}`", clause.attribute, clause.operator.name());
-        if clause.attribute.is_empty() {
-            return Err(format!("{shown} names no attribute"));
+        if clause.attribute.trim().is_empty() {
+            let help = "choose the source attribute that is asked";
+            return Err((format!("{shown} names no attribute"), help));
         }
         if clause.operator.takes_a_value() && clause.values.is_empty() {
-            return Err(format!("{shown} needs a value to compare with"));
+            let help = "write the value, or ask IS NULL or IS NOT NULL";
+            return Err((format!("{shown} needs a value to compare with"), help));
         }
         let mut compiled = Self {
             clause: clause.clone(),
@@ -104,20 +125,30 @@ impl Compiled {
         match clause.operator {
             Operator::RegexMatch | Operator::NotRegexMatch => {
                 let [pattern] = clause.values.as_slice() else {
-                    return Err(format!("{shown} takes one pattern"));
+                    let help = "join the patterns with `|`, or make a filter of each";
+                    return Err((format!("{shown} takes one pattern"), help));
                 };
                 let pattern = RegexBuilder::new(pattern)
                     .size_limit(1 << 20)
                     .build()
                     .map_err(|error| {
-                        format!("{shown}: the pattern `{pattern}` cannot be used: {error}")
+                        let help =
+                            "mend the pattern; look-around and back-references are not known here";
+                        (
+                            format!("{shown}: the pattern `{pattern}` cannot be used: {error}"),
+                            help,
+                        )
                     })?;
                 compiled.pattern = Some(pattern);
             }
             Operator::GreaterThan | Operator::GreaterThanOrEquals => {
                 for value in &clause.values {
                     let number = value.trim().parse().map_err(|_| {
-                        format!("{shown} compares with an integer, and `{value}` is none")
+                        let help = "write a whole number, or use another operator";
+                        (
+                            format!("{shown} compares with an integer, and `{value}` is none"),
+                            help,
+                        )
                     })?;
                     compiled.numbers.push(number);
                 }

@@ -189,12 +189,14 @@ impl TargetPath {
         }
     }
 
+    /// Tells whether this is a whole attribute, not an element or a part of one.
+    pub fn is_whole(&self) -> bool {
+        self.filter.is_empty() && self.sub.is_none()
+    }
+
     /// Tells whether this is the core attribute of that name.
     pub fn is_core(&self, name: &str) -> bool {
-        self.urn.is_none()
-            && self.filter.is_empty()
-            && self.sub.is_none()
-            && self.attribute.eq_ignore_ascii_case(name)
+        self.urn.is_none() && self.is_whole() && self.attribute.eq_ignore_ascii_case(name)
     }
 }
 

@@ -145,12 +145,13 @@ impl<'r> Task<'r> {
                 Err(unmappable) => self.unmappable(&unmappable),
                 Ok(wish) => self.begin_entitled(wish),
             },
-            Entitlement::Blocked | Entitlement::OutOfScope => {
+            Entitlement::Blocked | Entitlement::OutOfScope | Entitlement::Excluded => {
                 self.places = Wish::places(self.rules, self.object, surroundings);
                 self.begin_leaving();
             }
             Entitlement::Gone => match (self.link.target_id.clone(), self.link.state.clone()) {
-                (_, LinkState::Released) => {
+                // a permanent deletion reaches also who was left alone, unless that was because nothing may be deleted
+                (_, LinkState::Released) if !self.rules.actions.delete => {
                     self.end_without_link(Decision::Skip, Some(self.entitlement.reason()));
                 }
                 (Some(id), _) => self.delete(id),
@@ -186,11 +187,14 @@ impl<'r> Task<'r> {
     /// of somebody who has to go.
     fn begin_leaving(&mut self) {
         let target_id = self.link.target_id.clone();
-        if self.entitlement == Entitlement::OutOfScope && self.rules.leaving == Leaving::Unlink {
+        if self.entitlement.leaves_alone(self.rules) {
             if target_id.is_some() {
                 self.link.state = LinkState::Released;
             }
-            return self.skip("it left the scope, and this application leaves such accounts alone");
+            return self.skip(match self.entitlement {
+                Entitlement::Excluded => self.entitlement.reason(),
+                _ => "it left the scope, and this application leaves such accounts alone",
+            });
         }
         match (self.link.state.clone(), target_id) {
             (LinkState::Creating(intent), None) => self.state = State::Seeking(intent),
@@ -211,7 +215,7 @@ impl<'r> Task<'r> {
         let may = match self.entitlement {
             Entitlement::Gone => false,
             Entitlement::OutOfScope => self.rules.leaving != Leaving::Delete,
-            Entitlement::Blocked | Entitlement::Entitled => true,
+            Entitlement::Blocked | Entitlement::Excluded | Entitlement::Entitled => true,
         };
         may && self.object.kind == Kind::User && self.rules.can_disable()
     }
@@ -368,14 +372,18 @@ impl<'r> Task<'r> {
         if place < count {
             self.state = State::Matching(place);
         } else if self.rules.actions.create {
-            let wish = self.wish.as_ref().and_then(|wish| wish.matching.first());
-            let (attribute, value) = wish.cloned().unwrap_or_default();
+            let wish = self.wish.as_ref();
+            let body = wish.map(|wish| wish.creation(self.rules, schema(self.object.kind)));
+            match body {
+                Some(Ok((_, properties))) => self.properties = properties,
+                Some(Err(unmappable)) => return self.unmappable(&unmappable),
+                None => return self.fail(unexpected()),
+            }
+            let first = wish.and_then(|wish| wish.matching.first());
+            let (attribute, value) = first.cloned().unwrap_or_default();
             self.link.state = LinkState::Creating(Intent { attribute, value });
             self.link.changed = self.now;
             self.decision = Decision::Create;
-            if let Some(wish) = &self.wish {
-                self.properties = wish.creation(self.rules, schema(self.object.kind)).1;
-            }
             self.state = State::Intending;
         } else {
             self.end(
@@ -510,9 +518,13 @@ impl<'r> Task<'r> {
         let Some(wish) = &self.wish else {
             return self.fail(unexpected());
         };
-        let (body, properties) = wish.creation(self.rules, schema(self.object.kind));
-        self.properties = properties;
-        self.state = State::Creating(body);
+        match wish.creation(self.rules, schema(self.object.kind)) {
+            Ok((body, properties)) => {
+                self.properties = properties;
+                self.state = State::Creating(body);
+            }
+            Err(unmappable) => self.unmappable(&unmappable),
+        }
     }
 
     fn delete(&mut self, id: String) {
@@ -569,13 +581,11 @@ impl<'r> Task<'r> {
         match unmappable {
             Unmappable::LeftOut { .. } => self.end(
                 Decision::Skip,
-                Some(("EntrySynchronizationSkipped", &unmappable.to_string())),
+                Some((unmappable.code(), &unmappable.to_string())),
             ),
-            Unmappable::Failed { .. } => self.fail(trouble(
-                "EntrySynchronizationError",
-                &unmappable.to_string(),
-                true,
-            )),
+            Unmappable::Failed { .. } | Unmappable::Unfit { .. } => {
+                self.fail(trouble(unmappable.code(), &unmappable.to_string(), true));
+            }
         }
     }
 

@@ -1,7 +1,13 @@
 //! What the target should hold of an object: the mappings evaluated on it.
 //!
+//! **Is:** the values, the body that creates the object, the operations that change it. **Is not:** references and members, which are
+//! sent when both ends exist.
+//! **Start at** [`Wish::of`].
+//!
 //! Every mapping is evaluated on the whole object as it is now, never on a difference: so a value that did not change cannot be
 //! mistaken for one that is absent.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use rollcall_expression::{Context, Outcome, Taken};
@@ -10,6 +16,7 @@ use rollcall_model::mapping::{Apply, Nulls};
 use rollcall_model::provisioning::{ModifiedProperty, REDACTED};
 use serde_json::{Map, Value, json};
 
+use crate::comparison::{added, is_empty, is_same};
 use crate::digest::Digest;
 use crate::rules::{Compiled, ObjectRules, Rule};
 use crate::source::SourceObject;
@@ -50,6 +57,30 @@ pub enum Unmappable {
         /// The target's attribute.
         attribute: String,
     },
+    /// The target would not take what comes out.
+    #[error("{reason}")]
+    Unfit {
+        /// The code of the provisioning log.
+        code: &'static str,
+        /// What does not fit, with the target's attribute.
+        reason: String,
+    },
+}
+
+impl Unmappable {
+    /// A value that is not of the attribute's type.
+    pub const WRONG_TYPE: &'static str = "SchemaPropertyCanOnlyAcceptValue";
+    /// A value that a new object has to have.
+    pub const MISSING: &'static str = "MissingValues";
+
+    /// Returns the code of the provisioning log.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Failed { .. } => "EntrySynchronizationError",
+            Self::LeftOut { .. } => "EntrySynchronizationSkipped",
+            Self::Unfit { code, .. } => code,
+        }
+    }
 }
 
 /// What evaluation may use beside the object.
@@ -79,8 +110,7 @@ impl Wish {
         object: &SourceObject,
         surroundings: &Surroundings<'_>,
     ) -> Result<Self, Unmappable> {
-        let mut attributes = object.attributes.clone();
-        attributes.insert("IsSoftDeleted".into(), Value::Bool(false));
+        let attributes = attributes_in_use(object);
         let mut wish = Self {
             values: Vec::new(),
             matching: Vec::new(),
@@ -90,19 +120,10 @@ impl Wish {
                 continue;
             };
             // targets take an empty text for none: sent as a text it would differ in every cycle
-            let is_empty = match &value {
-                Value::Null => true,
-                Value::String(text) => text.is_empty(),
-                Value::Array(values) => values.is_empty(),
-                _ => false,
-            };
-            if is_empty && rule.nulls == Nulls::Keep && rule.default.is_none() {
-                continue;
-            }
-            let value = if is_empty {
+            let value = if is_empty(&value) {
                 Value::Null
             } else {
-                rule.typed(value)
+                fitted(rule, value, is_secret)?
             };
             wish.values.push(Wanted {
                 rule: place,
@@ -153,22 +174,44 @@ impl Wish {
         digest.finish()
     }
 
-    /// Returns the body that creates the object.
+    /// Returns the body that creates the object, and what it sets.
+    ///
+    /// # Errors
+    /// [`Unmappable::Unfit`] names every value that the target requires and that there is none of.
     pub fn creation(
         &self,
         rules: &ObjectRules,
         schema: &str,
-    ) -> (Map<String, Value>, Vec<ModifiedProperty>) {
+    ) -> Result<(Map<String, Value>, Vec<ModifiedProperty>), Unmappable> {
         let mut body = Map::new();
         let mut properties = Vec::new();
-        for (rule, wanted) in self.all(rules) {
+        let mut filled = BTreeSet::new();
+        for (place, rule, wanted) in self.all(rules) {
             let value = match (&wanted.value, &rule.default) {
-                (Value::Null, Some(default)) => rule.typed(Value::from(default.as_str())),
+                (Value::Null, Some(default)) => fitted(rule, Value::from(default.as_str()), false)?,
                 (Value::Null, None) => continue,
                 (value, _) => value.clone(),
             };
+            filled.insert(place);
             properties.push(property(rule, wanted.is_secret, None, Some(&value)));
             rule.target.insert(&mut body, value);
+        }
+        let missing = rules
+            .attributes
+            .iter()
+            .enumerate()
+            .filter(|(place, rule)| rule.required && !filled.contains(place))
+            .map(|(_, rule)| rule.target.to_string())
+            .chain(rules.unfilled.iter().cloned());
+        let missing: Vec<String> = missing.map(|name| format!("`{name}`")).collect();
+        if !missing.is_empty() {
+            return Err(Unmappable::Unfit {
+                code: Unmappable::MISSING,
+                reason: format!(
+                    "the target requires {}, and there is no value: fill it at the source, or give the mapping a default value",
+                    missing.join(", ")
+                ),
+            });
         }
         let mut schemas = vec![json!(schema)];
         schemas.extend(
@@ -177,7 +220,7 @@ impl Wish {
                 .map(|urn| json!(urn)),
         );
         body.shift_insert(0, "schemas".into(), Value::Array(schemas));
-        (body, properties)
+        Ok((body, properties))
     }
 
     /// Returns the PATCH operations that make a resource of the target what it should be, and what they change; none when it is
@@ -190,10 +233,17 @@ impl Wish {
         let (mut operations, mut properties) = (Vec::new(), Vec::new());
         for (rule, wanted) in self.lasting(rules) {
             let found = rule.target.find(there);
+            let path = rule.target.to_string();
+            if rule.apply == Apply::AddOnly {
+                if let Some(added) = added(rule, found, &wanted.value) {
+                    operations.push(json!({"op": "add", "path": path, "value": added}));
+                    properties.push(property(rule, wanted.is_secret, found, Some(&added)));
+                }
+                continue;
+            }
             if is_same(found, &wanted.value, rule.exact_case) {
                 continue;
             }
-            let path = rule.target.to_string();
             operations.push(match (&wanted.value, found) {
                 (Value::Null, _) => json!({"op": "remove", "path": path}),
                 (value, Some(_)) => json!({"op": "replace", "path": path, "value": value}),
@@ -204,10 +254,14 @@ impl Wish {
         (operations, properties)
     }
 
-    fn all<'w>(&'w self, rules: &'w ObjectRules) -> impl Iterator<Item = (&'w Rule, &'w Wanted)> {
+    /// The values with their rules and the places of these.
+    fn all<'w>(
+        &'w self,
+        rules: &'w ObjectRules,
+    ) -> impl Iterator<Item = (usize, &'w Rule, &'w Wanted)> {
         self.values
             .iter()
-            .filter_map(|wanted| Some((rules.attributes.get(wanted.rule)?, wanted)))
+            .filter_map(|wanted| Some((wanted.rule, rules.attributes.get(wanted.rule)?, wanted)))
     }
 
     /// What is kept equal after the creation: not what applies at creation only, nor a default.
@@ -215,14 +269,36 @@ impl Wish {
         &'w self,
         rules: &'w ObjectRules,
     ) -> impl Iterator<Item = (&'w Rule, &'w Wanted)> {
-        self.all(rules).filter(|(rule, wanted)| {
-            rule.apply == Apply::Always && (!wanted.value.is_null() || rule.nulls == Nulls::Clear)
-        })
+        self.all(rules)
+            .map(|(_, rule, wanted)| (rule, wanted))
+            .filter(|(rule, wanted)| match rule.apply {
+                Apply::OnCreate => false,
+                Apply::AddOnly => !wanted.value.is_null(),
+                Apply::Always => !wanted.value.is_null() || rule.nulls == Nulls::Clear,
+            })
     }
 }
 
+/// Returns the attributes of an object that is to be in use.
+pub(crate) fn attributes_in_use(object: &SourceObject) -> Map<String, Value> {
+    let mut attributes = object.attributes.clone();
+    attributes.insert("IsSoftDeleted".into(), Value::Bool(false));
+    attributes
+}
+
+/// Brings a value into the form that the target takes.
+pub(crate) fn fitted(rule: &Rule, value: Value, is_secret: bool) -> Result<Value, Unmappable> {
+    rule.fitted(value).map_err(|misfit| {
+        let shown = if is_secret { REDACTED } else { &misfit.value };
+        Unmappable::Unfit {
+            code: Unmappable::WRONG_TYPE,
+            reason: format!("`{}` takes {}, not `{shown}`", rule.target, misfit.wanted),
+        }
+    })
+}
+
 /// Evaluates a mapping; `None`: the attribute is left alone.
-fn evaluate(
+pub(crate) fn evaluate(
     rule: &Rule,
     attributes: &Map<String, Value>,
     surroundings: &Surroundings<'_>,
@@ -260,37 +336,6 @@ fn evaluate(
             attribute: attribute(),
             reason: failure.mistake().message,
         }),
-    }
-}
-
-/// Tells whether the target holds a value already. Text is compared without regard to case unless the attribute is exact; a
-/// boolean as text equals the boolean; elements of a list are compared as a set.
-fn is_same(found: Option<&Value>, wanted: &Value, exact_case: bool) -> bool {
-    match (found, wanted) {
-        (None, Value::Null) => true,
-        (None, _) => false,
-        (Some(Value::String(found)), Value::String(wanted)) if !exact_case => {
-            rollcall_scim::key::canonical(found) == rollcall_scim::key::canonical(wanted)
-        }
-        (Some(Value::Bool(found)), Value::String(text))
-        | (Some(Value::String(text)), Value::Bool(found)) => {
-            text.eq_ignore_ascii_case(if *found { "true" } else { "false" })
-        }
-        (Some(Value::Number(found)), Value::String(text))
-        | (Some(Value::String(text)), Value::Number(found)) => found.to_string() == *text,
-        (Some(Value::Array(found)), Value::Array(wanted)) => {
-            found.len() == wanted.len()
-                && wanted.iter().all(|one| {
-                    found
-                        .iter()
-                        .any(|there| is_same(Some(there), one, exact_case))
-                })
-        }
-        // a reference is told as an object by some targets and as its id by us
-        (Some(Value::Object(found)), Value::String(_)) => {
-            is_same(found.get("value"), wanted, exact_case)
-        }
-        (Some(found), wanted) => found == wanted,
     }
 }
 

@@ -6,7 +6,10 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod documents;
 mod edits;
 mod laws;
+mod mappings;
+mod schema;
 mod stories;
 mod target;

@@ -1,18 +1,27 @@
 //! An application's configuration, compiled: what does not compile stops here, with every mistake named.
+//!
+//! **Is:** [`Rules`], which a cycle follows; what is wrong with a mapping, and what to do about it. **Is not:** the evaluation of mappings
+//! on an object; see [`crate::wish`].
+//! **Start at** [`Rules::compile`]; [`check`] tells the mistakes of one mapping with their places.
+
+mod compile;
+mod fit;
+
+use std::fmt;
 
 use rollcall_expression::Expression;
 use rollcall_model::Kind;
 use rollcall_model::application::{Application, Leaving, Scope};
-use rollcall_model::mapping::{
-    Actions, Apply, AttributeMapping, Nulls, ObjectMapping, Source, TargetAttribute, ValueType,
-};
+use rollcall_model::mapping::{Actions, Apply, Nulls, ValueType};
 use rollcall_model::provisioning::ModifiedProperty;
 use serde_json::{Map, Value, json};
 
 use crate::digest::Digest;
 use crate::scope::ScopeFilters;
-use crate::source::{MEMBERS, REFERENCES};
 use crate::target_path::TargetPath;
+
+pub use compile::{Spot, check};
+pub use fit::Misfit;
 
 /// The rules of an application.
 #[derive(Debug)]
@@ -33,6 +42,8 @@ pub struct ObjectRules {
     pub actions: Actions,
     /// The scoping filters.
     pub filters: ScopeFilters,
+    /// The filters outside which an object is left alone.
+    pub input_filters: ScopeFilters,
     /// The mappings of values, in the order of the configuration.
     pub attributes: Vec<Rule>,
     /// The target's attributes that take references, with the source's attributes.
@@ -43,6 +54,8 @@ pub struct ObjectRules {
     pub leaving: Leaving,
     /// Places in `attributes` of the matching attributes, in the order in which they are tried.
     pub matching: Vec<usize>,
+    /// Attributes that the target requires and that no mapping fills.
+    pub unfilled: Vec<String>,
 }
 
 /// A compiled mapping.
@@ -62,6 +75,12 @@ pub struct Rule {
     pub exact_case: bool,
     /// The type of the target's attribute.
     pub kind: ValueType,
+    /// Whether a new object has to have a value.
+    pub required: bool,
+    /// Whether the target's attribute holds a list.
+    pub multi_valued: bool,
+    /// Its precedence when objects are looked up by it.
+    pub matching: Option<u8>,
 }
 
 /// Where a value comes from.
@@ -84,6 +103,20 @@ pub struct Mistake {
     pub place: String,
     /// What is wrong, for people; may have several lines.
     pub message: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+impl fmt::Display for Mistake {
+    /// The place, what is wrong there, and in brackets what to do.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            place,
+            message,
+            help,
+        } = self;
+        write!(formatter, "{place}: {} ({help})", message.trim_end())
+    }
 }
 
 impl Rules {
@@ -92,14 +125,14 @@ impl Rules {
     /// # Errors
     /// Every mistake in them.
     pub fn compile(application: &Application) -> Result<Self, Vec<Mistake>> {
-        let mut mistakes = Vec::new();
-        let mut users = compile(&application.users, Kind::User, &mut mistakes);
-        let mut groups = compile(&application.groups, Kind::Group, &mut mistakes);
+        let (mut users, mut mistakes) = compile::compile(&application.users, Kind::User);
+        let (mut groups, more) = compile::compile(&application.groups, Kind::Group);
+        mistakes.extend(more);
         for rules in [&mut users, &mut groups] {
             rules.leaving = application.settings.leaving;
         }
         if !mistakes.is_empty() {
-            return Err(mistakes);
+            return Err(mistakes.into_iter().map(|(_, mistake)| mistake).collect());
         }
         let mut basis = Digest::default();
         for mapping in [&application.users, &application.groups] {
@@ -158,7 +191,9 @@ impl ObjectRules {
         if is_off {
             return (Vec::new(), Vec::new());
         }
-        let off = switch.typed(Value::Bool(false));
+        let off = switch
+            .fitted(Value::Bool(false))
+            .unwrap_or(Value::Bool(false));
         let property = ModifiedProperty {
             display_name: path.clone(),
             old_value: found.map(|_| "True".to_owned()),
@@ -190,150 +225,10 @@ fn depends_on_state(name: &str) -> bool {
     name == "IsSoftDeleted" || name == "accountEnabled"
 }
 
-fn compile(mapping: &ObjectMapping, kind: Kind, mistakes: &mut Vec<Mistake>) -> ObjectRules {
-    let mut rules = ObjectRules {
-        enabled: mapping.enabled,
-        actions: mapping.actions,
-        filters: ScopeFilters::default(),
-        attributes: Vec::new(),
-        references: Vec::new(),
-        members: false,
-        leaving: Leaving::default(),
-        matching: Vec::new(),
-    };
-    match ScopeFilters::compile(&mapping.filters) {
-        Ok(filters) => rules.filters = filters,
-        Err(reasons) => mistakes.extend(reasons.into_iter().map(|message| Mistake {
-            place: mapping.name.clone(),
-            message,
-        })),
-    }
-    let mut order: Vec<(u8, usize)> = Vec::new();
-    for attribute in &mapping.attributes {
-        let target = match TargetPath::parse(&attribute.target) {
-            Ok(target) => target,
-            Err(error) => {
-                mistakes.push(Mistake {
-                    place: attribute.target.clone(),
-                    message: error.to_string(),
-                });
-                continue;
-            }
-        };
-        if let Source::Direct(name) = &attribute.source {
-            if kind == Kind::Group && name == MEMBERS {
-                rules.members = true;
-                continue;
-            }
-            if let Some(reference) = REFERENCES.into_iter().find(|reference| reference == name) {
-                rules.references.push((target, reference));
-                continue;
-            }
-        }
-        let Some(source) = source(attribute, mistakes) else {
-            continue;
-        };
-        if let Some(precedence) = attribute.matching {
-            order.push((precedence, rules.attributes.len()));
-        }
-        let listed = mapping
-            .target_attributes
-            .iter()
-            .find(|listed| listed.name.eq_ignore_ascii_case(&attribute.target));
-        rules
-            .attributes
-            .push(rule(attribute, target, source, listed));
-    }
-    order.sort_unstable();
-    rules.matching = order.into_iter().map(|(_, place)| place).collect();
-    if rules.matching.is_empty() && rules.enabled {
-        let message =
-            "no mapping is marked as matching attribute: choose one by which objects are looked up"
-                .to_owned();
-        mistakes.push(Mistake {
-            place: mapping.name.clone(),
-            message,
-        });
-    }
-    rules
-}
-
-fn rule(
-    attribute: &AttributeMapping,
-    target: TargetPath,
-    source: Compiled,
-    listed: Option<&TargetAttribute>,
-) -> Rule {
-    let kind = match listed {
-        Some(listed) => listed.kind,
-        None if target.is_core("active") => ValueType::Boolean,
-        None if target
-            .sub
-            .as_deref()
-            .is_some_and(|sub| sub.eq_ignore_ascii_case("primary")) =>
-        {
-            ValueType::Boolean
-        }
-        None => ValueType::String,
-    };
-    Rule {
-        target,
-        source,
-        default: attribute.default.clone(),
-        apply: attribute.apply,
-        nulls: attribute.nulls,
-        exact_case: listed.is_some_and(|listed| listed.exact_case),
-        kind,
-    }
-}
-
-fn source(attribute: &AttributeMapping, mistakes: &mut Vec<Mistake>) -> Option<Compiled> {
-    Some(match &attribute.source {
-        Source::Direct(name) => Compiled::Attribute(name.clone()),
-        Source::Constant(text) => Compiled::Constant(text.clone()),
-        Source::None => Compiled::Nothing,
-        Source::Expression(text) => match Expression::parse(text) {
-            Ok(expression) => Compiled::Expression(Box::new(expression)),
-            Err(wrong) => {
-                let message = wrong
-                    .iter()
-                    .map(|mistake| rollcall_expression::render(text, mistake))
-                    .collect();
-                mistakes.push(Mistake {
-                    place: attribute.target.clone(),
-                    message,
-                });
-                return None;
-            }
-        },
-    })
-}
-
 impl Rule {
     /// Tells whether nobody may see the value in logs and plans.
     pub fn is_secret(&self) -> bool {
         matches!(&self.source, Compiled::Expression(expression) if expression.is_redacted())
-    }
-
-    /// Brings a text into the type of the target's attribute. What does not fit stays text: the target will say so.
-    pub(crate) fn typed(&self, value: Value) -> Value {
-        match (self.kind, &value) {
-            (ValueType::Boolean, Value::String(text)) if text.eq_ignore_ascii_case("true") => {
-                Value::Bool(true)
-            }
-            (ValueType::Boolean, Value::String(text)) if text.eq_ignore_ascii_case("false") => {
-                Value::Bool(false)
-            }
-            (ValueType::Integer, Value::String(text)) => {
-                text.trim().parse::<i64>().map_or(value, Value::from)
-            }
-            (
-                ValueType::String | ValueType::DateTime | ValueType::Binary | ValueType::Reference,
-                Value::Bool(flag),
-            ) => Value::from(if *flag { "True" } else { "False" }),
-            (ValueType::String, Value::Number(number)) => Value::from(number.to_string()),
-            _ => value,
-        }
     }
 }
 
@@ -341,6 +236,11 @@ impl Rule {
 mod tests {
     use super::*;
     use rollcall_model::ApplicationId;
+    use rollcall_model::mapping::{
+        AttributeMapping, Clause, Mutability, Operator, ScopeFilter, Source, TargetAttribute,
+    };
+
+    const ENTERPRISE: &str = rollcall_model::mapping::defaults::ENTERPRISE_USER;
 
     fn application() -> Application {
         let id: ApplicationId = "0190b6f1-7c1d-7f5e-9a53-2f6b8c1d4e77".parse().unwrap();
@@ -362,29 +262,82 @@ mod tests {
         assert_eq!(matching.unwrap().target.to_string(), "userName");
     }
 
+    fn change(wrong: &mut Application, target: &str, change: impl Fn(&mut TargetAttribute)) {
+        let listed = &mut wrong.users.target_attributes;
+        change(listed.iter_mut().find(|one| one.name == target).unwrap());
+    }
+
     #[test]
-    fn every_mistake_is_named_with_its_place() {
+    fn every_mistake_is_named_with_its_place_and_what_to_do() {
         let mut wrong = application();
-        wrong.users.attributes.push(AttributeMapping::expression(
-            "Jion(\" \", [a], [b])",
-            "nickName",
-        ));
-        wrong.users.attributes.push(AttributeMapping::direct(
-            "mail",
-            "emails[type ne \"work\"].value",
-        ));
+        wrong.users.attributes.extend([
+            AttributeMapping::expression("Jion(\" \", [a], [b])", "nickName"),
+            AttributeMapping::direct("mail", "emails[type ne \"work\"].value"),
+            AttributeMapping::direct("mail", "TITLE"),
+            AttributeMapping::direct("objectId", "id"),
+            AttributeMapping::constant("maybe", "profileUrl"),
+            AttributeMapping::direct("", "locale"),
+            AttributeMapping::direct("division", "userType").matching(1),
+            AttributeMapping::direct("city", "timezone").matching(0),
+            AttributeMapping::direct("proxyAddresses", "tags").matching(8),
+            AttributeMapping::direct("employeeId", "level").matching(9),
+            AttributeMapping {
+                apply: Apply::AddOnly,
+                default: Some("never".into()),
+                ..AttributeMapping::direct("costCenter", &format!("{ENTERPRISE}:costCenter"))
+            },
+        ]);
+        wrong.users.target_attributes.extend([
+            TargetAttribute {
+                multi_valued: true,
+                ..TargetAttribute::new("tags")
+            },
+            TargetAttribute {
+                kind: ValueType::Integer,
+                ..TargetAttribute::new("level")
+            },
+        ]);
+        for attribute in &mut wrong.users.attributes {
+            if attribute.source == Source::Direct("manager".into()) {
+                attribute.matching = Some(3);
+            }
+        }
+        change(&mut wrong, "profileUrl", |one| {
+            one.kind = ValueType::Boolean;
+        });
+        change(&mut wrong, "displayName", |one| {
+            one.mutability = Mutability::ReadOnly;
+        });
+        change(&mut wrong, &format!("{ENTERPRISE}:costCenter"), |one| {
+            one.kind = ValueType::Integer;
+        });
+        wrong.users.input_filters.push(ScopeFilter {
+            name: "Staff".into(),
+            clauses: vec![Clause {
+                attribute: "department".into(),
+                operator: Operator::RegexMatch,
+                values: vec!["(".into()],
+            }],
+        });
         for attribute in &mut wrong.groups.attributes {
             attribute.matching = None;
         }
 
         let mistakes = Rules::compile(&wrong).unwrap_err();
 
-        let places: Vec<&str> = mistakes
-            .iter()
-            .map(|mistake| mistake.place.as_str())
-            .collect();
-        assert_eq!(places.len(), 3, "{mistakes:?}");
-        assert!(places.contains(&"nickName") && places.contains(&"emails[type ne \"work\"].value"));
+        let text: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(text.join("\n"));
+    }
+
+    #[test]
+    fn a_target_that_is_not_in_the_list_is_no_mistake() {
+        let mut one = application();
+        one.users.attributes.push(AttributeMapping::direct(
+            "division",
+            "urn:example:ext:2.0:User:unit",
+        ));
+
+        assert!(Rules::compile(&one).is_ok());
     }
 
     #[test]
