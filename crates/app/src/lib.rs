@@ -9,6 +9,7 @@ pub mod administrators;
 pub mod applications;
 pub mod directory;
 mod failure;
+pub mod jobs;
 pub mod mirror;
 pub mod organisations;
 mod randomness;

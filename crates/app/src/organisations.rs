@@ -48,6 +48,7 @@ impl App {
                 .map_or(Plan::Paid, |until| Plan::Trial { until }),
             seats: new.seats,
             created: now,
+            mirrors: None,
         };
         let entry = NewAudit {
             origin: self.command_origin(),
@@ -68,12 +69,14 @@ impl App {
         Ok(organisation)
     }
 
-    /// Lists all organisations by slug.
+    /// Lists all organisations of people by slug; mirrors of jobs' sources are not among them.
     pub async fn organisations(&self) -> Result<Vec<Organisation>, Failure> {
-        Ok(self.store().organisations().await?)
+        let mut all = self.store().organisations().await?;
+        all.retain(|organisation| organisation.mirrors.is_none());
+        Ok(all)
     }
 
-    /// Finds an organisation by its slug.
+    /// Finds an organisation of people by its slug.
     ///
     /// # Errors
     /// [`Failure::Missing`] when there is none.
@@ -81,6 +84,7 @@ impl App {
         self.store()
             .organisation(slug)
             .await?
+            .filter(|organisation| organisation.mirrors.is_none())
             .ok_or_else(|| Failure::Missing {
                 noun: "organisation",
                 id: slug.to_string(),

@@ -15,6 +15,7 @@ mod entry;
 mod gate;
 mod handling;
 mod memberships;
+mod mirror;
 mod objects;
 mod on_demand;
 mod outlook;
@@ -37,6 +38,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use agreement::{Agreement, Difference};
+pub use mirror::NotMirrored;
 pub use on_demand::OnDemand;
 pub use planning::NotApplied;
 pub use why::Why;

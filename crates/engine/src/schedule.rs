@@ -143,7 +143,10 @@ fn tell(application: ApplicationId, report: &CycleReport) {
 }
 
 /// Compares both ends, and repairs what differs, when it is configured and time for it.
-async fn check_drift(
+///
+/// # Errors
+/// As [`Engine::compare`] and [`Engine::repair`].
+pub async fn check_drift(
     engine: &Engine,
     context: &Context,
     id: ApplicationId,
@@ -229,11 +232,21 @@ fn is_drift_check_due(application: &Application, job: &JobState, now: Timestamp)
         && job.drift.as_ref().is_none_or(is_time)
 }
 
-/// Tells whether an application's next cycle is due.
+/// Tells whether an application's next cycle is due, and it is switched on.
 fn is_due(application: &Application, job: &JobState, last_change: u64, now: Timestamp) -> bool {
-    if application.mode != Mode::Automatic || application.status != Status::On {
-        return false;
-    }
+    application.mode == Mode::Automatic
+        && application.status == Status::On
+        && is_cycle_due(application, job, last_change, now)
+}
+
+/// Tells whether an application's next cycle is due: something changed at the source, an object that failed is to be tried again, both
+/// ends are to be compared, or much time has passed.
+pub fn is_cycle_due(
+    application: &Application,
+    job: &JobState,
+    last_change: u64,
+    now: Timestamp,
+) -> bool {
     if let Some(quarantine) = &job.quarantine {
         // a target that was lost for so long comes back by somebody's word only
         return now.duration_since(quarantine.since) < GIVEN_UP

@@ -5,8 +5,12 @@
 //! [`crate::link`] and [`crate::provisioning`].
 //! **Start at** [`Application`].
 
+use std::fmt;
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::mapping::{self, ObjectMapping};
 use crate::{ApplicationId, Email, Kind, ResourceId};
@@ -40,6 +44,12 @@ pub struct Application {
     /// Everything else that can be set.
     #[serde(default)]
     pub settings: Settings,
+    /// The synchronization schema that the mappings were taken from, as it was; absent: none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+    /// The job file that configures it; absent: people do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_file: Option<String>,
 }
 
 impl Application {
@@ -58,6 +68,8 @@ impl Application {
             users: mapping::defaults::users(),
             groups: mapping::defaults::groups(),
             settings: Settings::default(),
+            schema: None,
+            job_file: None,
         }
     }
 
@@ -159,6 +171,46 @@ pub struct DriftCheck {
     pub every_hours: u32,
     /// Whether what differs is repaired; otherwise it is reported.
     pub repair: bool,
+}
+
+/// A person or group as people name it: `user:adele@example.com`, `group:Sales`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Whether a person or a group is meant.
+    pub kind: Kind,
+    /// The userName or displayName, or the id.
+    pub name: String,
+}
+
+impl FromStr for Principal {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = match text.split_once(':') {
+            Some(("user", name)) => Some((Kind::User, name)),
+            Some(("group", name)) => Some((Kind::Group, name)),
+            _ => None,
+        };
+        match found {
+            Some((kind, name)) if !name.trim().is_empty() => Ok(Self {
+                kind,
+                name: name.trim().to_owned(),
+            }),
+            _ => Err(format!(
+                "`{text}` names nobody: write user:adele@example.com or group:Sales"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::User => "user",
+            Kind::Group => "group",
+        };
+        write!(f, "{kind}:{}", self.name)
+    }
 }
 
 /// A person or group that an application was assigned to.

@@ -25,6 +25,10 @@ pub struct Organisation {
     pub seats: Option<u32>,
     /// When it was created.
     pub created: Timestamp,
+    /// The name of the job whose foreign source it mirrors; absent: it is an organisation of people. In a mirror nobody signs in, and no
+    /// directory gets a token for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirrors: Option<String>,
 }
 
 impl Organisation {
@@ -194,6 +198,7 @@ mod tests {
             plan: Plan::Trial { until },
             seats: None,
             created: Timestamp::UNIX_EPOCH,
+            mirrors: None,
         };
 
         assert!(organisation.is_open(Timestamp::from_second(99).unwrap()));

@@ -9,6 +9,8 @@ mod demo;
 mod key;
 mod outcome;
 mod printer;
+mod progress;
+mod provisioning;
 mod runtime;
 
 use std::process::ExitCode;

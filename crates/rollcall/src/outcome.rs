@@ -44,6 +44,15 @@ impl Trouble {
         }
     }
 
+    /// It ran, and the answer is no.
+    pub(crate) fn no(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::No,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
     /// Something needed is out of reach.
     pub(crate) fn unreachable(message: impl Into<String>) -> Self {
         Self {
@@ -76,6 +85,11 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<String>) {
     for cause in error.chain() {
         if let Some(trouble) = cause.downcast_ref::<Trouble>() {
             return (trouble.exit, trouble.hint.clone());
+        }
+        if let Some(engine) = cause.downcast_ref::<rollcall_engine::Error>()
+            && let Some(trouble) = crate::provisioning::trouble(engine)
+        {
+            return (trouble.exit, trouble.hint);
         }
         if let Some(failure) = cause.downcast_ref::<Failure>() {
             return match failure {

@@ -50,6 +50,15 @@ pub(crate) async fn begun(config: &Config) -> anyhow::Result<App> {
     ))
 }
 
+/// Puts the use cases on an empty store that is thrown away: for whoever checks something and must not leave a trace.
+pub(crate) async fn scratch(config: &Config) -> anyhow::Result<App> {
+    let folder = tempfile::tempdir()?;
+    let mut config = config.clone();
+    config.store.value = Location::Sqlite(folder.path().join("scratch.db"));
+    config.key_file.value = folder.path().join("scratch.key");
+    begun(&config).await
+}
+
 /// Makes the client for everything that goes out.
 pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
     let reach = if config.allow_private_targets.value {

@@ -5,10 +5,14 @@
     reason = "the comments are help texts, shown as they are"
 )]
 
+mod job;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rollcall_model::{Email, IntegrationKind, Region, Slug, TokenId};
+
+pub(crate) use job::{Job, JobFile, One};
 
 /// Directory provisioning, both ends: a SCIM 2.0 endpoint that directories push people into, and the service that pushes.
 #[derive(Debug, Parser)]
@@ -71,6 +75,14 @@ familyName, department, employeeNumber, organization, manager (a userName); of g
     /// Writes people and groups out as JSON lines of SCIM resources
     #[command(after_help = "Example: rollcall export --org northwind > northwind.jsonl")]
     Export(Export),
+    /// The sending end without a server: a file says from where to where people are provisioned
+    #[command(
+        subcommand,
+        after_help = "Example: rollcall job plan people.toml
+
+A job is checked, planned, run for one cycle, or kept running. Its state is in the store. `rollcall job check --help` shows a whole file."
+    )]
+    Job(Job),
     /// The language of mappings: try an expression, look a function up
     #[command(subcommand, after_help = "Example: rollcall expression explain Switch")]
     Expression(ExpressionCommand),

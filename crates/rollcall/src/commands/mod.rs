@@ -4,6 +4,7 @@ mod admin;
 mod config;
 mod doctor;
 mod expression;
+mod job;
 mod org;
 pub(crate) mod serve;
 mod token;
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Token(token) => token::run(&config, token, common.json).await,
             Command::Import(import) => transfer::import(&config, &import, common.json).await,
             Command::Export(export) => transfer::export(&config, &export).await,
+            Command::Job(job) => job::run(&config, job, common.json).await,
             Command::Expression(command) => expression::run(command, common.json),
             Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),
             Command::Migrate => doctor::migrate(&config, common.json).await,

@@ -90,6 +90,7 @@ async fn organisation(store: &Store, slug: &str) -> Tenant {
         plan: Plan::Paid,
         seats: None,
         created: at(0),
+        mirrors: None,
     };
     store
         .create_organisation(&organisation, &founding())

@@ -1,0 +1,371 @@
+//! A job ready to work: the file read, what it names found, the stored application brought to what it says, the source mirrored.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use rollcall_app::App;
+use rollcall_app::directory::Context;
+use rollcall_app::jobs;
+use rollcall_app::mirror::Mirroring;
+use rollcall_connect::sources::files::Files;
+use rollcall_connect::sources::scim::Scim;
+use rollcall_connect::sources::{Source, Unread};
+use rollcall_connect::target::Surroundings;
+use rollcall_engine::{Engine, NotMirrored};
+use rollcall_model::application::Scope;
+use rollcall_model::mapping::{ObjectMapping, defaults};
+use rollcall_model::{ApplicationId, Kind, Secret};
+use rollcall_sync::schema::{self, Note};
+use serde_json::Value;
+
+use super::file::{self, JobFile, SecretSpec, SourceSpec};
+use crate::config::Config;
+use crate::outcome::Trouble;
+use crate::{printer, runtime};
+
+/// So many mistakes are shown; the rest is counted.
+const SHOWN: usize = 50;
+/// The longest file of a secret, in bytes.
+const LONGEST_SECRET: u64 = 16 * 1024;
+
+/// A mistake in a job file or in what it names.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Mistake {
+    pub(crate) place: String,
+    pub(crate) message: String,
+    pub(crate) help: String,
+}
+
+/// A job file with everything that it names on this machine.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) path: PathBuf,
+    pub(crate) file: JobFile,
+    pub(crate) token: Secret,
+    source_token: Option<Secret>,
+    pub(crate) users: ObjectMapping,
+    pub(crate) groups: ObjectMapping,
+    schema: Option<Value>,
+    /// What of the schema is kept and not acted on.
+    pub(crate) notes: Vec<Note>,
+}
+
+impl Job {
+    /// Reads a job file, and the files and variables that it names but for the source.
+    pub(crate) fn read(path: &Path) -> Result<Self, Vec<Mistake>> {
+        let shown = path.display().to_string();
+        let unreadable = |error: std::io::Error| {
+            vec![Mistake {
+                place: shown.clone(),
+                message: format!("it cannot be read: {error}"),
+                help: "give the path of a job file".to_owned(),
+            }]
+        };
+        let path = std::path::absolute(path).map_err(unreadable)?;
+        let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+        let file = file::read(&text, &path).map_err(|mistakes| {
+            let place = |(line, column)| format!("{shown}:{line}:{column}");
+            let mistakes = mistakes.into_iter().map(|mistake| Mistake {
+                place: place(mistake.place),
+                message: mistake.message,
+                help: mistake.help,
+            });
+            mistakes.collect::<Vec<_>>()
+        })?;
+        let mut mistakes = Vec::new();
+        let token = secret(&file.token, &shown, "[target] token", &mut mistakes);
+        let source_token = match &file.source {
+            SourceSpec::Scim { token, .. } => {
+                secret(token, &shown, "[source] token", &mut mistakes)
+            }
+            SourceSpec::Files { .. } | SourceSpec::Directory { .. } => None,
+        };
+        let (mut users, mut groups) = (defaults::users(), defaults::groups());
+        let (mut document, mut notes) = (None, Vec::new());
+        if let Some(path) = &file.schema {
+            match read_schema(path) {
+                Ok(imported) => {
+                    groups = imported.groups_or_none();
+                    users = imported.users;
+                    document = Some(imported.document);
+                    notes = imported.notes;
+                }
+                Err(more) => mistakes.extend(more),
+            }
+        }
+        match token {
+            Some(token) if mistakes.is_empty() => Ok(Self {
+                path,
+                file,
+                token,
+                source_token,
+                users,
+                groups,
+                schema: document,
+                notes,
+            }),
+            _ => Err(mistakes),
+        }
+    }
+
+    /// Opens the source; absent: it is a directory of this store.
+    pub(crate) fn source(
+        &self,
+        app: &App,
+        config: &Config,
+    ) -> anyhow::Result<Option<Box<dyn Source>>> {
+        let (registry, limits) = ((**app.registry()).clone(), app.settings().limits.clone());
+        Ok(match &self.file.source {
+            SourceSpec::Directory { .. } => None,
+            SourceSpec::Files { users, groups } => {
+                let mut paths = vec![(Kind::User, users.clone())];
+                paths.extend(groups.iter().map(|path| (Kind::Group, path.clone())));
+                Some(Box::new(Files::new(paths, registry, limits)))
+            }
+            SourceSpec::Scim { url, .. } => {
+                let token = self.source_token.clone().context("the source's token")?;
+                let surroundings = Surroundings {
+                    clock: app.clock().clone(),
+                    randomness: app.randomness().clone(),
+                };
+                let client = runtime::client(config)?;
+                let source = Scim::new(client, url, token, registry, limits, surroundings);
+                Some(Box::new(source.map_err(|refused| {
+                    Trouble::wrong(format!("[source] url: {refused}"))
+                })?))
+            }
+        })
+    }
+}
+
+fn read_schema(path: &Path) -> Result<schema::Imported, Vec<Mistake>> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        vec![Mistake {
+            place: shown.to_string(),
+            message: format!("the schema cannot be read: {error}"),
+            help: "[mapping] schema names a file, from the folder of the job file on".to_owned(),
+        }]
+    })?;
+    schema::read(&text).map_err(|mistakes| {
+        let mistakes = mistakes.into_iter().map(|mistake| Mistake {
+            place: format!("{shown}: {}", mistake.place),
+            message: mistake.message,
+            help: mistake.help,
+        });
+        mistakes.collect()
+    })
+}
+
+fn secret(
+    spec: &SecretSpec,
+    place: &str,
+    what: &str,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Secret> {
+    let mut wrong = |message: String, help: &str| {
+        mistakes.push(Mistake {
+            place: format!("{place}: {what}"),
+            message,
+            help: help.to_owned(),
+        });
+        None
+    };
+    let text = match spec {
+        SecretSpec::Variable(name) => match std::env::var(name) {
+            Ok(text) => text,
+            Err(_) => {
+                return wrong(
+                    format!("the variable `{name}` is not set"),
+                    "set it before the command, or name a file",
+                );
+            }
+        },
+        SecretSpec::File(path) => {
+            let is_long = std::fs::metadata(path).is_ok_and(|data| data.len() > LONGEST_SECRET);
+            match std::fs::read_to_string(path) {
+                Ok(text) if !is_long => text,
+                Ok(_) => {
+                    return wrong(
+                        format!("{} is longer than a token", path.display()),
+                        "the file holds the token and nothing else",
+                    );
+                }
+                Err(error) => {
+                    return wrong(
+                        format!("{} cannot be read: {error}", path.display()),
+                        "the file holds the token and nothing else",
+                    );
+                }
+            }
+        }
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return wrong(
+            "the token is empty".to_owned(),
+            "put the target's token there",
+        );
+    }
+    Some(Secret::new(text))
+}
+
+/// A job whose application is in the store.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) job: Job,
+    pub(crate) app: App,
+    pub(crate) engine: Engine,
+    pub(crate) context: Context,
+    pub(crate) application: ApplicationId,
+}
+
+impl Stage {
+    /// Prepares a job: makes its application what the file says, reads the source, and assigns who is named. Nothing is sent.
+    pub(crate) async fn open(
+        config: &Config,
+        path: &Path,
+    ) -> anyhow::Result<(Self, Option<Mirroring>)> {
+        let job = Job::read(path).map_err(|mistakes| wrong(&mistakes))?;
+        let app = runtime::begun(config).await?;
+        let engine = Engine::new(app.clone(), runtime::client(config)?);
+        let organisation = match &job.file.source {
+            SourceSpec::Directory { org } => app.organisation(org).await?,
+            _ => app.make_job_organisation(&job.file.name).await?,
+        };
+        let context = app.command_context(organisation.id);
+        let wanted = jobs::Job {
+            name: job.file.name.clone(),
+            file: job.path.display().to_string(),
+            tenant_url: job.file.url.clone(),
+            token: job.token.clone(),
+            users: job.users.clone(),
+            groups: job.groups.clone(),
+            schema: job.schema.clone(),
+            scope: if job.file.assigned.is_some() {
+                Scope::AssignedOnly
+            } else {
+                Scope::All
+            },
+            settings: job.file.settings.clone(),
+        };
+        let application = app.bring_job(&context, wanted).await?;
+        let stage = Self {
+            job,
+            app,
+            engine,
+            context,
+            application,
+        };
+        let mirroring = stage.read_source(config).await?;
+        stage.assign().await?;
+        Ok((stage, mirroring))
+    }
+
+    /// Finds a job that ran before, as it is in the store.
+    pub(crate) async fn existing(config: &Config, path: &Path) -> anyhow::Result<Self> {
+        let job = Job::read(path).map_err(|mistakes| wrong(&mistakes))?;
+        let app = runtime::app(config).await?;
+        let never = || {
+            Trouble::wrong(format!(
+                "the job `{}` never ran on this store",
+                job.file.name
+            ))
+            .hint("`rollcall job run` begins it; --store names another store")
+        };
+        let organisation = match &job.file.source {
+            SourceSpec::Directory { org } => app.organisation(org).await?,
+            _ => app
+                .job_organisation(&job.file.name)
+                .await?
+                .ok_or_else(never)?,
+        };
+        let context = app.command_context(organisation.id);
+        let application = app.job_application(&context, &job.file.name).await?;
+        let application = application.ok_or_else(never)?.id;
+        let engine = Engine::new(app.clone(), runtime::client(config)?);
+        Ok(Self {
+            job,
+            app,
+            engine,
+            context,
+            application,
+        })
+    }
+
+    /// Reads the source into its mirror; nothing for a directory of this store.
+    pub(crate) async fn read_source(&self, config: &Config) -> anyhow::Result<Option<Mirroring>> {
+        let Some(mut source) = self.job.source(&self.app, config)? else {
+            return Ok(None);
+        };
+        let mirroring = self.engine.mirror(&self.context, &mut *source).await;
+        let mirroring = mirroring.map_err(|error| match error {
+            NotMirrored::Unread(unread) => anyhow::Error::from(not_read(&unread)),
+            NotMirrored::Failed(failure) => failure.into(),
+        })?;
+        for refusal in mirroring.refused.iter().take(SHOWN) {
+            printer::error(&format!("{}: {}", refusal.place, refusal.reason));
+        }
+        if mirroring.refused.len() > SHOWN {
+            printer::error(&format!("… and {} more", mirroring.refused.len() - SHOWN));
+        }
+        if let Some(reason) = &mirroring.incomplete {
+            printer::error(&format!(
+                "the source may not have been read to its end, so nobody counts as having left: {reason}"
+            ));
+        }
+        Ok(Some(mirroring))
+    }
+
+    /// Assigns exactly those whom the file names.
+    async fn assign(&self) -> anyhow::Result<()> {
+        let principals = self.job.file.assigned.clone().unwrap_or_default();
+        let (found, nobody) = self.app.resolve(&self.context, principals).await?;
+        if !nobody.is_empty() {
+            let mistakes: Vec<Mistake> = nobody
+                .iter()
+                .map(|principal| Mistake {
+                    place: format!("{}: [scope] assigned", self.job.path.display()),
+                    message: format!(
+                        "`{principal}`: the source has no such {}",
+                        file::noun(principal.kind)
+                    ),
+                    help: "take it out, or look at its spelling in the source".to_owned(),
+                })
+                .collect();
+            return Err(wrong(&mistakes));
+        }
+        Ok(self
+            .app
+            .assign_only(&self.context, self.application, &found)
+            .await?)
+    }
+}
+
+/// Says every mistake, and ends the command.
+pub(crate) fn wrong(mistakes: &[Mistake]) -> anyhow::Error {
+    for mistake in mistakes.iter().take(SHOWN) {
+        printer::say(&format!("{}: {}", mistake.place, mistake.message));
+        for line in mistake.help.lines() {
+            printer::say(&format!("    {line}"));
+        }
+    }
+    let said = match mistakes.len() {
+        1 => "a mistake in the job; nothing was done".to_owned(),
+        count => format!("{count} mistakes in the job; nothing was done"),
+    };
+    Trouble::wrong(said).into()
+}
+
+/// Says why a source cannot be read.
+pub(crate) fn not_read(unread: &Unread) -> Trouble {
+    for mistake in unread.mistakes.iter().take(SHOWN) {
+        printer::say(&format!("{}: {}", mistake.place, mistake.reason));
+    }
+    let trouble = if unread.is_out_of_reach {
+        Trouble::unreachable(unread.message.clone())
+    } else {
+        Trouble::wrong(unread.message.clone())
+    };
+    trouble.hint(unread.help.clone())
+}
