@@ -231,7 +231,8 @@ async fn all(
             async move {
                 let is_foreign = known.link.is_none()
                     && work.entitlement(&known.object) != Entitlement::Entitled;
-                if !is_foreign {
+                // of those who are not assigned nobody need read; of the others, why they are left out
+                if !is_foreign || known.object.is_assigned {
                     consider(&work, known, false, &draft).await?;
                 }
                 work.advance(1);

@@ -13,6 +13,7 @@ use rollcall_sync::wish::Surroundings;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::directory::Assigned;
 use crate::planning::prospect;
 use crate::work::{Purpose, Work};
 use crate::{Engine, Error, Watch, directory, entry, objects};
@@ -30,7 +31,7 @@ pub struct Why {
     pub exists: bool,
     /// Whether its account is enabled at the source.
     pub is_enabled: bool,
-    /// By what it is assigned: its own name, or that of a group that brings it; absent: by nothing.
+    /// By what it is in scope: itself, the name of a group that brings it, or that everybody is; absent: by nothing.
     pub assigned_by: Option<String>,
     /// What each clause of the scoping filters says.
     pub scope: Map<String, Value>,
@@ -74,9 +75,11 @@ impl Engine {
             .read::<_, Error, _>(move |reader| {
                 let principal = inner.assigned.by(reader, kind, id)?;
                 let log = reader.object_log(inner.application, kind, id, ENTRIES)?;
-                let name = match principal {
-                    Some(principal) => Some(directory::name(reader, principal)?),
-                    None => None,
+                let name = match (&inner.assigned, principal) {
+                    (Assigned::Everybody, _) => Some("everybody is in scope".to_owned()),
+                    (_, Some(principal)) if principal == id => Some("itself".to_owned()),
+                    (_, Some(principal)) => Some(directory::name(reader, principal)?),
+                    (_, None) => None,
                 };
                 Ok((name, log))
             })

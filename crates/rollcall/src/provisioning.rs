@@ -8,7 +8,7 @@ use rollcall_app::applications::{Configured, Held};
 use rollcall_engine::{Agreement, OnDemand, Why};
 use rollcall_model::Kind;
 use rollcall_model::provisioning::{
-    Counts, CycleOutcome, CycleReport, LogEntry, LogStatus, QuarantineReason,
+    CycleOutcome, CycleReport, LogEntry, LogStatus, QuarantineReason,
 };
 use rollcall_sync::explain::Outcome;
 use rollcall_sync::plan::{self, Plan, document};
@@ -93,29 +93,23 @@ fn exit_of(report: &CycleReport) -> Exit {
 /// Says in one sentence what a cycle did.
 pub(crate) fn sentence(report: &CycleReport) -> String {
     let mut parts = Vec::new();
-    let mut add = |count: u64, what: &str| {
-        if count > 0 {
-            parts.push(format!("{count} {what}"));
-        }
+    let mut add = |count: u64, (one, many): (&str, &str), done: &str| match count {
+        0 => {}
+        1 => parts.push(format!("1 {one} {done}")),
+        count => parts.push(format!("{count} {many} {done}")),
     };
-    for (counts, noun) in [(&report.users, "people"), (&report.groups, "groups")] {
-        let Counts {
-            created,
-            adopted,
-            updated,
-            disabled,
-            deleted,
-            ..
-        } = *counts;
-        add(created, &format!("{noun} created"));
-        add(adopted, &format!("{noun} adopted"));
-        add(updated, &format!("{noun} updated"));
-        add(disabled, &format!("{noun} disabled"));
-        add(deleted, &format!("{noun} deleted"));
+    let nouns = [("person", "people"), ("group", "groups")];
+    for (counts, noun) in [&report.users, &report.groups].into_iter().zip(nouns) {
+        add(counts.created, noun, "created");
+        add(counts.adopted, noun, "adopted");
+        add(counts.updated, noun, "updated");
+        add(counts.disabled, noun, "disabled");
+        add(counts.deleted, noun, "deleted");
     }
-    add(report.references, "managers set");
-    add(report.members_added, "memberships added");
-    add(report.members_removed, "memberships removed");
+    add(report.references, ("manager", "managers"), "set");
+    let memberships = ("membership", "memberships");
+    add(report.members_added, memberships, "added");
+    add(report.members_removed, memberships, "removed");
     if parts.is_empty() {
         "nothing to do: both ends agree".to_owned()
     } else {
@@ -215,7 +209,7 @@ pub(crate) fn why(why: &Why, as_json: bool) -> anyhow::Result<Exit> {
         [
             "assigned".to_owned(),
             match &why.assigned_by {
-                Some(by) => format!("by {by}"),
+                Some(by) => by.clone(),
                 None => "no".to_owned(),
             },
         ],
