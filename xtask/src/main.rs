@@ -10,6 +10,7 @@
     reason = "a tool for the terminal"
 )]
 
+mod bench;
 mod conformance;
 mod need;
 mod steps;
@@ -25,11 +26,14 @@ fn main() -> ExitCode {
         ["test", "--quick"] => steps::run(steps::QUICK),
         ["test", "--step", names @ ..] if !names.is_empty() => steps::run_named(names),
         ["tidy"] => tidy::check(),
-        ["bench"] => steps::bench(),
+        ["bench"] => steps::bench().and_then(|()| bench::cycle(10_000, 200)),
+        ["bench", "cycle", people, groups] => {
+            sizes(people, groups).and_then(|(people, groups)| bench::cycle(people, groups))
+        }
         ["fuzz", seconds] => steps::fuzz(seconds),
         _ => {
             eprintln!(
-                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench | fuzz SECONDS\n"
+                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench [cycle PEOPLE GROUPS] | fuzz SECONDS\n"
             );
             eprintln!("steps of test: {}", steps::names().join(", "));
             return ExitCode::from(2);
@@ -42,4 +46,8 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn sizes(people: &str, groups: &str) -> anyhow::Result<(usize, usize)> {
+    Ok((people.parse()?, groups.parse()?))
 }

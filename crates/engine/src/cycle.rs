@@ -12,6 +12,7 @@ use rollcall_store::{Claim, Tenant};
 use rollcall_sync::guard::{Failures, Verdict, list_code, too_many};
 use tokio_util::sync::CancellationToken;
 
+use crate::entry::milliseconds;
 use crate::survey::{self, Candidates, Survey};
 use crate::work::{PAGE, Purpose, Tally, Work, joined};
 use crate::{Engine, Error, Watch, memberships, objects, overtake, references};
@@ -69,6 +70,14 @@ impl Engine {
             Err(error) => (None, Err(error)),
         };
         let tally = work.as_ref().map(|work| work.tally()).unwrap_or_default();
+        let (requests, waited) = work
+            .as_ref()
+            .map(|work| work.target.traffic())
+            .unwrap_or_default();
+        let handling = work
+            .as_ref()
+            .map(|work| work.handling())
+            .unwrap_or_default();
         let report = |outcome| CycleReport {
             cycle: work.as_ref().map_or_else(
                 || CycleId::new(began, &**self.app.randomness()),
@@ -83,6 +92,9 @@ impl Engine {
             references: tally.references,
             members_added: tally.members_added,
             members_removed: tally.members_removed,
+            requests,
+            target_milliseconds: milliseconds(waited),
+            handling_milliseconds: milliseconds(handling),
         };
         let ended = match (outcome, &work) {
             (Ok(()), Some(work)) => Ended::Complete {

@@ -277,6 +277,6 @@ fn target(kind: Kind, link: Option<&Link>) -> Option<Identity> {
     })
 }
 
-fn milliseconds(took: Duration) -> u64 {
+pub(crate) fn milliseconds(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }

@@ -291,6 +291,9 @@ mod tests {
                 references: 0,
                 members_added: 0,
                 members_removed: 0,
+                requests: 0,
+                target_milliseconds: 0,
+                handling_milliseconds: 0,
             }),
             ..JobState::default()
         }

@@ -1,8 +1,10 @@
 //! What all parts of a cycle share.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rollcall_app::App;
@@ -99,6 +101,8 @@ pub(crate) struct Work {
     trouble: Mutex<Option<Trouble>>,
     silent_requests: AtomicU32,
     tally: Mutex<Tally>,
+    /// The microseconds that handling took, added up.
+    handling: AtomicU64,
     /// People whose references have to be looked at after the objects.
     references: Mutex<BTreeSet<ResourceId>>,
 }
@@ -205,6 +209,7 @@ impl Work {
             trouble: Mutex::default(),
             silent_requests: AtomicU32::new(0),
             tally: Mutex::default(),
+            handling: AtomicU64::new(0),
             references: Mutex::default(),
             app,
         }))
@@ -383,6 +388,11 @@ impl Work {
         change(&mut locked(&self.tally));
     }
 
+    /// Returns how long handling took, added up.
+    pub(crate) fn handling(&self) -> Duration {
+        Duration::from_micros(self.handling.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn tally(&self) -> Tally {
         *locked(&self.tally)
     }
@@ -421,7 +431,14 @@ where
         if work.is_over() || outcome.is_err() {
             break;
         }
-        running.spawn(act(Arc::clone(work), item));
+        let (acting, watched) = (act(Arc::clone(work), item), Arc::clone(work));
+        running.spawn(async move {
+            let begun = Instant::now();
+            let outcome = acting.await;
+            let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            watched.handling.fetch_add(took, Ordering::Relaxed);
+            outcome
+        });
     }
     while let Some(done) = running.join_next().await {
         outcome = outcome.and(joined(done));

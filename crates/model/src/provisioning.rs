@@ -185,6 +185,15 @@ pub struct CycleReport {
     pub members_added: u64,
     /// How many memberships it removed at the target.
     pub members_removed: u64,
+    /// How many requests it sent to the target.
+    #[serde(default)]
+    pub requests: u64,
+    /// The milliseconds that their answers took, added up: some are under way at the same time.
+    #[serde(default)]
+    pub target_milliseconds: u64,
+    /// The milliseconds that the handling of objects, references and memberships took, added up likewise.
+    #[serde(default)]
+    pub handling_milliseconds: u64,
 }
 
 impl CycleReport {

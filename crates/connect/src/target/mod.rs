@@ -13,7 +13,9 @@ mod dialect;
 mod send;
 mod update;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use reqwest::Method;
 use rollcall_model::profile::Profile;
@@ -48,6 +50,14 @@ struct Shared {
     surroundings: Surroundings,
     profile: Mutex<Profile>,
     pace: Pace,
+    traffic: Traffic,
+}
+
+/// Counts what was asked of the target.
+#[derive(Debug, Default)]
+struct Traffic {
+    requests: AtomicU64,
+    microseconds: AtomicU64,
 }
 
 /// A part of a target's resources.
@@ -84,6 +94,7 @@ impl Target {
                 surroundings,
                 profile: Mutex::new(profile),
                 pace: Pace::new(rate),
+                traffic: Traffic::default(),
             }),
             urgency: Urgency::Normal,
         })
@@ -96,6 +107,15 @@ impl Target {
             shared: Arc::clone(&self.shared),
             urgency,
         }
+    }
+
+    /// Returns how many requests were sent, and how long their answers took in all.
+    pub fn traffic(&self) -> (u64, Duration) {
+        let traffic = &self.shared.traffic;
+        (
+            traffic.requests.load(Ordering::Relaxed),
+            Duration::from_micros(traffic.microseconds.load(Ordering::Relaxed)),
+        )
     }
 
     /// Looks resources up by the value of an attribute.

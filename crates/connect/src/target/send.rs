@@ -2,6 +2,7 @@
 //!
 //! INVARIANT: a creation whose outcome is unknown is never sent again; the next cycle looks it up.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -69,7 +70,13 @@ impl Target {
                 request = request.header("if-match", version);
             }
             let now = shared.surroundings.clock.now();
+            let begun = present();
             let outcome = send(method.clone(), request, now).await;
+            let took = present().duration_since(begun).as_micros();
+            let traffic = &shared.traffic;
+            traffic.requests.fetch_add(1, Ordering::Relaxed);
+            let took = u64::try_from(took).unwrap_or(u64::MAX);
+            traffic.microseconds.fetch_add(took, Ordering::Relaxed);
             if let Ok(reply) = &outcome
                 && asks_for_patience(reply)
             {
