@@ -11,6 +11,7 @@
 
 mod directory;
 mod listing;
+mod provisioning;
 
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment};
@@ -29,6 +30,7 @@ use crate::{Counts, Entry, Error, NewAudit, NewChange, SignInLink, Store, Tenant
 
 pub use directory::*;
 pub use listing::*;
+pub use provisioning::*;
 
 /// Stamps the suite out for a backend. The expression opens a fresh store and returns it with whatever keeps it alive.
 #[macro_export]
@@ -42,7 +44,8 @@ macro_rules! conformance_suite {
             concurrent_creations_of_one_name_have_one_winner, a_panic_in_a_unit_is_its_own_failure,
             links_and_exported_members_are_kept_apart_by_application, people_are_found_by_their_manager,
             an_administrator_has_one_way_in, one_organisation_does_not_take_all_turns_to_read, a_slug_in_use_leaves_no_entry,
-            an_open_store_answers);
+            an_open_store_answers, the_log_is_read_from_its_end_whole_or_of_one_object, a_job_is_claimed_by_one_at_a_time,
+            writes_are_news_unless_they_are_quiet);
     };
     (@each $open:expr, $($name:ident),+) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,93 @@
+//! The provisioning log, and who may provision.
+
+use rollcall_model::application::Application;
+use rollcall_model::provisioning::{Identity, LogAction, LogEntry, LogStatus};
+use rollcall_model::{ApplicationId, CycleId, Kind, ResourceId};
+
+use super::{DICE, at, change, organisation};
+use crate::{Error, Store};
+
+/// The log is read from its end, whole or of one object, and never of another application.
+pub async fn the_log_is_read_from_its_end_whole_or_of_one_object(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let applications: Vec<Application> = ["a", "b"]
+        .map(|name| Application::new(ApplicationId::new(at(0), &DICE), name.to_owned(), at(0)))
+        .into();
+    let (one, other) = (applications[0].id, applications[1].id);
+    let (ann, bob) = (ResourceId::new(at(0), &DICE), ResourceId::new(at(0), &DICE));
+    let entry = move |application, object: ResourceId, second| LogEntry {
+        application,
+        cycle: CycleId::new(at(0), &DICE),
+        at: at(second),
+        duration_in_milliseconds: 1,
+        action: LogAction::Update,
+        status: LogStatus::Success,
+        error: None,
+        source: Identity {
+            id: object.to_string(),
+            kind: Kind::User,
+            display_name: None,
+            sign_in_name: None,
+        },
+        target: None,
+        steps: Vec::new(),
+        modified_properties: Vec::new(),
+    };
+    change(&tenant, move |writer| {
+        for application in &applications {
+            writer.save_application(application)?;
+        }
+        for (second, object) in [(1, ann), (2, bob), (3, ann)] {
+            writer.append_log(&entry(one, object, second))?;
+        }
+        writer.append_log(&entry(other, ann, 4))
+    })
+    .await;
+    tenant
+        .read::<_, Error, _>(move |reader| {
+            let whole = reader.provisioning_log(one, None, 10)?;
+            let places: Vec<u64> = whole.iter().map(|(place, _)| *place).collect();
+            assert_eq!(places, [3, 2, 1]);
+            assert_eq!(reader.provisioning_log(one, Some(2), 10)?.len(), 1);
+            let times = |application, object, count| -> Result<Vec<_>, Error> {
+                let log = reader.object_log(application, Kind::User, object, count)?;
+                Ok(log.into_iter().map(|entry| entry.at).collect())
+            };
+            assert_eq!(times(one, ann, 10)?, [at(3), at(1)]);
+            assert_eq!(times(one, ann, 1)?, [at(3)]);
+            assert_eq!(times(other, ann, 10)?, [at(4)]);
+            assert!(times(other, bob, 10)?.is_empty());
+            assert!(reader.object_log(one, Kind::Group, ann, 10)?.is_empty());
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+/// An application is provisioned by one at a time, others meanwhile by others.
+pub async fn a_job_is_claimed_by_one_at_a_time(store: Store) {
+    let (one, other) = (
+        ApplicationId::new(at(0), &DICE),
+        ApplicationId::new(at(0), &DICE),
+    );
+
+    let claim = store.claim_job(one).unwrap();
+
+    assert!(matches!(store.claim_job(one), Err(Error::Occupied(_))));
+    drop(store.claim_job(other).unwrap());
+    drop(claim);
+    drop(store.claim_job(one).unwrap());
+}
+
+/// Who waits for writes is told of each organisation, but not of what provisioning writes for itself.
+pub async fn writes_are_news_unless_they_are_quiet(store: Store) {
+    let tenant = organisation(&store, "one").await;
+
+    change(&tenant.quiet(), |_| Ok(())).await;
+    change(&tenant, |_| Ok(())).await;
+
+    let written = store.written().await;
+    assert!(written.contains(&tenant.organisation()));
+    let again = tokio::time::timeout(std::time::Duration::from_millis(20), store.written());
+    assert!(again.await.is_err(), "nothing else was written");
+}
