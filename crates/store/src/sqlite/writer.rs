@@ -85,9 +85,10 @@ fn serve(connection: &Connection, queue: &mpsc::Receiver<Request>, committing: &
     while let Ok(first) = queue.recv() {
         if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
             // another process kept the write lock for as long as we waited. Who is in the queue has waited too: if each of them
-            // waited for the lock again, one would be answered per wait
+            // waited for the lock again, one would be answered per wait. Who comes after the first answer has not waited
             let waiting = std::iter::once(first).chain(queue.try_iter().take(QUEUE));
-            fail(waiting.map(|request| request.answer), &error.to_string());
+            let waiting: Vec<Answer> = waiting.map(|request| request.answer).collect();
+            fail(waiting, &error.to_string());
             continue;
         }
         let mut waiting = Vec::new();
