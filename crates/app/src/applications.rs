@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment, Target};
-use rollcall_model::provisioning::{ObjectKey, ResetScope};
+use rollcall_model::provisioning::{ObjectKey, QuarantineReason, ResetScope};
 use rollcall_model::{
     ApplicationId, JobState, Kind, Link, LinkState, Origin, Profile, ResourceId, Secret,
 };
@@ -166,6 +166,7 @@ impl App {
                         job.watermark = None;
                         job.profile = Profile::default();
                         job.drift = None;
+                        job.last_complete = None;
                     }
                 })?;
                 Ok(((), detail))
@@ -229,6 +230,7 @@ impl App {
                 since,
             };
             writer.assign(id, &assignment)?;
+            note_assignment(writer, id)?;
             Ok(((), json!({"principal": principal, "kind": kind})))
         })
         .await
@@ -247,6 +249,7 @@ impl App {
     ) -> Result<(), Failure> {
         self.on_application(context, id, "application.unassigned", move |writer, _| {
             writer.unassign(id, kind, principal)?;
+            note_assignment(writer, id)?;
             Ok(((), json!({"principal": principal, "kind": kind})))
         })
         .await
@@ -276,6 +279,12 @@ impl App {
             if scope.force_deletes {
                 let list = held(writer, id)?;
                 allow(writer, id, &list, now)?;
+                let mut job = writer.job(id)?;
+                let reason = job.quarantine.as_ref().map(|quarantine| quarantine.reason);
+                if reason == Some(QuarantineReason::TooManyDeletes) {
+                    job.quarantine = None;
+                    writer.save_job(id, &job)?;
+                }
             }
             if scope.links {
                 writer.forget_links(id)?;
@@ -408,6 +417,13 @@ fn tell(
     writer.save_job(id, &job)
 }
 
+/// Notes that the assignments changed: a cycle is due. One that is running goes on, and another one follows.
+fn note_assignment(writer: &mut dyn Writer, id: ApplicationId) -> Result<(), Error> {
+    let mut job = writer.job(id)?;
+    job.assignments += 1;
+    writer.save_job(id, &job)
+}
+
 /// Whom the deletion guard holds back.
 #[derive(Debug, Clone, Default)]
 pub struct Held {
@@ -480,10 +496,7 @@ fn forget_agreement(
         after = Some(last.object);
         for mut link in links {
             if scope.watermark {
-                link.digest = None;
-                link.references.clear();
-                link.waiting = true;
-                link.members_unknown = kind == Kind::Group;
+                link.doubt();
             }
             if let Some(failure) = link.failure.as_mut().filter(|_| scope.escrows) {
                 failure.next_attempt = now;

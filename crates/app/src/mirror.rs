@@ -92,6 +92,13 @@ pub fn mirrored_id(organisation: OrgId, kind: Kind, key: &str) -> ResourceId {
     ResourceId::from_bytes(bytes)
 }
 
+/// Tells whether an id is one that [`mirrored_id`] gives.
+fn is_mirrored(id: ResourceId) -> bool {
+    id.as_bytes()
+        .get(6)
+        .is_some_and(|version| version >> 4 == 8)
+}
+
 impl Mirror {
     /// Takes records over. People come before groups.
     ///
@@ -114,32 +121,43 @@ impl Mirror {
                 });
                 continue;
             }
-            match record.kind {
-                Kind::Group => {
-                    self.groups
-                        .push((id, record.place.clone(), record.members.clone()));
-                }
-                Kind::User => {
-                    if let Some(Pointer::Name(name)) = &record.manager {
-                        self.managers.push((id, name.clone()));
-                    }
-                }
-            }
             batch.push((id, record));
         }
+        let pointing: Vec<(ResourceId, SourceRecord)> = batch
+            .iter()
+            .map(|(id, record)| {
+                let pointing = SourceRecord {
+                    body: Value::Null,
+                    attributes: Map::new(),
+                    ..record.clone()
+                };
+                (*id, pointing)
+            })
+            .collect();
         let (app, context) = (self.app.clone(), self.context.clone());
-        let done: Mirroring = self
+        let (done, refused): (Mirroring, HashSet<ResourceId>) = self
             .context
             .tenant()
             .write::<_, Failure, _>(move |writer| {
                 let mut unit = Unit::new(&app, &context, writer);
+                let mut refused = HashSet::new();
                 for (id, record) in batch {
-                    unit.take(id, record)?;
+                    if !unit.take(id, record)? {
+                        refused.insert(id);
+                    }
                 }
-                Ok(unit.result)
+                Ok((unit.result, refused))
             })
             .await?;
         self.add(done);
+        // who was refused stays as he was, and so does whom he points to
+        for (id, record) in pointing.into_iter().filter(|(id, _)| !refused.contains(id)) {
+            match (record.kind, record.manager) {
+                (Kind::Group, _) => self.groups.push((id, record.place, record.members)),
+                (Kind::User, Some(Pointer::Name(name))) => self.managers.push((id, name)),
+                (Kind::User, _) => {}
+            }
+        }
         Ok(())
     }
 
@@ -154,12 +172,20 @@ impl Mirror {
         self.result.refused.extend(refused);
     }
 
-    /// Ends the read: managers and members are resolved, and when it was complete, who was not met is removed.
+    /// Ends the read: managers and members are resolved, and when it was complete, who was not met is removed. A source that has nobody of a
+    /// kind any more counts as incomplete, unless somebody said that it may be empty.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn finish(mut self, incomplete: Option<String>) -> Result<Mirroring, Failure> {
-        self.result.incomplete = incomplete;
+    pub async fn finish(
+        mut self,
+        incomplete: Option<String>,
+        may_be_empty: bool,
+    ) -> Result<Mirroring, Failure> {
+        self.result.incomplete = match incomplete {
+            None if !may_be_empty => self.vanished().await?,
+            incomplete => incomplete,
+        };
         let is_complete = self.result.incomplete.is_none();
         for part in std::mem::take(&mut self.managers).chunks(REMOVED) {
             let part = part.to_vec();
@@ -215,6 +241,29 @@ impl Mirror {
         all.refused.extend(done.refused);
     }
 
+    /// Tells of which kind everybody has vanished.
+    async fn vanished(&self) -> Result<Option<String>, Failure> {
+        let missing = self.missing().await?;
+        let counts = self.context.tenant();
+        let counts = counts
+            .read::<_, Failure, _>(|reader| Ok(reader.counts()?))
+            .await?;
+        let vanished = missing.into_iter().find(|(kind, ids)| {
+            let there = match kind {
+                Kind::User => counts.users,
+                Kind::Group => counts.groups,
+            };
+            there > 0 && ids.len() as u64 == there
+        });
+        Ok(vanished.map(|(kind, ids)| {
+            format!(
+                "it had {} {}s and has none any more; set accept_empty = true when that is meant",
+                ids.len(),
+                kind.resource_type().to_lowercase()
+            )
+        }))
+    }
+
     /// Finds the objects of the mirror that the source does not have any more: groups first, so that their members need not be told.
     async fn missing(&self) -> Result<Vec<(Kind, Vec<ResourceId>)>, Failure> {
         let met = self.met.clone();
@@ -227,7 +276,11 @@ impl Mirror {
                     loop {
                         let page = reader.list(kind, &Selection::after(after, PAGE))?;
                         after = page.resources.last().map(|raw| raw.id);
-                        let gone = page.resources.iter().filter(|raw| !met.contains(&raw.id));
+                        // what did not come from a source is not the source's to take away
+                        let gone = page
+                            .resources
+                            .iter()
+                            .filter(|raw| is_mirrored(raw.id) && !met.contains(&raw.id));
                         ids.extend(gone.map(|raw| raw.id));
                         if !page.more {
                             break;
@@ -261,14 +314,15 @@ impl<'a> Unit<'a> {
         }
     }
 
-    fn take(&mut self, id: ResourceId, record: SourceRecord) -> Result<(), Failure> {
+    /// Takes a record over; tells whether it could be taken.
+    fn take(&mut self, id: ResourceId, record: SourceRecord) -> Result<bool, Failure> {
         let (kind, place, key) = (record.kind, record.place.clone(), record.key.clone());
         let outcome = match self.document(record) {
             Ok(document) => self.store(kind, id, document),
             Err(failure) => Err(failure),
         };
         match outcome {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(true),
             Err(failure @ (Failure::Unavailable(_) | Failure::Internal(_))) => Err(failure),
             Err(refused) => {
                 self.result.refused.push(Refusal {
@@ -277,7 +331,7 @@ impl<'a> Unit<'a> {
                     kind,
                     key: Some(key),
                 });
-                Ok(())
+                Ok(false)
             }
         }
     }
@@ -371,10 +425,16 @@ impl<'a> Unit<'a> {
         Ok(self.find(Kind::User, text)?)
     }
 
-    fn find(&self, kind: Kind, text: &str) -> Result<Option<ResourceId>, rollcall_store::Error> {
+    /// Finds an object by its identity at the source.
+    fn known(&self, kind: Kind, key: &str) -> Result<Option<ResourceId>, rollcall_store::Error> {
         let organisation = self.context.tenant().organisation();
-        let id = mirrored_id(organisation, kind, text);
-        if self.writer.kind_of(id)? == Some(kind) {
+        let id = mirrored_id(organisation, kind, key);
+        Ok((self.writer.kind_of(id)? == Some(kind)).then_some(id))
+    }
+
+    /// Finds an object by what a source wrote: its identity, or its name.
+    fn find(&self, kind: Kind, text: &str) -> Result<Option<ResourceId>, rollcall_store::Error> {
+        if let Some(id) = self.known(kind, text)? {
             return Ok(Some(id));
         }
         if key::canonical(text).is_empty() {
@@ -421,27 +481,36 @@ impl<'a> Unit<'a> {
             return Ok(());
         };
         let mut wanted = Vec::with_capacity(pointers.len());
+        let mut is_certain = is_complete;
         for pointer in pointers {
-            let (Pointer::Key(text) | Pointer::Name(text)) = pointer;
             let mut found = None;
             for kind in [Kind::User, Kind::Group] {
-                let id = self.find(kind, text)?.filter(|id| *id != group);
+                let id = match pointer {
+                    Pointer::Key(key) => self.known(kind, key)?,
+                    Pointer::Name(text) => self.find(kind, text)?,
+                };
+                let id = id.filter(|id| *id != group);
                 found = found.or(id.map(|id| Member { id, kind }));
             }
+            let (Pointer::Key(text) | Pointer::Name(text)) = pointer;
             match found {
                 Some(member) => wanted.push(member),
                 // a server may show members that it does not list: those of another kind, say
                 None if matches!(pointer, Pointer::Key(_)) => {}
-                None => self.result.refused.push(Refusal {
-                    kind: Kind::Group,
-                    place: place.to_owned(),
-                    reason: format!("its member `{text}` is nobody in the source"),
-                    key: None,
-                }),
+                // it may be somebody who could not be taken under a new name: nobody is taken out
+                None => {
+                    is_certain = false;
+                    self.result.refused.push(Refusal {
+                        kind: Kind::Group,
+                        place: place.to_owned(),
+                        reason: format!("its member `{text}` is nobody in the source"),
+                        key: None,
+                    });
+                }
             }
         }
         let added = self.writer.add_members(group, &wanted)?;
-        let removed = if is_complete {
+        let removed = if is_certain {
             let keep: HashSet<ResourceId> = wanted.iter().map(|member| member.id).collect();
             let leaving = others(self.writer, group, &keep)?;
             self.writer.remove_members(group, &leaving)?
@@ -577,7 +646,10 @@ mod tests {
         let context = installation.command();
         let mut mirror = installation.app.mirror(&context);
         mirror.take(records).await.unwrap();
-        mirror.finish(incomplete.map(str::to_owned)).await.unwrap()
+        mirror
+            .finish(incomplete.map(str::to_owned), false)
+            .await
+            .unwrap()
     }
 
     #[tokio::test]

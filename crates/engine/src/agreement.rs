@@ -91,22 +91,26 @@ impl Engine {
     ) -> Result<Agreement, Error> {
         let configured = self.app.configured(context, application).await?;
         let work = Work::prepare(self, context, configured, Watch::default(), Purpose::Run).await?;
-        let mut agreement = Agreement::default();
-        for kind in [Kind::User, Kind::Group] {
-            if work.rules.of(kind).enabled {
-                let seen = target_side(&work, kind, &mut agreement).await?;
-                source_side(&work, kind, &seen, &mut agreement).await?;
-            }
-        }
-        let report = DriftReport {
-            at: self.app.now(),
-            differing: agreement.differing,
-            first: agreement
-                .differences
-                .iter()
-                .take(REMEMBERED)
-                .map(|difference| difference.what.clone())
-                .collect(),
+        let compared = whole(&work).await;
+        let report = match &compared {
+            Ok(agreement) => DriftReport {
+                at: self.app.now(),
+                trouble: None,
+                differing: agreement.differing,
+                first: agreement
+                    .differences
+                    .iter()
+                    .take(REMEMBERED)
+                    .map(|difference| difference.what.clone())
+                    .collect(),
+            },
+            // the attempt counts: the timer does not try again at once
+            Err(error) => DriftReport {
+                at: self.app.now(),
+                trouble: Some(error.to_string()),
+                differing: 0,
+                first: Vec::new(),
+            },
         };
         work.write(move |writer| {
             let mut job = writer.job(application)?;
@@ -114,7 +118,7 @@ impl Engine {
             writer.save_job(application, &job)
         })
         .await?;
-        Ok(agreement)
+        compared
     }
 
     /// Repairs what a comparison found: a cycle looks at those objects once more, whatever both ends agreed on before. The deletion guard
@@ -140,6 +144,16 @@ impl Engine {
         self.cycle(context, application, watch, Purpose::Repair(chosen))
             .await
     }
+}
+
+/// Compares everything.
+async fn whole(work: &Arc<Work>) -> Result<Agreement, Error> {
+    let mut agreement = Agreement::default();
+    for kind in work.kinds() {
+        let seen = target_side(work, kind, &mut agreement).await?;
+        source_side(work, kind, &seen, &mut agreement).await?;
+    }
+    Ok(agreement)
 }
 
 /// Reads the target; returns the objects of the source whose counterparts were there.
@@ -308,9 +322,9 @@ async fn members(work: &Arc<Work>, known: &Known, agreement: &mut Agreement) -> 
                 wanted.extend(walk.added.drain(..).map(|(id, _)| id));
             }
             let count = there.len();
-            let ours = known_members(reader, inner.application, there, |_, _| None)?;
+            let ours = known_members(reader, inner.application, group, there, |_, _| None)?;
             let ours: BTreeSet<ResourceId> = ours.into_iter().collect();
-            let others = (count - ours.len()) as u64;
+            let others = count.saturating_sub(ours.len()) as u64;
             Ok((wanted, ours, others))
         })
         .await?;

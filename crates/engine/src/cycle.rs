@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::directory::Context;
+use rollcall_model::link::Reference;
 use rollcall_model::provisioning::{
     CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
 };
@@ -19,6 +20,8 @@ use crate::{Engine, Error, Watch, memberships, objects, overtake, references};
 
 /// The pause of a job after its first failure; it doubles.
 const QUARANTINE: SignedDuration = SignedDuration::from_mins(5);
+/// The shortest time between a cycle and one that tries failed objects again.
+const SHORTEST_REST: SignedDuration = SignedDuration::from_secs(5);
 /// The longest pause of a job in quarantine.
 const LONGEST_QUARANTINE: SignedDuration = SignedDuration::from_hours(24);
 
@@ -111,7 +114,7 @@ impl Engine {
             (Ok(()), None) => return Err(Error::Interrupted),
         };
         let profile = work.as_ref().map(|work| work.target.profile());
-        let word = (application, job.generation);
+        let word = (application, job.generation, job.assignments);
         remember(&context.tenant().quiet(), word, ended, profile).await
     }
 }
@@ -176,6 +179,11 @@ async fn bring(work: &Arc<Work>, survey: &Survey) -> Result<(), Error> {
 /// Forgets what both ends agreed on about the objects that are looked at once more.
 async fn doubt(work: &Work) -> Result<(), Error> {
     let (application, chosen) = (work.application, work.doubted.clone());
+    let references = &work.rules.of(Kind::User).references;
+    let references: Vec<String> = references
+        .iter()
+        .map(|(path, _)| path.to_string())
+        .collect();
     work.write(move |writer| {
         for kind in [Kind::User, Kind::Group] {
             for id in chosen.of(kind) {
@@ -184,10 +192,14 @@ async fn doubt(work: &Work) -> Result<(), Error> {
                     if link.state == LinkState::Disabled {
                         link.state = LinkState::Active;
                     }
-                    link.digest = None;
-                    link.references.clear();
-                    link.waiting = true;
-                    link.members_unknown = kind == Kind::Group;
+                    link.doubt();
+                    for path in references.iter().filter(|_| kind == Kind::User) {
+                        let unsure = || Reference {
+                            object: *id,
+                            target_id: String::new(),
+                        };
+                        link.references.entry(path.clone()).or_insert_with(unsure);
+                    }
                     writer.save_link(&link)?;
                 }
             }
@@ -199,11 +211,12 @@ async fn doubt(work: &Work) -> Result<(), Error> {
 
 /// Returns when the first of the objects that failed is to be tried again.
 async fn first_retry(work: &Work) -> Result<Option<Timestamp>, Error> {
-    let application = work.application;
+    let (application, kinds) = (work.application, work.kinds().collect::<Vec<_>>());
+    let soonest = work.app.now().saturating_add(SHORTEST_REST).ok();
     work.tenant
         .read::<_, Error, _>(move |reader| {
             let mut first: Option<Timestamp> = None;
-            for kind in [Kind::User, Kind::Group] {
+            for kind in kinds {
                 let mut after = None;
                 loop {
                     let links = reader.links_needing_attention(application, kind, after, PAGE)?;
@@ -213,14 +226,15 @@ async fn first_retry(work: &Work) -> Result<Option<Timestamp>, Error> {
                     first = first.into_iter().chain(attempts).min();
                 }
             }
-            Ok(first)
+            // whatever is wrong, no cycle follows the other without a pause
+            Ok(first.max(soonest.filter(|_| first.is_some())))
         })
         .await
 }
 
 /// Notes that the cycle begins to write. Whoever dies from here on leaves objects behind that are at rest themselves while what depends
 /// on them, references and memberships, is not: the next cycle looks at everything.
-async fn note_beginning(work: &Work) -> Result<(), Error> {
+pub(crate) async fn note_beginning(work: &Work) -> Result<(), Error> {
     let application = work.application;
     work.write(move |writer| {
         let mut job = writer.job(application)?;
@@ -261,7 +275,7 @@ enum Ended {
 /// and stays.
 async fn remember(
     tenant: &Tenant,
-    (application, generation): (ApplicationId, u64),
+    (application, generation, assignments): (ApplicationId, u64, u64),
     ended: Ended,
     profile: Option<Profile>,
 ) -> Result<CycleReport, Error> {
@@ -284,6 +298,7 @@ async fn remember(
                         job.watermark = Some(watermark);
                         job.basis = Some(basis);
                         job.retry = retry;
+                        job.known = Some((generation, assignments));
                         let before = job.quarantine.take();
                         job.quarantine = failures.map(|reason| {
                             let message =

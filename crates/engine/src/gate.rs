@@ -21,7 +21,7 @@ pub(crate) const UNPLANNED: &str = "NotPlanned";
 #[derive(Debug)]
 pub(crate) struct Gate {
     expected: Mutex<BTreeMap<(Kind, ResourceId), VecDeque<Request>>>,
-    /// The placeholders of the ids that the target has given.
+    /// The ids that the target has given, by their placeholders.
     given: Mutex<HashMap<String, String>>,
 }
 
@@ -42,13 +42,12 @@ impl Gate {
         object: ResourceId,
         write: &Write,
     ) -> Result<(), Trouble> {
-        let shown = work.rules.of(kind).redacted(write);
-        let given = locked(&self.given).clone();
-        let request = Request::of(kind, &shown).with(&|text| given.get(text).cloned());
-        let mut expected = locked(&self.expected);
-        let next = expected
+        let request = Request::of(kind, &work.rules.of(kind).redacted(write));
+        let next = locked(&self.expected)
             .get_mut(&(kind, object))
             .and_then(VecDeque::pop_front);
+        let given = locked(&self.given);
+        let next = next.map(|next| next.with(&|text| given.get(text).cloned()));
         if next.as_ref() == Some(&request) {
             return Ok(());
         }
@@ -61,7 +60,7 @@ impl Gate {
 
     /// Notes the id that the target gave to an object of the plan.
     pub(crate) fn gave(&self, object: ResourceId, id: &str) {
-        locked(&self.given).insert(id.to_owned(), placeholder(object));
+        locked(&self.given).insert(placeholder(object), id.to_owned());
     }
 
     /// Makes sure that everything went out.

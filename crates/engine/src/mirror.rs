@@ -19,7 +19,8 @@ pub enum NotMirrored {
 }
 
 impl Engine {
-    /// Reads a source from its beginning to its end into the organisation that mirrors it.
+    /// Reads a source from its beginning to its end into the organisation that mirrors it. One that has nobody of a kind any more is not
+    /// believed, unless it may be empty.
     ///
     /// # Errors
     /// [`NotMirrored`].
@@ -27,6 +28,7 @@ impl Engine {
         &self,
         context: &Context,
         source: &mut dyn Source,
+        may_be_empty: bool,
     ) -> Result<Mirroring, NotMirrored> {
         let mut mirror = self.app.mirror(context);
         let mut nameless = 0;
@@ -45,7 +47,7 @@ impl Engine {
                         )),
                         Completeness::Complete => None,
                     };
-                    return Ok(mirror.finish(incomplete).await?);
+                    return Ok(mirror.finish(incomplete, may_be_empty).await?);
                 }
             }
         }

@@ -2,10 +2,12 @@
 //!
 //! **Is not:** what is done with one of them; see [`crate::handling`] and [`crate::settling`].
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rollcall_model::link::LinkState;
+use rollcall_model::provisioning::ObjectKey;
 use rollcall_model::{Kind, ResourceId};
 use rollcall_sync::source::SourceObject;
 use rollcall_sync::task::Decision;
@@ -28,8 +30,37 @@ pub(crate) async fn leave(work: &Arc<Work>, survey: &Survey) -> Result<(), Error
     .await
 }
 
+/// Lets those be in use again who were held back, or allowed to leave, and have come back: the list that can be allowed is the one that
+/// was counted.
+async fn restore(work: &Arc<Work>, survey: &Survey) -> Result<(), Error> {
+    let application = work.application;
+    let kinds: Vec<Kind> = work.kinds().collect();
+    let leaving: HashSet<ObjectKey> = survey.leaving.union(&survey.held).copied().collect();
+    work.write(move |writer| {
+        for kind in kinds {
+            let mut after = None;
+            loop {
+                let links = writer.links_needing_attention(application, kind, after, PAGE)?;
+                let Some(last) = links.last() else { break };
+                after = Some(last.object);
+                for mut link in links {
+                    let is_held = matches!(link.state, LinkState::Held | LinkState::Allowed);
+                    if is_held && !leaving.contains(&(kind, link.object)) {
+                        link.state = LinkState::Active;
+                        link.digest = None;
+                        writer.save_link(&link)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// Holds back who would leave.
 pub(crate) async fn hold(work: &Arc<Work>, survey: &Survey) -> Result<(), Error> {
+    restore(work, survey).await?;
     let ids: Vec<_> = survey.held.iter().copied().collect();
     each(work, ids, WIDTH, |work, (kind, id)| async move {
         let known = one(&work, kind, id).await?;

@@ -6,10 +6,11 @@
 use std::time::Instant;
 
 use rollcall_app::directory::Context;
-use rollcall_model::provisioning::{LogEntry, Phase};
+use rollcall_model::provisioning::{LogEntry, Phase, QuarantineReason};
 use rollcall_model::{ApplicationId, Kind, ResourceId};
 use rollcall_sync::task::Decision;
 
+use crate::cycle::note_beginning;
 use crate::handling::take_steps;
 use crate::survey::{Candidates, Chosen};
 use crate::work::{Purpose, Work};
@@ -49,9 +50,21 @@ impl Engine {
     ) -> Result<OnDemand, Error> {
         let _only_one = self.claim(application)?;
         let configured = self.app.configured(context, application).await?;
+        let was_unfinished = configured.job.unfinished;
         let work = Work::prepare(self, context, configured, Watch::default(), Purpose::Run).await?;
+        if !work.rules.of(kind).enabled {
+            return Err(Error::Stopped {
+                reason: QuarantineReason::InvalidConfiguration,
+                message: format!(
+                    "the mapping of {}s is switched off for this application",
+                    kind.resource_type().to_lowercase()
+                ),
+            });
+        }
         work.begin(Phase::Connecting, 0);
         work.connect().await?;
+        // when what follows dies, or the target is lost, the next cycle looks at everything
+        note_beginning(&work).await?;
         let begun = Instant::now();
         let mut known = objects::one(&work, kind, id).await?;
         let before = known.link.clone();
@@ -79,6 +92,9 @@ impl Engine {
         if kind == Kind::Group && memberships::has_members(&work) {
             memberships::bring(&work, id, None).await?;
         }
+        if !was_unfinished && !work.is_over() {
+            note_end(&work).await?;
+        }
         work.begin(Phase::Finished, 0);
         let tally = work.tally();
         Ok(OnDemand {
@@ -90,6 +106,16 @@ impl Engine {
             failed: tally.references_failed,
         })
     }
+}
+
+async fn note_end(work: &Work) -> Result<(), Error> {
+    let application = work.application;
+    work.write(move |writer| {
+        let mut job = writer.job(application)?;
+        job.unfinished = false;
+        writer.save_job(application, &job)
+    })
+    .await
 }
 
 fn only(kind: Kind, id: ResourceId) -> Candidates {

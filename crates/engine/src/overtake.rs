@@ -1,5 +1,5 @@
-//! Deactivations overtake everything else: while a long cycle creates and updates, who is blocked, unassigned or deleted meanwhile does
-//! not wait for its end.
+//! Deactivations overtake everything else: while a long cycle creates and updates, who is blocked or deleted meanwhile, or goes out of an
+//! assigned group, does not wait for its end. (An assignment that ends does: a cycle knows the assignments of its beginning.)
 //!
 //! The feed is looked at several times a second. Whoever leaves is brought at once, by the same task and under the same guard, and is
 //! left alone by the rest of the cycle, which may have read him before.

@@ -50,6 +50,8 @@ struct End {
     counterpart: Option<String>,
     /// Whether the counterpart is the one that was there before.
     is_same: bool,
+    /// Whether it is in use, and was not before.
+    comes_back: bool,
 }
 
 /// How objects stand once a plan is carried out.
@@ -59,6 +61,19 @@ struct AsPlanned(Arc<Mutex<Draft>>);
 impl AsPlanned {
     fn end(&self, id: ResourceId) -> Option<End> {
         locked(&self.0).ends.get(&id).cloned()
+    }
+
+    /// Returns the groups that will be in use, and are not now: all of their members are compared.
+    fn coming_back(&self) -> Vec<ResourceId> {
+        let draft = locked(&self.0);
+        let groups = draft
+            .objects
+            .iter()
+            .filter(|planned| planned.kind == Kind::Group)
+            .map(|planned| planned.object);
+        groups
+            .filter(|id| draft.ends.get(id).is_some_and(|end| end.comes_back))
+            .collect()
     }
 }
 
@@ -163,7 +178,13 @@ impl Engine {
             plan.references = references(&work, &outlook).await?;
             plan.memberships = members(&work, &survey, &outlook).await?;
             if plan.is_first {
-                plan.suspects = suspects::of(&work, &survey.candidates, &created(&outlook)).await?;
+                match suspects::of(&work, &survey.candidates, &created(&outlook)).await? {
+                    Ok(suspects) => plan.suspects = suspects,
+                    Err(trouble) => plan.notes.push(format!(
+                        "nobody was compared with the accounts that are there: {}",
+                        trouble.message
+                    )),
+                }
             }
         }
         for planned in std::mem::take(&mut locked(&outlook.0).objects) {
@@ -388,10 +409,12 @@ fn note(work: &Work, draft: &mut Draft, known: &Known, link: Option<&Link>) {
     if let Some(id) = &counterpart {
         draft.found.insert((object.kind, id.clone()), object.id);
     }
+    let was_in_use = known.link.as_ref().is_some_and(Link::is_active) && is_same;
     let end = End {
         standing: Standing::of(link),
         counterpart,
         is_same,
+        comes_back: link.is_some_and(Link::is_active) && !was_in_use,
     };
     draft.ends.insert(object.id, end);
 }
@@ -471,11 +494,8 @@ async fn members(
     }
     let groups = memberships::groups(work, &survey.candidates, outlook.clone()).await?;
     let mut groups: HashMap<ResourceId, _> = groups.into_iter().collect();
-    for planned in &locked(&outlook.0).objects {
-        let arrives = matches!(planned.decision, Decision::Create | Decision::Adopt);
-        if planned.kind == Kind::Group && arrives {
-            groups.insert(planned.object, None);
-        }
+    for group in outlook.coming_back() {
+        groups.insert(group, None);
     }
     let mut planned = Vec::new();
     for (group, chosen) in groups {
@@ -506,7 +526,7 @@ async fn of_group(
         let known = work
             .tenant
             .read::<_, Error, _>(move |reader| {
-                memberships::known_members(reader, inner.application, there, |kind, id| {
+                memberships::known_members(reader, inner.application, group, there, |kind, id| {
                     locked(&draft).found.get(&(kind, id.to_owned())).copied()
                 })
                 .map_err(Error::from)

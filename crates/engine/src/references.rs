@@ -40,6 +40,16 @@ pub(crate) struct Wanted {
 }
 
 async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
+    // who was overtaken has left
+    if !work.takes_up((Kind::User, id)) {
+        return Ok(());
+    }
+    let outcome = bring_now(work, id).await;
+    work.lets_go((Kind::User, id));
+    outcome
+}
+
+async fn bring_now(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
     let begun = Instant::now();
     let (known, counterparts) = read(work, id).await?;
     let Known {
@@ -105,7 +115,16 @@ async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
         entry::of_references(work, &object, &changed, properties, trouble.as_ref(), took)
     });
     work.write(move |writer| {
-        writer.save_link(&changed)?;
+        // what others have noted meanwhile stays
+        if let Some(stored) = writer.link(changed.application, Kind::User, id)?
+            && stored.is_active()
+            && stored.target_id == changed.target_id
+        {
+            writer.save_link(&Link {
+                digest: stored.digest.filter(|_| changed.digest.is_some()),
+                ..changed
+            })?;
+        }
         if let Some(entry) = &entry {
             writer.append_log(entry)?;
         }

@@ -23,6 +23,8 @@ const SWEEP: SignedDuration = SignedDuration::from_mins(40);
 const GIVEN_UP: SignedDuration = SignedDuration::from_hours(28 * 24);
 /// How long an application rests after our own side failed.
 const REST: Duration = Duration::from_mins(1);
+/// How long an application is left alone that somebody else provisions.
+const BUSY: Duration = Duration::from_secs(5);
 /// How many cycles run at once.
 const CYCLES: usize = 4;
 
@@ -56,22 +58,25 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
 struct Schedule {
     engine: Engine,
     stop: CancellationToken,
-    /// Each tells whether our own side failed.
-    running: JoinSet<bool>,
+    /// Each tells how long its application is to rest.
+    running: JoinSet<Option<Duration>>,
     busy: HashMap<Id, (OrgId, ApplicationId)>,
     resting: HashMap<ApplicationId, Instant>,
 }
 
 impl Schedule {
     /// Notes that a cycle ended; returns its organisation: what was written there meanwhile waits for the next one.
-    fn ended(&mut self, done: Result<(Id, bool), JoinError>) -> Option<BTreeSet<OrgId>> {
-        let (id, has_failed) = match done {
-            Ok((id, has_failed)) => (id, has_failed),
-            Err(panicked) => (panicked.id(), true),
+    fn ended(
+        &mut self,
+        done: Result<(Id, Option<Duration>), JoinError>,
+    ) -> Option<BTreeSet<OrgId>> {
+        let (id, rest) = match done {
+            Ok((id, rest)) => (id, rest),
+            Err(panicked) => (panicked.id(), Some(REST)),
         };
         let (organisation, application) = self.busy.remove(&id)?;
-        if has_failed {
-            self.resting.insert(application, Instant::now() + REST);
+        if let Some(rest) = rest {
+            self.resting.insert(application, Instant::now() + rest);
         }
         Some(BTreeSet::from([organisation]))
     }
@@ -96,13 +101,13 @@ impl Schedule {
     }
 }
 
-/// Runs a cycle, and compares both ends when it is time; tells whether our own side failed.
+/// Runs a cycle, and compares both ends when it is time; tells how long the application is to rest then.
 async fn cycle(
     engine: &Engine,
     organisation: OrgId,
     application: ApplicationId,
     stop: CancellationToken,
-) -> bool {
+) -> Option<Duration> {
     let origin = Origin {
         actor: Actor::System,
         request: engine.app.new_request_id(),
@@ -114,7 +119,11 @@ async fn cycle(
         ..Watch::default()
     };
     let outcome = engine.run(&context, application, watch.clone()).await;
-    let has_failed = matches!(outcome, Err(Error::Failed(_)));
+    let rest = match &outcome {
+        Err(Error::Failed(_)) => Some(REST),
+        Err(Error::Busy) => Some(BUSY),
+        _ => None,
+    };
     match outcome {
         Ok(report) => {
             tell(application, &report);
@@ -126,7 +135,7 @@ async fn cycle(
         Err(Error::Interrupted) => tracing::info!(%application, "a cycle was interrupted"),
         Err(error) => tracing::error!(%application, %error, "a cycle failed"),
     }
-    has_failed
+    rest
 }
 
 fn tell(application: ApplicationId, report: &CycleReport) {
@@ -256,9 +265,10 @@ pub fn is_cycle_due(
     let has_news = job
         .watermark
         .is_none_or(|watermark| watermark < last_change);
+    let has_words = job.known != Some((job.generation, job.assignments));
     let has_retries = job.retry.is_some_and(|at| at <= now);
     let compares = is_drift_check_due(application, job, now);
-    has_news || has_retries || compares || now.duration_since(last.ended) >= SWEEP
+    has_news || has_words || has_retries || compares || now.duration_since(last.ended) >= SWEEP
 }
 
 #[cfg(test)]
@@ -280,6 +290,7 @@ mod tests {
         let cycle: CycleId = ID.parse().unwrap();
         JobState {
             watermark,
+            known: Some((0, 0)),
             last: Some(CycleReport {
                 cycle,
                 kind: CycleKind::Initial,

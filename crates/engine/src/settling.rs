@@ -197,6 +197,15 @@ fn note_what_follows(
     // a target may give a new counterpart the id of the old one
     let is_new = matches!(decision, Decision::Create | Decision::Adopt);
     let was_there = !is_new && before.is_some_and(Link::is_active);
+    let sends_others = match object.kind {
+        Kind::User => !rules.references.is_empty(),
+        Kind::Group => rules.members,
+    };
+    if !sends_others {
+        link.waiting = false;
+        link.failure = without_references(link.failure.take());
+        return;
+    }
     match object.kind {
         // remembered on disk: a cycle that is killed before it comes to the members must not forget them
         Kind::Group if rules.members && !was_there => {
@@ -257,7 +266,7 @@ pub(crate) fn setback(
     let asked = trouble
         .retry_after
         .and_then(|asked| SignedDuration::try_from(asked).ok());
-    let pause = asked.map_or(drawn, |asked| asked.max(drawn));
+    let pause = asked.map_or(drawn, |asked| asked.max(drawn).min(LONGEST_PAUSE));
     Setback {
         count,
         since: before.map_or(now, |failure| failure.since),

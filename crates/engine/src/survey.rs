@@ -159,7 +159,7 @@ pub(crate) fn changes_since(
 
 /// Adds the objects that did not come to rest at the target, and are due.
 fn add_restless(work: &Work, reader: &dyn Reader, chosen: &mut Chosen) -> Result<(), Error> {
-    for kind in [Kind::User, Kind::Group] {
+    for kind in work.kinds() {
         let mut after = None;
         loop {
             let links = reader.links_needing_attention(work.application, kind, after, PAGE)?;

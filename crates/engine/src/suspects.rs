@@ -8,6 +8,7 @@ use rollcall_model::{Kind, ResourceId};
 use rollcall_scim::key::canonical;
 use rollcall_sync::plan::Suspect;
 use rollcall_sync::target_path::TargetPath;
+use rollcall_sync::task::{Extent, Trouble};
 use rollcall_sync::wish::{Surroundings, Wish};
 use serde_json::{Map, Value};
 
@@ -32,18 +33,23 @@ pub(crate) async fn of(
     work: &Arc<Work>,
     candidates: &Candidates,
     created: &BTreeSet<ResourceId>,
-) -> Result<Vec<Suspect>, Error> {
+) -> Result<Result<Vec<Suspect>, Trouble>, Error> {
     if created.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Ok(Vec::new()));
     }
     let paths: Vec<TargetPath> = ATTRIBUTES
         .iter()
         .filter_map(|text| TargetPath::parse(text).ok())
         .collect();
-    let accounts = accounts(work, &paths).await?;
+    let accounts = match accounts(work, &paths).await {
+        Ok(accounts) => accounts,
+        Err(trouble) if trouble.extent == Extent::Target => return Err(stopped(&trouble)),
+        // it is advice, and a target that cannot list can be provisioned
+        Err(trouble) => return Ok(Err(trouble)),
+    };
     let mut suspects = Vec::new();
     if accounts.is_empty() {
-        return Ok(suspects);
+        return Ok(Ok(suspects));
     }
     let rules = work.rules.of(Kind::User);
     let mut after = None;
@@ -77,19 +83,18 @@ pub(crate) async fn of(
             }
         }
     }
-    Ok(suspects)
+    Ok(Ok(suspects))
 }
 
 /// Reads the accounts of the target: by attribute and value, their names.
 async fn accounts(
     work: &Work,
     paths: &[TargetPath],
-) -> Result<HashMap<(String, String), String>, Error> {
+) -> Result<HashMap<(String, String), String>, Trouble> {
     let mut accounts = HashMap::new();
     let mut start = 1;
     loop {
-        let page = work.target.page(Kind::User, start, PAGE).await;
-        let page = page.map_err(|trouble| stopped(&trouble))?;
+        let page = work.target.page(Kind::User, start, PAGE).await?;
         for account in &page.resources {
             let Some(name) = ["userName", "id"]
                 .iter()

@@ -180,6 +180,16 @@ impl Work {
         let watermark = tenant
             .read::<_, Error, _>(|reader| Ok(reader.last_change()?))
             .await?;
+        let basis = basis.finish();
+        if let Purpose::Apply(plan) = &purpose {
+            let is_same = plan.grounds.source == watermark
+                && plan.grounds.configuration == basis
+                && plan.grounds.words == job.generation;
+            if !is_same {
+                let message = "the source or the configuration changed at this moment; nothing was sent, make a new plan";
+                return Err(Error::Deviated(message.to_owned()));
+            }
+        }
         let app = engine.app.clone();
         Ok(Arc::new(Self {
             cycle: CycleId::new(app.now(), &**app.randomness()),
@@ -190,7 +200,7 @@ impl Work {
             assigned,
             watermark,
             generation: job.generation,
-            basis: basis.finish(),
+            basis,
             limit: Limit::of(settings),
             nested: settings.nested_groups,
             at: purpose.made().unwrap_or_else(|| app.now()),

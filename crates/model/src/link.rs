@@ -43,6 +43,9 @@ pub struct Link {
     /// Whether nobody knows which members the target has in the group: they are read there before they are compared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub members_unknown: bool,
+    /// The last of the members, in order of id, that were tried before too many were refused: the next attempt begins behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_up_to: Option<ResourceId>,
     /// What went wrong last; absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Setback>,
@@ -69,8 +72,20 @@ impl Link {
             references: BTreeMap::new(),
             waiting: false,
             members_unknown: false,
+            refused_up_to: None,
             failure: None,
             changed,
+        }
+    }
+
+    /// Forgets what both ends agreed on, so that everything is compared again: the values, the references, the members. Which references
+    /// were sent stays, as something that nobody is sure of: one that is to be taken away is known by it.
+    pub fn doubt(&mut self) {
+        self.digest = None;
+        self.waiting = true;
+        self.members_unknown = self.kind == Kind::Group;
+        for reference in self.references.values_mut() {
+            reference.target_id.clear();
         }
     }
 
@@ -138,7 +153,7 @@ pub struct Intent {
 pub struct Reference {
     /// The object of the source that it points to.
     pub object: ResourceId,
-    /// The target's id of that object's counterpart.
+    /// The target's id of that object's counterpart; empty: nobody is sure what the target has.
     pub target_id: String,
 }
 

@@ -300,6 +300,11 @@ pub struct JobState {
     /// What the last comparison of both ends found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftReport>,
+    /// Counts the changes of assignments.
+    pub assignments: u64,
+    /// The words and assignments that the last complete cycle knew of; others are waited for by the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<(u64, u64)>,
     /// Counts the words of administrators (restart, allowed deletions), so that a cycle that was running meanwhile does not undo
     /// them.
     pub generation: u64,
@@ -379,6 +384,9 @@ impl FromStr for ResetScope {
 pub struct DriftReport {
     /// When.
     pub at: Timestamp,
+    /// Why both ends could not be compared; absent: they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     /// How many objects were not what they should be.
     pub differing: u64,
     /// The first of them, for people.

@@ -1,5 +1,6 @@
 //! Whether an object is to be in use in the target, and what it means for one that is there when it is not.
 
+use rollcall_model::Kind;
 use rollcall_model::application::Leaving;
 use rollcall_model::link::{Link, LinkState};
 
@@ -65,14 +66,29 @@ impl Entitlement {
         if link.target_id.is_none() {
             return false;
         }
-        let can_go = link.state != LinkState::Released || rules.actions.delete;
+        // what may not be done does not happen, and is not counted
+        let may = if self.deletes(rules, link.kind) {
+            rules.actions.delete
+        } else {
+            rules.actions.update
+        };
         match self {
             Self::Entitled => false,
             Self::Blocked | Self::OutOfScope | Self::Excluded if self.leaves_alone(rules) => false,
-            Self::OutOfScope if rules.leaving == Leaving::Delete => can_go,
-            Self::Blocked | Self::OutOfScope | Self::Excluded => !is_off(link),
-            Self::Gone => can_go,
+            Self::OutOfScope if rules.leaving == Leaving::Delete => may,
+            Self::Blocked | Self::OutOfScope | Self::Excluded => may && !is_off(link),
+            Self::Gone => may,
         }
+    }
+
+    /// Tells whether whoever is not to be in use is deleted rather than switched off.
+    pub(crate) fn deletes(self, rules: &ObjectRules, kind: Kind) -> bool {
+        let wants = match self {
+            Self::Gone => true,
+            Self::OutOfScope => rules.leaving == Leaving::Delete,
+            Self::Blocked | Self::Excluded | Self::Entitled => false,
+        };
+        wants || kind == Kind::Group || !rules.can_disable()
     }
 }
 

@@ -12,7 +12,6 @@
 
 use jiff::Timestamp;
 use rollcall_model::Kind;
-use rollcall_model::application::Leaving;
 use rollcall_model::link::{Intent, Link, LinkState};
 use rollcall_model::mapping::defaults;
 use rollcall_model::provisioning::ModifiedProperty;
@@ -212,12 +211,7 @@ impl<'r> Task<'r> {
 
     /// Tells whether who is not entitled is switched off rather than deleted.
     fn disables(&self) -> bool {
-        let may = match self.entitlement {
-            Entitlement::Gone => false,
-            Entitlement::OutOfScope => self.rules.leaving != Leaving::Delete,
-            Entitlement::Blocked | Entitlement::Excluded | Entitlement::Entitled => true,
-        };
-        may && self.object.kind == Kind::User && self.rules.can_disable()
+        !self.entitlement.deletes(self.rules, self.object.kind)
     }
 
     /// Reads what became of a creation of unknown outcome.
@@ -604,6 +598,11 @@ impl<'r> Task<'r> {
         let reason = reason.map(|(code, message)| trouble(code, message, false));
         // whatever went wrong before, there is nothing to be tried again
         self.forget_failure();
+        if matches!(self.link.state, LinkState::Released | LinkState::Disabled) {
+            // its references are compared when it comes back
+            self.link.failure = None;
+            self.link.waiting = false;
+        }
         let ending = self.ending(decision, reason);
         self.state = State::Over(Some(Box::new(ending)));
     }

@@ -60,6 +60,36 @@ struct Traffic {
     microseconds: AtomicU64,
 }
 
+/// A member of a group as the target tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetMember {
+    /// The target's id.
+    pub id: String,
+    /// Whether it is a person or a group; absent: the target does not say. Some targets number both alike.
+    pub kind: Option<Kind>,
+}
+
+impl TargetMember {
+    /// Reads `{"value": "…", "type": "User"}`, or the kind from `$ref` (RFC 7643 §4.2).
+    fn read(element: &Map<String, Value>) -> Option<Self> {
+        let id = member(element, "value")?.as_str()?.to_owned();
+        let said = |name: &str| member(element, name).and_then(Value::as_str);
+        let of_reference = said("$ref").and_then(|place| {
+            let mut segments = place.rsplit('/');
+            segments.next();
+            segments.next()
+        });
+        let kind = match said("type").or(of_reference) {
+            Some(text) if text.eq_ignore_ascii_case("User") || text == "Users" => Some(Kind::User),
+            Some(text) if text.eq_ignore_ascii_case("Group") || text == "Groups" => {
+                Some(Kind::Group)
+            }
+            _ => None,
+        };
+        Some(Self { id, kind })
+    }
+}
+
 /// A part of a target's resources.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
@@ -159,7 +189,7 @@ impl Target {
     ///
     /// # Errors
     /// A [`Trouble`], also when it is not there.
-    pub async fn members(&self, id: &str) -> Result<Vec<String>, Trouble> {
+    pub async fn members(&self, id: &str) -> Result<Vec<TargetMember>, Trouble> {
         let url = self.url(Kind::Group, Some(id));
         let reply = self.exchange(Method::GET, url).await;
         let reply = reply.map_err(|no_reply| unreached(&no_reply))?;
@@ -169,11 +199,8 @@ impl Target {
         let group = object(&reply.body)
             .ok_or_else(|| unlike(&reply, "a group that is not a JSON object"))?;
         let members = member(&group, "members").and_then(Value::as_array);
-        let ids = members.into_iter().flatten().filter_map(|one| {
-            let id = member(one.as_object()?, "value")?.as_str()?;
-            Some(id.to_owned())
-        });
-        Ok(ids.collect())
+        let members = members.into_iter().flatten().filter_map(Value::as_object);
+        Ok(members.filter_map(TargetMember::read).collect())
     }
 
     /// Reads resources from place `start` (from 1) on, groups without their members: `count` of them, or as many as the target shows at

@@ -10,7 +10,7 @@ use rollcall_sync::task::{Answer, INCOMPATIBLE, Trouble};
 use serde_json::{Map, Value, json};
 
 use super::Target;
-use super::answers::{done, not_answered, said};
+use super::answers::{done, not_answered, object, said};
 use crate::reply::{NoReply, Reply};
 
 /// How often a resource is read again because it changed while it was being changed.
@@ -81,6 +81,9 @@ impl Target {
         let outcome = self.exchange_body(Method::PATCH, url, &body, None).await;
         if let Ok(reply) = &outcome {
             self.notice_size(operations, reply);
+            if takes_away_nothing(operations, reply) {
+                return Way::Unclear(Answer::Done);
+            }
         }
         way(outcome)
     }
@@ -148,4 +151,17 @@ fn is_entity_tag(text: &str) -> bool {
         .strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'));
     inner.is_some_and(|inner| inner.chars().all(|c| c.is_ascii_graphic() && c != '"'))
+}
+
+/// Tells whether the target says that there is nothing to take away (RFC 7644 §3.5.2, `noTarget`): then it is as it should be.
+fn takes_away_nothing(operations: &[Value], reply: &Reply) -> bool {
+    let [operation] = operations else {
+        return false;
+    };
+    let removes = operation.get("op") == Some(&Value::from("remove"));
+    let said = object(&reply.body);
+    let kind = said
+        .as_ref()
+        .and_then(|error| member(error, "scimType")?.as_str());
+    removes && reply.status == 400 && kind == Some("noTarget")
 }

@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use rollcall_connect::target::TargetMember;
 use rollcall_model::application::NestedGroups;
 use rollcall_model::link::Link;
 use rollcall_model::provisioning::{ModifiedProperty, Phase};
 use rollcall_model::{ApplicationId, Kind, ResourceId};
-use rollcall_store::{ReadJobs, Reader};
+use rollcall_store::Reader;
 use rollcall_sync::task::{REFERENCES_FAILED, Trouble};
 
 use crate::objects::one;
@@ -158,6 +159,20 @@ pub(crate) async fn bring(
     group: ResourceId,
     chosen: Option<BTreeSet<ResourceId>>,
 ) -> Result<(), Error> {
+    // who was overtaken has left, and his members with him
+    if !work.takes_up((Kind::Group, group)) {
+        return Ok(());
+    }
+    let outcome = bring_now(work, group, chosen).await;
+    work.lets_go((Kind::Group, group));
+    outcome
+}
+
+async fn bring_now(
+    work: &Arc<Work>,
+    group: ResourceId,
+    chosen: Option<BTreeSet<ResourceId>>,
+) -> Result<(), Error> {
     let begun = Instant::now();
     let known = one(work, Kind::Group, group).await?;
     let Some(link) = known.link.filter(Link::is_active) else {
@@ -167,59 +182,60 @@ pub(crate) async fn bring(
         return Ok(());
     };
     let is_whole = chosen.is_none();
+    // a plan knows one order only
+    let begins_after = link.refused_up_to.filter(|_| work.gate.is_none());
+    let mut sending = Sending::new(work, group, target_id, begins_after);
     if link.members_unknown {
-        recount(work, group, &target_id).await?;
+        // nobody is added or taken out by what may be wrong
+        sending.trouble = recount(work, group, &sending.target_id).await?;
     }
-    let mut sending = Sending::new(work, group, target_id);
-    sending.send_differences(Walk::over(group, chosen)).await?;
-    let Sending {
-        added,
-        removed,
-        refused,
-        trouble,
-        is_lost: sending_is_lost,
-        ..
-    } = sending;
+    let is_unknown = sending.trouble.is_some();
+    if !is_unknown {
+        sending.send_differences(Walk::over(group, chosen)).await?;
+    }
     work.count_with(|tally| {
-        tally.members_added += added;
-        tally.members_removed += removed;
-        tally.references_failed += u64::from(trouble.is_some());
+        tally.members_added += sending.added;
+        tally.members_removed += sending.removed;
+        tally.references_failed += u64::from(sending.trouble.is_some());
     });
     if work.is_over() {
         // the rest is sent by the next cycle
         return Ok(());
     }
-    let trouble = trouble.map(|trouble| Trouble {
+    let trouble = sending.trouble.take().map(|trouble| Trouble {
         code: REFERENCES_FAILED.to_owned(),
-        message: match refused {
+        message: match sending.refused {
             0 => trouble.message,
             1 => format!("a member is refused: {}", trouble.message),
-            _ => format!("{refused} members are refused: {}", trouble.message),
+            refused => format!("{refused} members are refused: {}", trouble.message),
         },
         ..trouble
     });
-    let mut changed = link.clone();
-    changed.members_unknown = false;
-    if sending_is_lost {
-        // the next task looks whether the group is still there
-        changed.digest = None;
-    }
-    match &trouble {
-        Some(trouble) => {
-            changed.failure = Some(setback(
-                &link,
-                trouble,
-                work.app.now(),
-                &**work.app.randomness(),
-            ));
-            changed.waiting = true;
+    let setback = trouble.as_ref().map(|trouble| {
+        let now = work.app.now();
+        setback(&link, trouble, now, &**work.app.randomness())
+    });
+    let change = move |link: &mut Link| {
+        link.members_unknown = is_unknown;
+        link.refused_up_to = sending.refused_up_to;
+        if sending.is_lost {
+            // the next task looks whether the group is still there
+            link.digest = None;
         }
-        None if is_whole => {
-            changed.waiting = false;
-            changed.failure = without_references(changed.failure);
+        match &setback {
+            Some(setback) => {
+                link.failure = Some(setback.clone());
+                link.waiting = true;
+            }
+            None if is_whole => {
+                link.waiting = false;
+                link.failure = without_references(link.failure.take());
+            }
+            None => {}
         }
-        None => {}
-    }
+    };
+    let (added, removed, lost_members) =
+        (sending.added, sending.removed, sending.lost_members.clone());
     let is_worth_logging = trouble.is_some() || added + removed > 0;
     let entry = is_worth_logging.then(|| {
         let properties = vec![ModifiedProperty {
@@ -230,11 +246,26 @@ pub(crate) async fn bring(
         let (trouble, took) = (trouble.as_ref(), begun.elapsed());
         entry::of_references(work, &known.object, &link, properties, trouble, took)
     });
-    if changed == link && entry.is_none() {
-        return Ok(());
-    }
+    let application = work.application;
     work.write(move |writer| {
-        writer.save_link(&changed)?;
+        // what others have noted meanwhile stays
+        if let Some(stored) = writer.link(application, Kind::Group, group)?
+            && stored.is_active()
+        {
+            let mut changed = stored.clone();
+            change(&mut changed);
+            if changed != stored {
+                writer.save_link(&changed)?;
+            }
+        }
+        for member in lost_members {
+            if let Some(mut link) = writer.link(application, Kind::User, member)? {
+                // its own task looks whether it is still there
+                link.digest = None;
+                link.waiting = true;
+                writer.save_link(&link)?;
+            }
+        }
         if let Some(entry) = &entry {
             writer.append_log(entry)?;
         }
@@ -244,40 +275,53 @@ pub(crate) async fn bring(
 }
 
 /// Reads which members the target has in a group, and remembers that. Who is there and is not one of ours is left alone.
-async fn recount(work: &Arc<Work>, group: ResourceId, target_id: &str) -> Result<(), Error> {
+async fn recount(
+    work: &Arc<Work>,
+    group: ResourceId,
+    target_id: &str,
+) -> Result<Option<Trouble>, Error> {
     let there = match work.target.members(target_id).await {
         Ok(there) => there,
         Err(trouble) => {
             work.note(Some(&trouble));
-            tracing::warn!(%group, "its members cannot be read in the target: {}", trouble.message);
-            return Ok(());
+            return Ok(Some(trouble));
         }
     };
     let application = work.application;
     work.write(move |writer| {
-        let known = known_members(&*writer, application, there, |_, _| None)?;
+        let known = known_members(&*writer, application, group, there, |_, _| None)?;
         writer.clear_exported_members(application, group)?;
         writer.add_exported_members(application, group, &known)
     })
-    .await
+    .await?;
+    Ok(None)
 }
 
-/// Returns who is meant by the target's ids of members: the objects that are linked to them, or that `planned` names.
-pub(crate) fn known_members<R: ReadJobs + ?Sized>(
+/// Returns who is meant by the members that the target has in a group: the objects that are linked to them, or that `planned` names. Where
+/// the target does not say of which kind one is, and both fit, it is the one that is a member at the source, or else the person.
+pub(crate) fn known_members<R: Reader + ?Sized>(
     reader: &R,
     application: ApplicationId,
-    there: Vec<String>,
+    group: ResourceId,
+    there: Vec<TargetMember>,
     planned: impl Fn(Kind, &str) -> Option<ResourceId>,
 ) -> Result<Vec<ResourceId>, rollcall_store::Error> {
     let mut known = Vec::new();
-    for target_id in there {
-        for kind in [Kind::User, Kind::Group] {
-            let object = match planned(kind, &target_id) {
+    for TargetMember { id, kind } in there {
+        let mut meant = Vec::new();
+        for kind in kind.map_or(vec![Kind::User, Kind::Group], |kind| vec![kind]) {
+            let object = match planned(kind, &id) {
                 Some(object) => Some(object),
-                None => reader.linked_to(application, kind, &target_id)?,
+                None => reader.linked_to(application, kind, &id)?,
             };
-            known.extend(object);
+            meant.extend(object);
         }
+        if let [_, second] = meant.as_slice()
+            && reader.is_member(group, *second)?
+        {
+            meant.remove(0);
+        }
+        known.extend(meant.first());
     }
     Ok(known)
 }

@@ -19,40 +19,59 @@ const LOST: &str = "InvalidAnchor";
 pub(super) struct Sending<'w> {
     work: &'w Arc<Work>,
     group: ResourceId,
-    target_id: String,
+    pub(super) target_id: String,
+    /// The additions begin behind this member: those before it were tried last time.
+    begins_after: Option<ResourceId>,
     pub(super) added: u64,
     pub(super) removed: u64,
     /// How many the target refused, each for itself.
     pub(super) refused: u64,
+    /// Where the next attempt begins, when too many were refused.
+    pub(super) refused_up_to: Option<ResourceId>,
+    /// Members of whom the target says that they are not there.
+    pub(super) lost_members: Vec<ResourceId>,
     /// Whether the target says that the group is not there.
     pub(super) is_lost: bool,
     /// The last thing that went wrong.
     pub(super) trouble: Option<Trouble>,
 }
 
-/// Tells whether a refusal may be about single members, so that smaller parts may do better.
+/// Tells whether a refusal may be about single members, so that smaller parts may do better. A target may answer 404 for a member that it
+/// does not know, and not for the group.
 fn is_about_members(trouble: &Trouble) -> bool {
-    matches!(trouble.code.as_str(), "UnprocessableEntity" | "Conflict")
+    matches!(
+        trouble.code.as_str(),
+        "UnprocessableEntity" | "Conflict" | LOST
+    )
 }
 
 impl<'w> Sending<'w> {
-    pub(super) fn new(work: &'w Arc<Work>, group: ResourceId, target_id: String) -> Self {
+    pub(super) fn new(
+        work: &'w Arc<Work>,
+        group: ResourceId,
+        target_id: String,
+        begins_after: Option<ResourceId>,
+    ) -> Self {
         Self {
             work,
             group,
             target_id,
+            begins_after,
             added: 0,
             removed: 0,
             refused: 0,
+            refused_up_to: None,
+            lost_members: Vec::new(),
             is_lost: false,
             trouble: None,
         }
     }
 
-    /// Sends what differs, as soon as a part is full.
+    /// Sends what differs: additions as soon as a part is full, and at the end who is taken out. Neither waits for the other to go well.
     pub(super) async fn send_differences(&mut self, mut walk: Walk) -> Result<(), Error> {
         let (size, out) = self.work.members_per_request();
         let mut collecting = Collecting::new(size);
+        let (mut tried_before, begins_after) = (Vec::new(), self.begins_after);
         while !walk.is_over {
             let inner = Arc::clone(self.work);
             walk = self
@@ -60,10 +79,19 @@ impl<'w> Sending<'w> {
                 .tenant
                 .read::<_, Error, _>(move |reader| Ok(walk.go_on(reader, &inner, &AsLinked)?))
                 .await?;
+            let last = |member: &(ResourceId, String)| Some(member.0) <= begins_after;
+            tried_before.extend(walk.added.extract_if(.., |member| last(member)));
             for part in collecting.take(&mut walk) {
                 self.send(part).await?;
             }
         }
+        for part in tried_before.chunks(size) {
+            let members = part.iter().cloned();
+            let members = members.map(|(id, target)| (id, Some(target))).collect();
+            let change = Change::Add;
+            self.send(Part { change, members }).await?;
+        }
+        let refused_additions = std::mem::take(&mut self.refused);
         for ids in walk.removed().chunks(out) {
             let (inner, ids) = (Arc::clone(self.work), ids.to_vec());
             let part = self
@@ -73,6 +101,7 @@ impl<'w> Sending<'w> {
                 .await?;
             self.send(part).await?;
         }
+        self.refused += refused_additions;
         Ok(())
     }
 
@@ -96,16 +125,32 @@ impl<'w> Sending<'w> {
                 }
                 Some(trouble) => {
                     let goes_on = is_about_members(&trouble);
-                    self.refused += u64::from(goes_on);
-                    self.is_lost |= trouble.code == LOST;
+                    if trouble.code == LOST {
+                        self.look_for_the_group(&part).await;
+                    }
                     self.trouble = Some(trouble);
                     if !goes_on {
                         return Ok(());
+                    }
+                    self.refused += 1;
+                    if self.refused >= REFUSED && part.change == Change::Add {
+                        self.refused_up_to = part.members.first().map(|(id, _)| *id);
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Finds out who is not there: the group, or the only member of a part.
+    async fn look_for_the_group(&mut self, part: &Part) {
+        match self.work.target.get(Kind::Group, &self.target_id).await {
+            Answer::Got(Some(_)) => {
+                self.lost_members
+                    .extend(part.members.first().map(|(id, _)| *id));
+            }
+            _ => self.is_lost = true,
+        }
     }
 
     /// Sends one request; returns what went wrong.
@@ -117,7 +162,7 @@ impl<'w> Sending<'w> {
             Answer::Conflict(message) => Some(Trouble::of_object("Conflict", message, false)),
             _ => Some(Trouble::of_object(
                 LOST,
-                "the group is not there any more",
+                "the target says that it is not there any more",
                 true,
             )),
         };

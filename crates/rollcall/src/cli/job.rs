@@ -38,6 +38,7 @@ A job file:
   max_deletions = 50              # within a day; a tenth of all, and ten at least, when absent
   max_deletions_percent = 10
   leaving = \"disable\"             # disable, delete or unlink
+  accept_empty = false            # whether a source that has nobody any more is believed
 
   [drift]
   every = \"24h\"                   # compare both ends

@@ -152,6 +152,9 @@ pub struct Plan {
     /// In a first cycle: who would become a duplicate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suspects: Vec<Suspect>,
+    /// What whoever reads the plan should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Plan {
@@ -168,6 +171,7 @@ impl Plan {
             references: Vec::new(),
             memberships: Vec::new(),
             suspects: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -257,8 +261,8 @@ impl Plan {
         if let Some(held) = &self.held_back {
             let _ = writeln!(
                 text,
-                "the deletion guard would stop this cycle: {} would leave after {} in the last day, and {} may (list {})",
-                held.leaving, held.recent, held.limit, held.code
+                "the deletion guard would stop this cycle: {} would leave after {} in the last day, and {} may; run it to have them listed",
+                held.leaving, held.recent, held.limit
             );
         }
         for decision in ORDER {
@@ -290,6 +294,9 @@ impl Plan {
             text.push_str("nothing to do: both ends agree\n");
         }
         self.first_report(&mut text, shown);
+        for note in &self.notes {
+            let _ = writeln!(text, "note: {note}");
+        }
         text
     }
 

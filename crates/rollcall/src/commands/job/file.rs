@@ -32,6 +32,8 @@ pub(crate) struct JobFile {
     pub(crate) settings: Settings,
     /// How often `job watch` reads the source.
     pub(crate) every: Duration,
+    /// Whether a source that has nobody any more is believed.
+    pub(crate) accept_empty: bool,
 }
 
 /// Where people and groups come from.
@@ -137,7 +139,7 @@ impl Reader<'_> {
         });
         let mut settings = Settings::default();
         let assigned = self.scope(&whole, &mut settings);
-        self.safety(&whole, &mut settings);
+        let accept_empty = self.safety(&whole, &mut settings);
         self.drift(&whole, &mut settings);
         let every = self.table(&whole, "watch").and_then(|table| {
             self.only(&table, &["every"]);
@@ -155,6 +157,7 @@ impl Reader<'_> {
             assigned,
             settings,
             every: every.unwrap_or(EVERY),
+            accept_empty: accept_empty.unwrap_or(false),
         })
     }
 
@@ -247,13 +250,17 @@ impl Reader<'_> {
         Some(principals)
     }
 
-    fn safety(&mut self, whole: &Table<'_>, settings: &mut Settings) {
-        let Some(table) = self.table(whole, "safety") else {
-            return;
-        };
+    /// Reads the section; returns whether a source may be empty.
+    fn safety(&mut self, whole: &Table<'_>, settings: &mut Settings) -> Option<bool> {
+        let table = self.table(whole, "safety")?;
         self.only(
             &table,
-            &["max_deletions", "max_deletions_percent", "leaving"],
+            &[
+                "max_deletions",
+                "max_deletions_percent",
+                "leaving",
+                "accept_empty",
+            ],
         );
         settings.max_deletions = self.number(&table, "max_deletions", u64::MAX);
         let percent = self.number(&table, "max_deletions_percent", 100);
@@ -268,6 +275,7 @@ impl Reader<'_> {
             ],
         );
         settings.leaving = leaving.unwrap_or_default();
+        self.flag(&table, "accept_empty")
     }
 
     fn drift(&mut self, whole: &Table<'_>, settings: &mut Settings) {
@@ -279,17 +287,7 @@ impl Reader<'_> {
         if every.is_none() && !table.entries.contains_key("every") {
             self.missing(&table, "every", "how often both ends are compared: \"24h\"");
         }
-        let repair = table.entries.get("repair").and_then(|entry| {
-            let flag = entry.get_ref().as_bool();
-            if flag.is_none() {
-                self.wrong(
-                    &entry.span(),
-                    "`repair` is neither true nor false",
-                    "write repair = true",
-                );
-            }
-            flag
-        });
+        let repair = self.flag(&table, "repair");
         settings.drift = every.map(|every| DriftCheck {
             every_hours: u32::try_from(every.as_secs().div_ceil(3_600)).unwrap_or(u32::MAX),
             repair: repair.unwrap_or(false),
@@ -380,6 +378,16 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn flag(&mut self, table: &Table<'_>, key: &str) -> Option<bool> {
+        let entry = table.entries.get(key)?;
+        let flag = entry.get_ref().as_bool();
+        if flag.is_none() {
+            let message = format!("`{key}` is neither true nor false");
+            self.wrong(&entry.span(), &message, &format!("write {key} = true"));
+        }
+        flag
     }
 
     fn number(&mut self, table: &Table<'_>, key: &str, most: u64) -> Option<u64> {

@@ -298,7 +298,10 @@ impl Stage {
         let Some(mut source) = self.job.source(&self.app, config)? else {
             return Ok(None);
         };
-        let mirroring = self.engine.mirror(&self.context, &mut *source).await;
+        let mirroring = self
+            .engine
+            .mirror(&self.context, &mut *source, self.job.file.accept_empty)
+            .await;
         let mirroring = mirroring.map_err(|error| match error {
             NotMirrored::Unread(unread) => anyhow::Error::from(not_read(&unread)),
             NotMirrored::Failed(failure) => failure.into(),
