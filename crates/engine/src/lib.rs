@@ -39,6 +39,8 @@ use tokio_util::sync::CancellationToken;
 pub use agreement::{Agreement, Difference};
 pub use on_demand::OnDemand;
 pub use planning::NotApplied;
+/// What a plan is, and the decisions in it: what the engine answers in.
+pub use rollcall_sync::{plan, task::Decision};
 pub use why::Why;
 
 /// Runs cycles for the applications of an installation.

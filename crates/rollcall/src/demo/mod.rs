@@ -14,14 +14,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rollcall_app::directory::Context;
 use rollcall_app::organisations::NewOrganisation;
 use rollcall_app::transfer::NotImported;
 use rollcall_app::{App, Failure};
-use rollcall_engine::{Engine, Watch};
+use rollcall_engine::Engine;
 use rollcall_model::application::{Mode, Status};
-use rollcall_model::provisioning::{CycleOutcome, CycleReport, Phase, Progress};
+use rollcall_model::provisioning::{CycleOutcome, CycleReport};
 use rollcall_model::{ApplicationId, IntegrationKind, Kind, Organisation, ResourceId};
 use rollcall_store::{Claim, Location, Selection};
 use rollcall_web::rates::Rates;
@@ -31,7 +30,7 @@ use crate::cli::Demo;
 use crate::commands::serve::{self, Served, Serving};
 use crate::config::{Config, Setting, Source};
 use crate::outcome::{Exit, Trouble};
-use crate::{printer, runtime};
+use crate::{bar, printer, provisioning, runtime};
 use day::Day;
 use summary::{Cycle, Summary};
 
@@ -298,7 +297,7 @@ impl Stage {
     }
 
     async fn plan(&self, source: &Context, application: ApplicationId) -> anyhow::Result<()> {
-        let (watch, bar) = watched("planning");
+        let (watch, bar) = bar::watched("planning");
         let plan = self.engine.plan(source, application, watch).await;
         bar.finish().await;
         for line in plan?.text(SHOWN).lines() {
@@ -314,7 +313,7 @@ impl Stage {
         name: &'static str,
         summary: &mut Summary,
     ) -> anyhow::Result<bool> {
-        let (watch, bar) = watched(name);
+        let (watch, bar) = bar::watched(name);
         let begun = Instant::now();
         let report = self.engine.run(source, application, watch).await;
         bar.finish().await;
@@ -379,10 +378,10 @@ impl Stage {
 
 fn say_how_it_ended(report: &CycleReport) {
     match &report.outcome {
-        CycleOutcome::Succeeded => printer::good(&summary::sentence(report)),
+        CycleOutcome::Succeeded => printer::good(&provisioning::sentence(report)),
         CycleOutcome::EntryLevelErrors => printer::error(&format!(
             "{}; {} objects failed and are tried again",
-            summary::sentence(report),
+            provisioning::sentence(report),
             report.users.failed + report.groups.failed
         )),
         CycleOutcome::Stopped { message, .. } => printer::error(message),
@@ -396,54 +395,5 @@ fn not_imported(error: NotImported) -> anyhow::Error {
             anyhow::anyhow!("Northwind's people cannot be imported: {first:?}")
         }
         NotImported::Failed(failure) => failure.into(),
-    }
-}
-
-/// A progress bar that follows a cycle.
-struct Bar {
-    bar: ProgressBar,
-    following: tokio::task::JoinHandle<()>,
-}
-
-/// Makes a watch whose progress is drawn on the terminal.
-fn watched(name: &'static str) -> (Watch, Bar) {
-    let watch = Watch::default();
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) =
-        ProgressStyle::with_template("  {prefix:<11} {msg:<10} {bar:32} {pos}/{len} {eta}")
-    {
-        bar.set_style(style);
-    }
-    bar.set_prefix(name);
-    let mut progress = watch.progress.subscribe();
-    let drawn = bar.clone();
-    let following = tokio::spawn(async move {
-        while progress.changed().await.is_ok() {
-            let Progress { phase, done, total } = *progress.borrow_and_update();
-            drawn.set_message(word(phase));
-            drawn.set_length(total);
-            drawn.set_position(done);
-        }
-    });
-    (watch, Bar { bar, following })
-}
-
-impl Bar {
-    async fn finish(self) {
-        self.following.abort();
-        drop(self.following.await);
-        self.bar.finish_and_clear();
-    }
-}
-
-fn word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Connecting => "connecting",
-        Phase::Reading => "reading",
-        Phase::Leaving => "leaving",
-        Phase::Writing => "people",
-        Phase::References => "managers",
-        Phase::Members => "members",
-        Phase::Finished => "done",
     }
 }

@@ -88,29 +88,6 @@ impl Summary {
     }
 }
 
-/// Says what a cycle did, in one line.
-pub(super) fn sentence(report: &CycleReport) -> String {
-    let counts = [
-        ("created", report.users.created + report.groups.created),
-        ("adopted", report.users.adopted + report.groups.adopted),
-        ("updated", report.users.updated + report.groups.updated),
-        ("disabled", report.users.disabled + report.groups.disabled),
-        ("deleted", report.users.deleted + report.groups.deleted),
-        ("memberships added", report.members_added),
-        ("memberships removed", report.members_removed),
-    ];
-    let told: Vec<String> = counts
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(what, count)| format!("{count} {what}"))
-        .collect();
-    if told.is_empty() {
-        "nothing to do".to_owned()
-    } else {
-        told.join(", ")
-    }
-}
-
 fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }
