@@ -9,8 +9,11 @@ pub mod administrators;
 pub mod applications;
 pub mod directory;
 mod failure;
+pub mod mappings;
 pub mod mirror;
 pub mod organisations;
+pub mod overview;
+pub mod principals;
 mod randomness;
 pub mod sealing;
 #[cfg(test)]

@@ -5,6 +5,9 @@
 //! [`crate::link`] and [`crate::provisioning`].
 //! **Start at** [`Application`].
 
+use std::fmt;
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -170,4 +173,69 @@ pub struct Assignment {
     pub principal: ResourceId,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// Names a person or a group as people write it: `user:adele@example.com`, `group:Sales`, or either with an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Whether it is a person or a group.
+    pub kind: Kind,
+    /// A userName, a displayName of a group, or an id; not empty.
+    pub name: String,
+}
+
+impl FromStr for Principal {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused = || {
+            format!(
+                "`{text}` is no person or group: write `user:adele@example.com` or `group:Sales`"
+            )
+        };
+        let (kind, name) = text.split_once(':').ok_or_else(refused)?;
+        let kind = match kind {
+            "user" => Kind::User,
+            "group" => Kind::Group,
+            _ => return Err(refused()),
+        };
+        if name.trim().is_empty() {
+            return Err(refused());
+        }
+        Ok(Self {
+            kind,
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::User => "user",
+            Kind::Group => "group",
+        };
+        write!(f, "{kind}:{}", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_reads_back_from_what_it_is_written_as() {
+        for (text, kind, name) in [
+            ("user:adele@example.com", Kind::User, "adele@example.com"),
+            ("group:Sales: North", Kind::Group, "Sales: North"),
+        ] {
+            let principal: Principal = text.parse().unwrap();
+            assert_eq!((principal.kind, principal.name.as_str()), (kind, name));
+            assert_eq!(principal.to_string(), text);
+        }
+        for wrong in ["", "adele", "user:", "user: ", "people:adele", ":adele"] {
+            let said = wrong.parse::<Principal>().unwrap_err();
+            assert!(said.contains("user:adele@example.com"), "{wrong}: {said}");
+        }
+    }
 }

@@ -61,19 +61,18 @@ pub(crate) fn report(report: &CycleReport, as_json: bool) -> anyhow::Result<Exit
 
 fn report_text(report: &CycleReport) -> String {
     let row = |what: &str, counts: &Counts| {
-        let numbers = [
-            counts.created,
-            counts.adopted,
-            counts.updated,
-            counts.disabled,
-            counts.deleted,
-            counts.kept,
-            counts.skipped,
-            counts.held,
-            counts.failed,
-        ];
-        let [a, b, c, d, e, f, g, h, i] = numbers.map(|number| number.to_string());
-        [what.to_owned(), a, b, c, d, e, f, g, h, i]
+        [
+            what.to_owned(),
+            counts.created.to_string(),
+            counts.adopted.to_string(),
+            counts.updated.to_string(),
+            counts.disabled.to_string(),
+            counts.deleted.to_string(),
+            counts.kept.to_string(),
+            counts.skipped.to_string(),
+            counts.held.to_string(),
+            counts.failed.to_string(),
+        ]
     };
     let header = [
         "what", "created", "adopted", "updated", "disabled", "deleted", "kept", "skipped", "held",

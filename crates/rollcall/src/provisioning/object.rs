@@ -221,13 +221,11 @@ fn line(entry: &LogEntry) -> String {
 /// Says what came of an entry: the cause, or what changed.
 fn outcome(entry: &LogEntry) -> String {
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match &entry.error {
-        Some(error) => format!("{}: {}", error.error_code, one_line(&error.reason)),
-        None => {
-            let changes: Vec<String> = entry.modified_properties.iter().map(change).collect();
-            one_line(&changes.join(", "))
-        }
+    if let Some(error) = &entry.error {
+        return format!("{}: {}", error.error_code, one_line(&error.reason));
     }
+    let changes: Vec<String> = entry.modified_properties.iter().map(change).collect();
+    one_line(&changes.join(", "))
 }
 
 fn change(property: &ModifiedProperty) -> String {
