@@ -3,7 +3,7 @@
 //! **Is:** what an administrator of the directory side does before a cycle can run. **Is not:** the cycle; `rollcall-engine` runs it.
 
 use jiff::Timestamp;
-use rollcall_model::application::{Application, Assignment, Target};
+use rollcall_model::application::{Application, Assignment, Mode, Status, Target};
 use rollcall_model::provisioning::{ObjectKey, QuarantineReason, ResetScope};
 use rollcall_model::{
     ApplicationId, JobState, Kind, Link, LinkState, Origin, Profile, ResourceId, Secret,
@@ -186,13 +186,27 @@ impl App {
         id: ApplicationId,
         change: impl FnOnce(&mut Application) + Send + 'static,
     ) -> Result<Application, Failure> {
+        let change = |application: &mut Application| {
+            change(application);
+            Ok(())
+        };
+        self.reconfigure(context, id, change).await
+    }
+
+    /// Changes an application's configuration, likewise, by something that may be refused.
+    pub(crate) async fn reconfigure(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        change: impl FnOnce(&mut Application) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<Application, Failure> {
         self.on_application(
             context,
             id,
             "application.configured",
             move |writer, before| {
                 let mut application = before.clone();
-                change(&mut application);
+                change(&mut application)?;
                 // an address changes with its credential only
                 application.target = before.target;
                 application.id = id;
@@ -206,6 +220,44 @@ impl App {
             },
         )
         .await
+    }
+
+    /// Has the engine run an application's cycles.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`]; [`Failure::Forbidden`] while it has no address and credential; [`Failure::Configuration`].
+    pub async fn start(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+    ) -> Result<Application, Failure> {
+        let is_connected = context
+            .tenant()
+            .read::<_, Failure, _>(move |reader| {
+                let application = reader.application(id)?.ok_or_else(|| missing(id))?;
+                Ok(application.target.is_some() && reader.sealed_secret(id)?.is_some())
+            })
+            .await?;
+        if !is_connected {
+            return Err(Failure::Forbidden {
+                reason: "the application has no address and token yet: connect it, then start it"
+                    .to_owned(),
+            });
+        }
+        self.configure(context, id, |application| {
+            application.mode = Mode::Automatic;
+            application.status = Status::On;
+        })
+        .await
+    }
+
+    /// Has no cycles run any more; what was provisioned stays.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`].
+    pub async fn stop(&self, context: &Context, id: ApplicationId) -> Result<Application, Failure> {
+        self.configure(context, id, |application| application.status = Status::Off)
+            .await
     }
 
     /// Assigns a person or a group to an application.
@@ -395,7 +447,12 @@ fn is_named(application: &Application, name: &str) -> bool {
     canonical(&application.name) == canonical(name)
 }
 
-fn entry(origin: Origin, id: ApplicationId, action: &'static str, detail: Value) -> NewAudit {
+pub(crate) fn entry(
+    origin: Origin,
+    id: ApplicationId,
+    action: &'static str,
+    detail: Value,
+) -> NewAudit {
     NewAudit {
         origin,
         action,
@@ -418,7 +475,7 @@ fn tell(
 }
 
 /// Notes that the assignments changed: a cycle is due. One that is running goes on, and another one follows.
-fn note_assignment(writer: &mut dyn Writer, id: ApplicationId) -> Result<(), Error> {
+pub(crate) fn note_assignment(writer: &mut dyn Writer, id: ApplicationId) -> Result<(), Error> {
     let mut job = writer.job(id)?;
     job.assignments += 1;
     writer.save_job(id, &job)
@@ -512,7 +569,7 @@ fn place(context: &Context, id: ApplicationId) -> Vec<u8> {
     [organisation.as_bytes().as_slice(), id.as_bytes()].concat()
 }
 
-fn missing(id: ApplicationId) -> Failure {
+pub(crate) fn missing(id: ApplicationId) -> Failure {
     Failure::Missing {
         noun: "application",
         id: id.to_string(),

@@ -62,6 +62,9 @@ pub enum Failure {
         /// Where to go, when this installation knows.
         url: Option<String>,
     },
+    /// People or groups that were named are not there, or not assigned; every one of them, with what is wrong.
+    #[error("{}", .0.join("; "))]
+    Principals(Vec<String>),
     /// An application's mappings cannot be used; every mistake in them.
     #[error("{} mistakes in the configuration: {}", .0.len(), .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Configuration(Vec<rollcall_sync::rules::Mistake>),

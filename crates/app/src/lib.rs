@@ -10,9 +10,13 @@ pub mod applications;
 pub mod directory;
 mod failure;
 pub mod jobs;
+pub mod mappings;
 pub mod mirror;
 pub mod organisations;
+pub mod overview;
+pub mod principals;
 mod randomness;
+pub mod schemas;
 pub mod sealing;
 #[cfg(test)]
 mod testing;

@@ -173,12 +173,23 @@ pub struct DriftCheck {
     pub repair: bool,
 }
 
-/// A person or group as people name it: `user:adele@example.com`, `group:Sales`.
+/// A person or group that an application was assigned to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Whether it is a person or a group.
+    pub kind: Kind,
+    /// Which.
+    pub principal: ResourceId,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Names a person or a group as people write it: `user:adele@example.com`, `group:Sales`, or either with an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// Whether a person or a group is meant.
+    /// Whether it is a person or a group.
     pub kind: Kind,
-    /// The userName or displayName, or the id.
+    /// A userName, a displayName of a group, or an id; not empty.
     pub name: String,
 }
 
@@ -186,20 +197,24 @@ impl FromStr for Principal {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = match text.split_once(':') {
-            Some(("user", name)) => Some((Kind::User, name)),
-            Some(("group", name)) => Some((Kind::Group, name)),
-            _ => None,
+        let refused = || {
+            format!(
+                "`{text}` is no person or group: write `user:adele@example.com` or `group:Sales`"
+            )
         };
-        match found {
-            Some((kind, name)) if !name.trim().is_empty() => Ok(Self {
-                kind,
-                name: name.trim().to_owned(),
-            }),
-            _ => Err(format!(
-                "`{text}` names nobody: write user:adele@example.com or group:Sales"
-            )),
+        let (kind, name) = text.split_once(':').ok_or_else(refused)?;
+        let kind = match kind {
+            "user" => Kind::User,
+            "group" => Kind::Group,
+            _ => return Err(refused()),
+        };
+        if name.trim().is_empty() {
+            return Err(refused());
         }
+        Ok(Self {
+            kind,
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -213,13 +228,23 @@ impl fmt::Display for Principal {
     }
 }
 
-/// A person or group that an application was assigned to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Assignment {
-    /// Whether it is a person or a group.
-    pub kind: Kind,
-    /// Which.
-    pub principal: ResourceId,
-    /// Since when.
-    pub since: Timestamp,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_reads_back_from_what_it_is_written_as() {
+        for (text, kind, name) in [
+            ("user:adele@example.com", Kind::User, "adele@example.com"),
+            ("group:Sales: North", Kind::Group, "Sales: North"),
+        ] {
+            let principal: Principal = text.parse().unwrap();
+            assert_eq!((principal.kind, principal.name.as_str()), (kind, name));
+            assert_eq!(principal.to_string(), text);
+        }
+        for wrong in ["", "adele", "user:", "user: ", "people:adele", ":adele"] {
+            let said = wrong.parse::<Principal>().unwrap_err();
+            assert!(said.contains("user:adele@example.com"), "{wrong}: {said}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub mod provisioning;
 pub mod token;
 
 pub use administrator::{Administrator, Email, Role};
-pub use application::{Application, Assignment};
+pub use application::{Application, Assignment, Principal};
 pub use change::{Action, Actor, AuditEntry, Change, Kind, Membership, Origin};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use id::{

@@ -2,6 +2,7 @@
 //!
 //! **Start at** [`cli`] for what can be typed, [`config`] for where settings come from, [`commands`] for what is done.
 
+mod bar;
 mod cli;
 mod commands;
 mod config;
@@ -9,7 +10,6 @@ mod demo;
 mod key;
 mod outcome;
 mod printer;
-mod progress;
 mod provisioning;
 mod runtime;
 

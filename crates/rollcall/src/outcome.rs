@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use rollcall_app::Failure;
+use rollcall_engine::NotApplied;
+use rollcall_model::provisioning::QuarantineReason;
 
 use crate::printer;
 
@@ -69,11 +71,42 @@ impl Trouble {
     }
 }
 
+/// Returns what it means for a command that a cycle stopped, or cannot begin.
+pub(crate) fn of_reason(reason: QuarantineReason) -> Exit {
+    match reason {
+        QuarantineReason::EncounteredQuarantineException
+        | QuarantineReason::ServiceIncompatible
+        | QuarantineReason::Unknown => Exit::Unreachable,
+        QuarantineReason::InvalidConfiguration => Exit::Wrong,
+        QuarantineReason::TooManyDeletes
+        | QuarantineReason::EncounteredBaseEscrowThreshold
+        | QuarantineReason::EncounteredTotalEscrowThreshold
+        | QuarantineReason::EncounteredEscrowProportionThreshold => Exit::No,
+    }
+}
+
 /// Says what went wrong, on stderr, and returns the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    causes.dedup();
-    printer::error(&causes.join(": "));
+    if let Some(Failure::Configuration(mistakes)) = error.downcast_ref::<Failure>() {
+        for mistake in mistakes {
+            printer::say(&format!(
+                "{}: {}",
+                mistake.place,
+                mistake.message.trim_end()
+            ));
+        }
+        let count = match mistakes.len() {
+            1 => "a mistake".to_owned(),
+            count => format!("{count} mistakes"),
+        };
+        printer::error(&format!(
+            "{count} in the configuration; nothing was changed"
+        ));
+    } else {
+        let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        causes.dedup();
+        printer::error(&causes.join(": "));
+    }
     let (exit, hint) = judge(error);
     if let Some(hint) = hint {
         printer::hint(&hint);
@@ -86,27 +119,17 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<String>) {
         if let Some(trouble) = cause.downcast_ref::<Trouble>() {
             return (trouble.exit, trouble.hint.clone());
         }
-        if let Some(engine) = cause.downcast_ref::<rollcall_engine::Error>()
-            && let Some(trouble) = crate::provisioning::trouble(engine)
-        {
-            return (trouble.exit, trouble.hint);
+        if let Some(not_applied) = cause.downcast_ref::<NotApplied>() {
+            return match not_applied {
+                NotApplied::Moved(_) => (Exit::No, Some(NEW_PLAN.into())),
+                NotApplied::Failed(error) => of_engine(error),
+            };
+        }
+        if let Some(error) = cause.downcast_ref::<rollcall_engine::Error>() {
+            return of_engine(error);
         }
         if let Some(failure) = cause.downcast_ref::<Failure>() {
-            return match failure {
-                Failure::Unavailable(_) => (Exit::Unreachable, None),
-                Failure::Missing {
-                    noun: "organisation",
-                    ..
-                } => (
-                    Exit::Wrong,
-                    Some("`rollcall org list` shows the organisations of this store".into()),
-                ),
-                Failure::Internal(_) => (
-                    Exit::Unreachable,
-                    Some("`rollcall doctor` looks for what is wrong with the store".into()),
-                ),
-                _ => (Exit::Wrong, None),
-            };
+            return of_failure(failure);
         }
         if let Some(store) = cause.downcast_ref::<rollcall_store::Error>() {
             return match store {
@@ -122,4 +145,98 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<String>) {
         }
     }
     (Exit::Wrong, None)
+}
+
+/// What to do when a plan does not hold.
+const NEW_PLAN: &str = "make a new plan, read it, and run that one";
+
+fn of_engine(error: &rollcall_engine::Error) -> (Exit, Option<String>) {
+    use rollcall_engine::Error;
+    let (exit, hint) = match error {
+        Error::Interrupted => (
+            Exit::No,
+            "nothing is lost: the next cycle goes on where this one ended",
+        ),
+        Error::Stopped { reason, .. } => match of_reason(*reason) {
+            Exit::Unreachable => (
+                Exit::Unreachable,
+                "see to it that the target runs and takes the token, then repeat",
+            ),
+            Exit::Wrong => (Exit::Wrong, "mend the configuration, then repeat"),
+            exit => return (exit, None),
+        },
+        Error::Busy => (
+            Exit::Unreachable,
+            "`rollcall serve` or another command runs it: wait until that has ended, then repeat",
+        ),
+        Error::Deviated(_) => (Exit::No, NEW_PLAN),
+        Error::Failed(failure) => return of_failure(failure),
+    };
+    (exit, Some(hint.into()))
+}
+
+fn of_failure(failure: &Failure) -> (Exit, Option<String>) {
+    match failure {
+        Failure::Unavailable(_) => (Exit::Unreachable, None),
+        Failure::Missing {
+            noun: "organisation",
+            ..
+        } => (
+            Exit::Wrong,
+            Some("`rollcall org list` shows the organisations of this store".into()),
+        ),
+        Failure::Missing {
+            noun: "application",
+            ..
+        } => (
+            Exit::Wrong,
+            Some("`rollcall app list` shows the applications of this organisation".into()),
+        ),
+        Failure::Internal(_) => (
+            Exit::Unreachable,
+            Some("`rollcall doctor` looks for what is wrong with the store".into()),
+        ),
+        _ => (Exit::Wrong, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rollcall_engine::Error;
+
+    #[test]
+    fn every_end_of_the_engine_has_its_exit_code() {
+        let stopped = |reason| Error::Stopped {
+            reason,
+            message: "why".into(),
+        };
+        let missing = || Failure::Missing {
+            noun: "application",
+            id: "x".into(),
+        };
+        for (error, exit) in [
+            (Error::Interrupted, Exit::No),
+            (
+                stopped(QuarantineReason::EncounteredQuarantineException),
+                Exit::Unreachable,
+            ),
+            (
+                stopped(QuarantineReason::ServiceIncompatible),
+                Exit::Unreachable,
+            ),
+            (stopped(QuarantineReason::InvalidConfiguration), Exit::Wrong),
+            (stopped(QuarantineReason::TooManyDeletes), Exit::No),
+            (Error::Busy, Exit::Unreachable),
+            (Error::Deviated("why".into()), Exit::No),
+            (Error::Failed(missing()), Exit::Wrong),
+        ] {
+            let shown = error.to_string();
+            assert_eq!(of_engine(&error).0, exit, "{shown}");
+            let applied = anyhow::Error::from(NotApplied::Failed(error));
+            assert_eq!(judge(&applied).0, exit, "{shown} while a plan is applied");
+        }
+        let moved = anyhow::Error::from(NotApplied::Moved(vec!["the source changed".into()]));
+        assert_eq!(judge(&moved), (Exit::No, Some(NEW_PLAN.into())));
+    }
 }

@@ -5,7 +5,10 @@
     reason = "the comments are help texts, shown as they are"
 )]
 
+pub(crate) mod app;
 mod job;
+pub(crate) mod mapping;
+pub(crate) mod words;
 
 use std::path::PathBuf;
 
@@ -63,6 +66,14 @@ pub(crate) enum Command {
     /// Provisioning tokens
     #[command(subcommand, after_help = "Example: rollcall token create --org vault")]
     Token(Token),
+    /// Applications: target systems into which an organisation provisions its people and groups
+    #[command(
+        subcommand,
+        after_help = "Example: rollcall app create Vault --org northwind
+
+The way of an application: create, connect, assign, plan, run, and start, so that `rollcall serve` keeps it in step."
+    )]
+    App(app::AppCommand),
     /// Brings people and groups in from files: everything, or nothing when a line is wrong
     #[command(
         after_help = "Example: rollcall import --org northwind --users people.csv --groups groups.csv

@@ -1,6 +1,7 @@
 //! What each command does: parse, call use cases, print.
 
 mod admin;
+mod app;
 mod config;
 mod doctor;
 mod expression;
@@ -34,6 +35,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Org(org) => org::run(&config, org, common.json).await,
             Command::Admin(admin) => admin::run(&config, admin, common.json).await,
             Command::Token(token) => token::run(&config, token, common.json).await,
+            Command::App(command) => app::run(&config, command, common.json).await,
             Command::Import(import) => transfer::import(&config, &import, common.json).await,
             Command::Export(export) => transfer::export(&config, &export).await,
             Command::Job(job) => job::run(&config, job, common.json).await,

@@ -30,7 +30,7 @@ use crate::cli::Demo;
 use crate::commands::serve::{self, Served, Serving};
 use crate::config::{Config, Setting, Source};
 use crate::outcome::{Exit, Trouble};
-use crate::{printer, runtime};
+use crate::{bar, printer, provisioning, runtime};
 use day::Day;
 use summary::{Cycle, Summary};
 
@@ -297,7 +297,7 @@ impl Stage {
     }
 
     async fn plan(&self, source: &Context, application: ApplicationId) -> anyhow::Result<()> {
-        let (watch, bar) = crate::progress::watched("planning");
+        let (watch, bar) = bar::watched("planning");
         let plan = self.engine.plan(source, application, watch).await;
         bar.finish().await;
         for line in plan?.text(SHOWN).lines() {
@@ -313,7 +313,7 @@ impl Stage {
         name: &'static str,
         summary: &mut Summary,
     ) -> anyhow::Result<bool> {
-        let (watch, bar) = crate::progress::watched(name);
+        let (watch, bar) = bar::watched(name);
         let begun = Instant::now();
         let report = self.engine.run(source, application, watch).await;
         bar.finish().await;
@@ -378,10 +378,10 @@ impl Stage {
 
 fn say_how_it_ended(report: &CycleReport) {
     match &report.outcome {
-        CycleOutcome::Succeeded => printer::good(&crate::provisioning::sentence(report)),
+        CycleOutcome::Succeeded => printer::good(&provisioning::sentence(report)),
         CycleOutcome::EntryLevelErrors => printer::error(&format!(
             "{}; {} objects failed and are tried again",
-            crate::provisioning::sentence(report),
+            provisioning::sentence(report),
             report.users.failed + report.groups.failed
         )),
         CycleOutcome::Stopped { message, .. } => printer::error(message),

@@ -10,19 +10,17 @@ mod watch;
 use std::io::IsTerminal as _;
 use std::path::Path;
 
-use rollcall_engine::{NotApplied, Watch};
+use rollcall_app::Failure;
+use rollcall_engine::Watch;
 use rollcall_model::application::Principal;
 use rollcall_model::{Kind, ResourceId};
-use rollcall_sync::plan::document;
 
 use crate::cli::{Job, JobFile, One};
 use crate::config::Config;
 use crate::outcome::{Exit, Trouble};
-use crate::{printer, provisioning, runtime};
+use crate::provisioning::plan_file;
+use crate::{bar, printer, provisioning, runtime};
 use stage::Stage;
-
-/// The longest plan that is read, in bytes.
-const LONGEST_PLAN: u64 = 1024 * 1024 * 1024;
 
 pub(crate) async fn run(config: &Config, command: Job, as_json: bool) -> anyhow::Result<Exit> {
     match command {
@@ -38,15 +36,12 @@ pub(crate) async fn run(config: &Config, command: Job, as_json: bool) -> anyhow:
         Job::Held(file) => {
             let stage = Stage::existing(config, &file.path).await?;
             let held = stage.app.held(&stage.context, stage.application).await?;
-            provisioning::held(&held, as_json)
+            provisioning::held(&held, as_json)?;
+            Ok(Exit::Done)
         }
         Job::Allow { file, code } => {
             let stage = Stage::existing(config, &file.path).await?;
-            let allowed =
-                stage
-                    .app
-                    .allow_deletions(&stage.context, stage.application, code.clone());
-            provisioning::allowed(allowed.await, &code)
+            allow(&stage, code).await
         }
         Job::Provision(one) => provision(config, &one, as_json).await,
         Job::Why(one) => {
@@ -55,7 +50,7 @@ pub(crate) async fn run(config: &Config, command: Job, as_json: bool) -> anyhow:
             let why = stage
                 .engine
                 .why(&stage.context, stage.application, kind, id);
-            provisioning::why(&why.await?, as_json)
+            provisioning::object::why(&why.await?, as_json)
         }
         Job::Compare { file, repair } => compare(config, &file, repair, as_json).await,
         Job::Restart { file, reset } => {
@@ -79,24 +74,20 @@ async fn plan(
     as_json: bool,
 ) -> anyhow::Result<Exit> {
     let (stage, _) = Stage::open(config, &file.path).await?;
-    let (watch, bar) = crate::progress::watched("planning");
-    let plan = stage
-        .engine
-        .plan(&stage.context, stage.application, watch)
-        .await;
-    bar.finish().await;
-    provisioning::plan(&plan?, out, show, as_json)
+    let plan = bar::followed("planning", |watch| {
+        stage.engine.plan(&stage.context, stage.application, watch)
+    });
+    provisioning::plan_with_file(&plan.await?, show, out, "job", as_json)
 }
 
 async fn cycle(config: &Config, file: &JobFile, as_json: bool) -> anyhow::Result<Exit> {
     let (stage, mirroring) = Stage::open(config, &file.path).await?;
-    let (watch, bar) = crate::progress::watched("running");
-    let report = stage
-        .engine
-        .run(&stage.context, stage.application, watch)
-        .await;
-    bar.finish().await;
-    let exit = provisioning::report(&report?, as_json)?;
+    let report = bar::followed("running", |watch| {
+        stage.engine.run(&stage.context, stage.application, watch)
+    });
+    let report = report.await?;
+    let exit = provisioning::report(&report, as_json)?;
+    provisioning::advise(&report, "job");
     let is_whole = mirroring
         .is_none_or(|mirroring| mirroring.refused.is_empty() && mirroring.incomplete.is_none());
     // what the source gave wrongly is not in the target
@@ -112,33 +103,35 @@ async fn apply(
     plan: &Path,
     as_json: bool,
 ) -> anyhow::Result<Exit> {
-    let plan = read_plan(plan)?;
+    let plan = plan_file::read(plan)?;
     let (stage, _) = Stage::open(config, &file.path).await?;
-    let (watch, bar) = crate::progress::watched("running");
-    let report = stage
-        .engine
-        .apply(&stage.context, stage.application, plan, watch)
-        .await;
-    bar.finish().await;
-    match report {
-        Ok(report) => provisioning::report(&report, as_json),
-        Err(NotApplied::Moved(moved)) => provisioning::moved(&moved, as_json),
-        Err(NotApplied::Failed(error)) => Err(error.into()),
-    }
+    let report = bar::followed("running", |watch| {
+        stage
+            .engine
+            .apply(&stage.context, stage.application, plan, watch)
+    });
+    let report = report.await?;
+    let exit = provisioning::report(&report, as_json)?;
+    provisioning::advise(&report, "job");
+    Ok(exit)
 }
 
-/// Reads a plan file.
-pub(crate) fn read_plan(path: &Path) -> anyhow::Result<rollcall_sync::plan::Plan> {
-    let unreadable = |error| Trouble::wrong(format!("{} cannot be read: {error}", path.display()));
-    if std::fs::metadata(path).map_err(unreadable)?.len() > LONGEST_PLAN {
-        return Err(Trouble::wrong(format!("{} is too long for a plan", path.display())).into());
+async fn allow(stage: &Stage, code: String) -> anyhow::Result<Exit> {
+    let allowed = stage
+        .app
+        .allow_deletions(&stage.context, stage.application, code.clone())
+        .await;
+    match allowed {
+        Err(Failure::Precondition) => Err(Trouble::no(format!(
+            "`{code}` is not the code of those who are held now"
+        ))
+        .hint("`rollcall job held` shows the list and its code")
+        .into()),
+        allowed => {
+            printer::say(&format!("{} may go in the next cycle", allowed?));
+            Ok(Exit::Done)
+        }
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    let plan = document::read(&text).map_err(|error| {
-        Trouble::wrong(format!("{}: {error}", path.display()))
-            .hint("make a new one with --out, and do not change it")
-    })?;
-    Ok(plan)
 }
 
 async fn status(config: &Config, file: &JobFile, as_json: bool) -> anyhow::Result<Exit> {
@@ -148,7 +141,7 @@ async fn status(config: &Config, file: &JobFile, as_json: bool) -> anyhow::Resul
         .configured(&stage.context, stage.application)
         .await?;
     let held = stage.app.held(&stage.context, stage.application).await?;
-    provisioning::status(&configured, &held, as_json)
+    provisioning::job::status(&configured, &held, as_json)
 }
 
 async fn provision(config: &Config, one: &One, as_json: bool) -> anyhow::Result<Exit> {
@@ -158,7 +151,7 @@ async fn provision(config: &Config, one: &One, as_json: bool) -> anyhow::Result<
         .engine
         .provision(&stage.context, stage.application, kind, id)
         .await?;
-    provisioning::on_demand(&done, as_json)
+    provisioning::object::on_demand(&done, as_json)
 }
 
 /// Finds whom a principal means.
@@ -186,7 +179,7 @@ async fn compare(
     let stage = Stage::existing(config, &file.path).await?;
     let (context, id) = (&stage.context, stage.application);
     let agreement = stage.engine.compare(context, id).await?;
-    let exit = provisioning::agreement(&agreement, as_json && !repair)?;
+    let exit = provisioning::agreement(&agreement, provisioning::SHOWN, as_json && !repair)?;
     if !repair || agreement.holds() {
         return Ok(exit);
     }

@@ -1,8 +1,32 @@
-//! A progress bar for a cycle or a plan; on a terminal only.
+//! A progress bar that follows a cycle or a plan, on stderr and on a terminal only.
+//!
+//! **Start at** [`watched`]; [`followed`] also ends the work when somebody presses Ctrl-C.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rollcall_engine::Watch;
 use rollcall_model::provisioning::{Phase, Progress};
+
+use crate::commands::serve::stop_signal;
+use crate::printer;
+
+/// Does something that takes a while under a progress bar. Ctrl-C or SIGTERM ends it after what is in flight.
+pub(crate) async fn followed<F: Future>(
+    name: &'static str,
+    act: impl FnOnce(Watch) -> F,
+) -> F::Output {
+    let (watch, bar) = watched(name);
+    let interrupt = watch.interrupt.clone();
+    let listening = tokio::spawn(async move {
+        while stop_signal().await.is_ok() {
+            printer::say("finishing what is in flight …");
+            interrupt.cancel();
+        }
+    });
+    let outcome = act(watch).await;
+    listening.abort();
+    bar.finish().await;
+    outcome
+}
 
 /// A progress bar that follows a cycle.
 pub(crate) struct Bar {
@@ -34,6 +58,7 @@ pub(crate) fn watched(name: &'static str) -> (Watch, Bar) {
 }
 
 impl Bar {
+    /// Takes the bar off the terminal.
     pub(crate) async fn finish(self) {
         self.following.abort();
         drop(self.following.await);

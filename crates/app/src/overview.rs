@@ -1,0 +1,135 @@
+//! How an application's provisioning stands, read at one instant, and its log.
+//!
+//! **Is not:** a credential: whether there is one is told, not which.
+
+use rollcall_model::provisioning::{LogStatus, ObjectKey};
+use rollcall_model::{
+    Application, ApplicationId, JobState, Kind, Link, LinkState, LogEntry, ResourceId,
+};
+
+use crate::applications::missing;
+use crate::directory::Context;
+use crate::{App, Failure};
+
+/// How many links or log entries are read at once.
+const PAGE: u64 = 1_000;
+/// How many failures are told; all are counted.
+const TOLD: usize = 20;
+
+/// How an application stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overview {
+    /// The application.
+    pub application: Application,
+    /// Whether a credential for its target was entered.
+    pub has_credential: bool,
+    /// What its job remembers: the last cycle, the quarantine, the target's profile, drift.
+    pub job: JobState,
+    /// How many people and groups are assigned.
+    pub assigned: u64,
+    /// How many people and groups are in use in the target.
+    pub in_use: u64,
+    /// How many are held back by the deletion guard.
+    pub held: u64,
+    /// How many failed and wait for another attempt.
+    pub failing: u64,
+    /// The first of those that failed.
+    pub failures: Vec<Link>,
+}
+
+/// Which entries of the provisioning log are wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct LogQuery {
+    /// How many at most.
+    pub count: u64,
+    /// Whether only failures are.
+    pub failed_only: bool,
+    /// About whom; absent: about everybody.
+    pub of: Option<ObjectKey>,
+}
+
+impl App {
+    /// Returns how an application stands.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`].
+    pub async fn overview(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+    ) -> Result<Overview, Failure> {
+        context
+            .tenant()
+            .read(move |reader| {
+                let mut overview = Overview {
+                    application: reader.application(id)?.ok_or_else(|| missing(id))?,
+                    has_credential: reader.sealed_secret(id)?.is_some(),
+                    job: reader.job(id)?,
+                    assigned: reader.assignments(id)?.len() as u64,
+                    in_use: reader.in_use(id)?,
+                    held: 0,
+                    failing: 0,
+                    failures: Vec::new(),
+                };
+                for kind in [Kind::User, Kind::Group] {
+                    let mut after: Option<ResourceId> = None;
+                    loop {
+                        let links = reader.links_needing_attention(id, kind, after, PAGE)?;
+                        let Some(last) = links.last() else { break };
+                        after = Some(last.object);
+                        for link in links {
+                            overview.held += u64::from(link.state == LinkState::Held);
+                            if link.failure.is_some() {
+                                overview.failing += 1;
+                                if overview.failures.len() < TOLD {
+                                    overview.failures.push(link);
+                                }
+                            }
+                        }
+                    }
+                }
+                Ok(overview)
+            })
+            .await
+    }
+
+    /// Returns entries of an application's provisioning log, latest first.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] for the application.
+    pub async fn provisioning_log(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        query: LogQuery,
+    ) -> Result<Vec<LogEntry>, Failure> {
+        context
+            .tenant()
+            .read(move |reader| {
+                reader.application(id)?.ok_or_else(|| missing(id))?;
+                let is_wanted =
+                    |entry: &LogEntry| !query.failed_only || entry.status == LogStatus::Failure;
+                let count = usize::try_from(query.count).unwrap_or(usize::MAX);
+                if let Some((kind, object)) = query.of {
+                    // the log of one object is short, but for one that fails all the time
+                    let all = if query.failed_only {
+                        u64::MAX >> 1
+                    } else {
+                        query.count
+                    };
+                    let entries = reader.object_log(id, kind, object, all)?;
+                    return Ok(entries.into_iter().filter(is_wanted).take(count).collect());
+                }
+                let (mut found, mut before) = (Vec::new(), None);
+                while found.len() < count {
+                    let page = reader.provisioning_log(id, before, PAGE)?;
+                    let Some((place, _)) = page.last() else { break };
+                    before = Some(*place);
+                    let wanted = page.into_iter().map(|(_, entry)| entry).filter(is_wanted);
+                    found.extend(wanted.take(count - found.len()));
+                }
+                Ok(found)
+            })
+            .await
+    }
+}
