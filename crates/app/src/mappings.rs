@@ -24,8 +24,8 @@ impl App {
         change: impl FnOnce(&mut AttributeMapping) + Send + 'static,
     ) -> Result<Application, Failure> {
         self.on_mapping(context, id, kind, move |mapping| {
-            let known = mapping.attributes.iter_mut();
-            let known = known.into_iter().find(|one| is(&one.target, &target));
+            let mut known = mapping.attributes.iter_mut();
+            let known = known.find(|one| is(&one.target, &target));
             if let Some(known) = known {
                 change(known);
                 return Ok(());
@@ -91,8 +91,8 @@ impl App {
         change: impl FnOnce(&mut TargetAttribute) + Send + 'static,
     ) -> Result<Application, Failure> {
         self.on_mapping(context, id, kind, move |mapping| {
-            let known = mapping.target_attributes.iter_mut();
-            let known = known.into_iter().find(|one| is(&one.name, &name));
+            let mut known = mapping.target_attributes.iter_mut();
+            let known = known.find(|one| is(&one.name, &name));
             if let Some(known) = known {
                 change(known);
                 return Ok(());
