@@ -2,13 +2,13 @@
 //!
 //! **Is not:** a credential: whether there is one is told, not which.
 
+use rollcall_model::link::Setback;
 use rollcall_model::provisioning::{LogStatus, ObjectKey};
-use rollcall_model::{
-    Application, ApplicationId, JobState, Kind, Link, LinkState, LogEntry, ResourceId,
-};
+use rollcall_model::{Application, ApplicationId, JobState, Kind, LinkState, LogEntry, ResourceId};
 
 use crate::applications::missing;
 use crate::directory::Context;
+use crate::principals::name;
 use crate::{App, Failure};
 
 /// How many links or log entries are read at once.
@@ -34,7 +34,20 @@ pub struct Overview {
     /// How many failed and wait for another attempt.
     pub failing: u64,
     /// The first of those that failed.
-    pub failures: Vec<Link>,
+    pub failures: Vec<Failing>,
+}
+
+/// A person or group that failed and waits for another attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// Whether it is a person or a group.
+    pub kind: Kind,
+    /// Its id.
+    pub object: ResourceId,
+    /// Its userName or displayName; absent: it is gone, and was never provisioned.
+    pub name: Option<String>,
+    /// What went wrong last.
+    pub failure: Setback,
 }
 
 /// Which entries of the provisioning log are wanted.
@@ -79,11 +92,17 @@ impl App {
                         after = Some(last.object);
                         for link in links {
                             overview.held += u64::from(link.state == LinkState::Held);
-                            if link.failure.is_some() {
-                                overview.failing += 1;
-                                if overview.failures.len() < TOLD {
-                                    overview.failures.push(link);
-                                }
+                            let Some(failure) = link.failure else {
+                                continue;
+                            };
+                            overview.failing += 1;
+                            if overview.failures.len() < TOLD {
+                                overview.failures.push(Failing {
+                                    kind,
+                                    object: link.object,
+                                    name: name(reader, kind, link.object)?.or(link.name),
+                                    failure,
+                                });
                             }
                         }
                     }

@@ -158,20 +158,27 @@ impl App {
                 reader.application(id)?.ok_or_else(|| missing(id))?;
                 let mut all = Vec::new();
                 for assignment in reader.assignments(id)? {
-                    let entry = reader.entry(assignment.kind, assignment.principal)?;
-                    let name = entry.as_ref().and_then(|entry| match assignment.kind {
-                        Kind::User => entry.resource.user_name(),
-                        Kind::Group => entry.resource.display_name(),
-                    });
-                    all.push(Assigned {
-                        assignment,
-                        name: name.map(str::to_owned),
-                    });
+                    let name = name(reader, assignment.kind, assignment.principal)?;
+                    all.push(Assigned { assignment, name });
                 }
                 Ok(all)
             })
             .await
     }
+}
+
+/// Returns the name by which people know somebody in the directory.
+pub(crate) fn name<R: Reader + ?Sized>(
+    reader: &R,
+    kind: Kind,
+    id: ResourceId,
+) -> Result<Option<String>, rollcall_store::Error> {
+    let entry = reader.entry(kind, id)?;
+    let name = entry.as_ref().and_then(|entry| match kind {
+        Kind::User => entry.resource.user_name(),
+        Kind::Group => entry.resource.display_name(),
+    });
+    Ok(name.map(str::to_owned))
 }
 
 /// Finds who is in the directory, by name or by id.

@@ -267,10 +267,8 @@ async fn compare(
     let mut described: Vec<String> = differing
         .drain(..)
         .map(|property| {
-            format!(
-                "{} is {:?}, should be {:?}",
-                property.display_name, property.old_value, property.new_value
-            )
+            let (old, new) = (property.old_value.as_ref(), property.new_value.as_ref());
+            unlike(&property.display_name, old, new)
         })
         .collect();
     for (path, attribute) in &rules.references {
@@ -280,7 +278,7 @@ async fn compare(
         let wanted = target_id(work, Kind::User, wanted).await?;
         let there = reference(path, resource);
         if wanted != there {
-            described.push(format!("{path} is {there:?}, should be {wanted:?}"));
+            described.push(unlike(&path.to_string(), there.as_ref(), wanted.as_ref()));
         }
     }
     if described.is_empty() {
@@ -391,6 +389,13 @@ fn reference(path: &TargetPath, resource: &Map<String, Value>) -> Option<String>
     let found = path.find(resource)?;
     let id = found.get("value").unwrap_or(found).as_str()?;
     (!id.is_empty()).then(|| id.to_owned())
+}
+
+fn unlike(path: &str, there: Option<&String>, wanted: Option<&String>) -> String {
+    let value = |value: Option<&String>| {
+        value.map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
+    };
+    format!("{path} is {}, should be {}", value(there), value(wanted))
 }
 
 fn name(known: &Known) -> String {

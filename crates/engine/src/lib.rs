@@ -139,6 +139,9 @@ impl Engine {
         .await?;
         let mut notes = tested.notes;
         notes.extend(probed.notes);
+        // both look at the address
+        let mut told = std::collections::HashSet::new();
+        notes.retain(|note| told.insert(note.clone()));
         Ok(Connection {
             latency: tested.latency,
             notes,

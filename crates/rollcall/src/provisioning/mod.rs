@@ -145,11 +145,16 @@ pub(crate) fn summary(report: &CycleReport) -> String {
     };
     let took = report.ended.duration_since(report.began).as_secs_f64();
     let state = match &report.outcome {
-        CycleOutcome::Succeeded => "",
-        CycleOutcome::EntryLevelErrors => " (some failed)",
         CycleOutcome::Stopped { .. } => " (stopped)",
+        CycleOutcome::Succeeded | CycleOutcome::EntryLevelErrors => "",
     };
-    format!("{kind} cycle of {took:.1} s{state}: {}", sentence(report))
+    let failed = report.users.failed + report.groups.failed;
+    let what = match (failed, report.has_exports()) {
+        (0, _) => sentence(report),
+        (failed, false) => format!("{failed} failed"),
+        (failed, true) => format!("{}, {failed} failed", sentence(report)),
+    };
+    format!("{kind} cycle of {took:.1} s{state}: {what}")
 }
 
 /// Says in one sentence what a cycle did.

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod applications;
 mod commands;
 mod cycles;
 mod demo;

@@ -66,6 +66,13 @@ pub(super) async fn show(desk: &Desk<'_>, which: &Which) -> anyhow::Result<Exit>
 
 /// The picture for programs; of the credential only whether there is one.
 fn described(overview: &Overview) -> Value {
+    let failures: Vec<Value> = overview
+        .failures
+        .iter()
+        .map(|one| {
+            json!({"kind": one.kind, "object": one.object, "name": one.name, "failure": one.failure})
+        })
+        .collect();
     json!({
         "application": overview.application,
         "hasCredential": overview.has_credential,
@@ -73,7 +80,7 @@ fn described(overview: &Overview) -> Value {
         "inUse": overview.in_use,
         "held": overview.held,
         "failing": overview.failing,
-        "failures": overview.failures,
+        "failures": failures,
         "job": overview.job,
     })
 }
@@ -187,14 +194,11 @@ fn standing(overview: &Overview) -> Vec<(&'static str, String)> {
     if overview.failing > 0 {
         rows.push(("failing", overview.failing.to_string()));
     }
-    for link in &overview.failures {
-        if let Some(failure) = &link.failure {
-            let name = link.name.clone().unwrap_or_else(|| link.object.to_string());
-            rows.push((
-                "",
-                format!("{} {name}: {}", noun(link.kind), setback(failure)),
-            ));
-        }
+    for failing in &overview.failures {
+        let id = failing.object.to_string();
+        let name = failing.name.as_ref().unwrap_or(&id);
+        let setback = setback(&failing.failure);
+        rows.push(("", format!("{} {name}: {setback}", noun(failing.kind))));
     }
     if let Some(drift) = &job.drift {
         let said = match drift.differing {
