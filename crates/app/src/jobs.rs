@@ -12,6 +12,7 @@ use rollcall_sync::digest::Digest;
 use serde_json::{Value, json};
 
 use crate::directory::Context;
+use crate::principals::here;
 use crate::{App, Failure};
 
 /// How much of a job's name its organisation's slug shows.
@@ -167,12 +168,7 @@ impl App {
             .read::<_, Failure, _>(move |reader| {
                 let (mut found, mut nobody) = (Vec::new(), Vec::new());
                 for principal in principals {
-                    let by_name = reader.named(principal.kind, &principal.name)?;
-                    let by_id = match principal.name.parse::<ResourceId>() {
-                        Ok(id) if reader.kind_of(id)? == Some(principal.kind) => Some(id),
-                        _ => None,
-                    };
-                    match by_name.or(by_id) {
+                    match here(reader, &principal)? {
                         Some(id) => found.push((principal.kind, id)),
                         None => nobody.push(principal),
                     }

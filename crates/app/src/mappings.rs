@@ -69,6 +69,12 @@ impl App {
         kinds: Vec<Kind>,
     ) -> Result<Application, Failure> {
         self.configure(context, id, move |application| {
+            if [Kind::User, Kind::Group]
+                .iter()
+                .all(|kind| kinds.contains(kind))
+            {
+                application.schema = None;
+            }
             for kind in kinds {
                 match kind {
                     Kind::User => application.users = defaults::users(),

@@ -182,7 +182,7 @@ pub(crate) fn name<R: Reader + ?Sized>(
 }
 
 /// Finds who is in the directory, by name or by id.
-fn here<R: Reader + ?Sized>(
+pub(crate) fn here<R: Reader + ?Sized>(
     reader: &R,
     principal: &Principal,
 ) -> Result<Option<ResourceId>, rollcall_store::Error> {

@@ -41,8 +41,6 @@ pub use agreement::{Agreement, Difference};
 pub use mirror::NotMirrored;
 pub use on_demand::OnDemand;
 pub use planning::NotApplied;
-/// What a plan is, and the decisions in it: what the engine answers in.
-pub use rollcall_sync::{plan, task::Decision};
 pub use why::Why;
 
 /// Runs cycles for the applications of an installation.

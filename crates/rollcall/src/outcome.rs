@@ -89,11 +89,9 @@ pub(crate) fn of_reason(reason: QuarantineReason) -> Exit {
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(Failure::Configuration(mistakes)) = error.downcast_ref::<Failure>() {
         for mistake in mistakes {
-            printer::say(&format!(
-                "{}: {}",
-                mistake.place,
-                mistake.message.trim_end()
-            ));
+            let message = mistake.message.trim_end();
+            printer::say(&format!("{}: {message}", mistake.place));
+            printer::say(&format!("  help: {}", mistake.help));
         }
         let count = match mistakes.len() {
             1 => "a mistake".to_owned(),

@@ -4,7 +4,9 @@ use clap::{Args, Subcommand};
 use rollcall_model::mapping::Clause;
 
 use super::app::Which;
-use super::words::{ApplyWord, KindWord, NullsWord, PrecedenceOrNone, TypeWord, YesNo, clause};
+use super::words::{
+    ApplyWord, KindWord, MutabilityWord, NullsWord, PrecedenceOrNone, TypeWord, YesNo, clause,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MappingCommand {
@@ -62,7 +64,7 @@ pub(crate) struct SetMapping {
     /// Look objects up by this attribute, in this order of precedence, from 1; none: do not
     #[arg(long, value_name = "N|none")]
     pub(crate) matching: Option<PrecedenceOrNone>,
-    /// Whenever an object changes, or when it is created
+    /// Whenever an object changes, when it is created, or always but only adding
     #[arg(long)]
     pub(crate) apply: Option<ApplyWord>,
     /// What the target does with its value when the source has none
@@ -154,6 +156,9 @@ pub(crate) struct SetAttribute {
     /// Whether a difference in case alone is a change
     #[arg(long)]
     pub(crate) exact_case: Option<YesNo>,
+    /// Whether it can be read and written
+    #[arg(long)]
+    pub(crate) mutability: Option<MutabilityWord>,
     /// An expression of the target's own interface, kept for round trips; empty: none
     #[arg(long, value_name = "TEXT")]
     pub(crate) api_expression: Option<String>,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use rollcall_model::application::{Leaving, NestedGroups, Scope};
-use rollcall_model::mapping::{Apply, Clause, Nulls, Operator, ValueType};
+use rollcall_model::mapping::{Apply, Clause, Mutability, Nulls, Operator, ValueType};
 use rollcall_model::{Email, Kind};
 
 use super::Lifetime;
@@ -56,11 +56,22 @@ words!(
 );
 words!(
     /// When a mapping applies.
-    ApplyWord: Apply { Always = Apply::Always, OnCreate = Apply::OnCreate, AddOnly = Apply::AddOnly }
+    ApplyWord: Apply {
+        Always = Apply::Always, OnCreate = Apply::OnCreate, AddOnly = Apply::AddOnly,
+    }
 );
 words!(
     /// What a null does.
     NullsWord: Nulls { Keep = Nulls::Keep, Clear = Nulls::Clear }
+);
+words!(
+    /// Whether an attribute can be read and written.
+    MutabilityWord: Mutability {
+        ReadWrite = Mutability::ReadWrite,
+        ReadOnly = Mutability::ReadOnly,
+        Immutable = Mutability::Immutable,
+        WriteOnly = Mutability::WriteOnly,
+    }
 );
 words!(
     /// The type of an attribute's values.

@@ -11,12 +11,13 @@ pub(crate) mod plan_file;
 use std::path::Path;
 
 use rollcall_app::applications::Held;
-use rollcall_engine::plan::Plan;
-use rollcall_engine::{Agreement, Connection, Decision};
+use rollcall_engine::{Agreement, Connection};
 use rollcall_model::provisioning::{
     Counts, CycleKind, CycleOutcome, CycleReport, QuarantineReason,
 };
 use rollcall_model::{Kind, Profile};
+use rollcall_sync::plan::Plan;
+use rollcall_sync::task::Decision;
 use serde::Serialize;
 use serde_json::{Value, json};
 

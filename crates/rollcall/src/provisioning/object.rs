@@ -1,9 +1,11 @@
 //! What is shown of one person or group: what was done on demand, why it is what it is, the provisioning log.
 
-use rollcall_engine::plan::{Planned, word};
-use rollcall_engine::{Decision, OnDemand, Why};
+use rollcall_engine::{OnDemand, Why};
 use rollcall_model::link::Setback;
 use rollcall_model::provisioning::{Identity, LogEntry, ModifiedProperty, Step, StepKind};
+use rollcall_sync::explain::Outcome;
+use rollcall_sync::plan::{Planned, word};
+use rollcall_sync::task::Decision;
 use serde_json::{Value, json};
 
 use super::{noun, word_of};
@@ -125,7 +127,7 @@ fn why_text(why: &Why) -> String {
     row(
         "assignment",
         match &why.assigned_by {
-            Some(principal) => format!("by `{principal}`"),
+            Some(principal) => format!("by {principal}"),
             None => "none".to_owned(),
         },
     );
@@ -144,18 +146,50 @@ fn why_text(why: &Why) -> String {
     if let Some(failure) = &why.failure {
         row("failed", setback(failure));
     }
-    row(
-        "next",
-        match (&why.would, &why.target_trouble) {
-            (Some(planned), _) => prospect(planned),
-            (None, Some(trouble)) => format!("unknown: {trouble}"),
-            (None, None) => "unknown".to_owned(),
-        },
-    );
+    let would = match (&why.would, &why.target_trouble) {
+        (Some(planned), _) => prospect(planned),
+        (None, trouble) => {
+            let trouble = trouble.as_deref().unwrap_or_default();
+            format!("unknown, as the target cannot be asked: {trouble}")
+        }
+    };
+    row("next cycle", would);
+    for request in why.would.iter().flat_map(|planned| &planned.requests) {
+        let body = request.body.as_ref().map(ToString::to_string);
+        let body = body.unwrap_or_default();
+        row(
+            "",
+            format!("{} {} {body}", request.method, request.path)
+                .trim_end()
+                .to_owned(),
+        );
+    }
     for entry in &why.log {
         row("log", line(entry));
     }
+    if !why.mappings.is_empty() {
+        lines.push(String::new());
+        lines.push(mapped(why));
+    }
     lines.join("\n")
+}
+
+/// Says what the mappings make of an object.
+fn mapped(why: &Why) -> String {
+    let rows = why.mappings.iter().map(|line| {
+        let value = match &line.outcome {
+            Outcome::Value(value) => value.clone(),
+            Outcome::DefaultAtCreation(value) => format!("{value} (default, at creation)"),
+            Outcome::Nothing => "–".to_owned(),
+            Outcome::LeftAlone => "left alone".to_owned(),
+            Outcome::Reference(value) => format!("{value} (reference)"),
+            Outcome::Members => "members".to_owned(),
+            Outcome::Failed { message, .. } => format!("failed: {message}"),
+        };
+        let matching = line.matching.map(|place| format!("match {place}"));
+        [line.target.clone(), value, matching.unwrap_or_default()]
+    });
+    printer::table_text(["target attribute", "value", ""], rows)
 }
 
 /// Says what would be done with an object.

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use rollcall_engine::plan::{Plan, document};
+use rollcall_sync::plan::{Plan, document};
 
 use crate::outcome::Trouble;
 
@@ -21,12 +21,20 @@ pub(crate) fn save(path: &Path, plan: &Plan) -> Result<(), Trouble> {
 }
 
 fn write(path: &Path, plan: &Plan) -> std::io::Result<()> {
+    let text = document::write(plan);
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        // a pipe or a device stays what it is
+        return std::fs::OpenOptions::new()
+            .write(true)
+            .open(path)?
+            .write_all(text.as_bytes());
+    }
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(document::write(plan).as_bytes())?;
+    file.write_all(text.as_bytes())?;
     file.persist(path)?;
     Ok(())
 }

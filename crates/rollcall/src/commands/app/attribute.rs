@@ -1,6 +1,6 @@
 //! `rollcall app attribute`: the target's attribute list.
 
-use rollcall_model::mapping::TargetAttribute;
+use rollcall_model::mapping::{Mutability, TargetAttribute};
 use rollcall_model::{Application, Kind};
 use serde_json::{Value, json};
 
@@ -65,6 +65,9 @@ fn change(attribute: &mut TargetAttribute, command: SetAttribute) {
     if let Some(word) = command.value_type {
         attribute.kind = word.into();
     }
+    if let Some(word) = command.mutability {
+        attribute.mutability = word.into();
+    }
     if let Some(text) = command.api_expression {
         attribute.api_expression = Some(text).filter(|text| !text.is_empty());
     }
@@ -122,6 +125,9 @@ fn properties(attribute: &TargetAttribute) -> String {
     .filter(|(_, is)| *is)
     .map(|(what, _)| what.to_owned())
     .collect();
+    if attribute.mutability != Mutability::ReadWrite {
+        told.push(word_of(&attribute.mutability));
+    }
     if !attribute.referenced_objects.is_empty() {
         told.push(format!("of {}", attribute.referenced_objects.join(" or ")));
     }

@@ -118,6 +118,10 @@ fn configuration(overview: &Overview) -> Vec<(&'static str, String)> {
         Some(email) if application.notify_on_failure => email.to_string(),
         _ => "nobody".to_owned(),
     };
+    let by = application.job_file.as_ref().map_or_else(
+        || "commands".to_owned(),
+        |file| format!("the job file {file}; what commands change does not last"),
+    );
     vec![
         ("name", application.name.clone()),
         ("id", application.id.to_string()),
@@ -134,6 +138,7 @@ fn configuration(overview: &Overview) -> Vec<(&'static str, String)> {
         ("guard", guard(application)),
         ("comparison", drift),
         ("told", told),
+        ("set up by", by),
     ]
 }
 
@@ -201,9 +206,10 @@ fn standing(overview: &Overview) -> Vec<(&'static str, String)> {
         rows.push(("", format!("{} {name}: {setback}", noun(failing.kind))));
     }
     if let Some(drift) = &job.drift {
-        let said = match drift.differing {
-            0 => "both ends agreed".to_owned(),
-            count => format!("{count} differed: {}", drift.first.join("; ")),
+        let said = match (&drift.trouble, drift.differing) {
+            (Some(trouble), _) => format!("the ends could not be compared: {trouble}"),
+            (None, 0) => "both ends agreed".to_owned(),
+            (None, count) => format!("{count} differed: {}", drift.first.join("; ")),
         };
         rows.push(("drift", format!("{}: {said}", drift.at)));
     }
@@ -239,6 +245,13 @@ fn mappings(application: &Application, kind: Kind) {
     matching.sort_unstable();
     let matching: Vec<&str> = matching.into_iter().map(|(_, target)| target).collect();
     printer::data(&format!("  matched by {}", matching.join(", then ")));
+    for one in &object.input_filters {
+        printer::data(&format!(
+            "  input filter {}: {}",
+            one.name,
+            filter::sentence(one)
+        ));
+    }
     for one in &object.filters {
         printer::data(&format!("  filter {}: {}", one.name, filter::sentence(one)));
     }
