@@ -4,6 +4,7 @@ use rollcall_engine::plan::{Planned, word};
 use rollcall_engine::{Decision, OnDemand, Why};
 use rollcall_model::link::Setback;
 use rollcall_model::provisioning::{Identity, LogEntry, ModifiedProperty, Step, StepKind};
+use rollcall_sync::explain::Outcome;
 use serde_json::{Value, json};
 
 use super::{noun, word_of};
@@ -125,7 +126,7 @@ fn why_text(why: &Why) -> String {
     row(
         "assignment",
         match &why.assigned_by {
-            Some(principal) => format!("by `{principal}`"),
+            Some(words) => words.clone(),
             None => "none".to_owned(),
         },
     );
@@ -133,6 +134,11 @@ fn why_text(why: &Why) -> String {
         row("scope", format!("{clause}: {}", plain(is_true)));
     }
     row("so", why.verdict.to_owned());
+    for line in &why.mappings {
+        if let Some(value) = mapped(&line.outcome) {
+            row("mapping", format!("{} = {value}", line.target));
+        }
+    }
     let id = why.target_id.as_ref();
     row(
         "the target",
@@ -156,6 +162,19 @@ fn why_text(why: &Why) -> String {
         row("log", line(entry));
     }
     lines.join("\n")
+}
+
+/// Says what a mapping came to; nothing when it gives no value.
+fn mapped(outcome: &Outcome) -> Option<String> {
+    Some(match outcome {
+        Outcome::Value(value) => value.clone(),
+        Outcome::DefaultAtCreation(value) => format!("{value} (the default, at creation)"),
+        Outcome::Reference(value) => format!("the counterpart of {value}"),
+        Outcome::Members => "its members".to_owned(),
+        Outcome::LeftAlone => "left alone".to_owned(),
+        Outcome::Failed { code, message } => format!("failed: {code}: {message}"),
+        Outcome::Nothing => return None,
+    })
 }
 
 /// Says what would be done with an object.
