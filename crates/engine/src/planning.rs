@@ -379,6 +379,7 @@ fn note(work: &Work, draft: &mut Draft, known: &Known, link: Option<&Link>) {
         let mut link = link.clone();
         if !is_same {
             link.references.clear();
+            link.references_unknown = false;
         }
         let rules = work.rules.of(Kind::User);
         if link.waiting || !agrees_on_references(rules, object, &link) {

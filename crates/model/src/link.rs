@@ -40,6 +40,10 @@ pub struct Link {
     /// Whether the references of a person, or the members of a group, have to be compared in the next cycle.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waiting: bool,
+    /// Whether nobody knows which references the target has, because a request may or may not have reached it: they are sent again,
+    /// whatever is on record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub references_unknown: bool,
     /// Whether nobody knows which members the target has in the group: they are read there before they are compared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub members_unknown: bool,
@@ -68,6 +72,7 @@ impl Link {
             digest: None,
             references: BTreeMap::new(),
             waiting: false,
+            references_unknown: false,
             members_unknown: false,
             failure: None,
             changed,

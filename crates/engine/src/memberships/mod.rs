@@ -167,17 +167,25 @@ pub(crate) async fn bring(
         return Ok(());
     };
     let is_whole = chosen.is_none();
-    if link.members_unknown {
-        recount(work, group, &target_id).await?;
+    let unread = if link.members_unknown {
+        recount(work, group, &target_id).await?
+    } else {
+        None
+    };
+    let is_unread = unread.is_some();
+    let mut sending = Sending::new(work, link.clone(), target_id);
+    match unread {
+        // what is to be sent follows from what is there
+        Some(trouble) => sending.trouble = Some(trouble),
+        None => sending.send_differences(Walk::over(group, chosen)).await?,
     }
-    let mut sending = Sending::new(work, group, target_id);
-    sending.send_differences(Walk::over(group, chosen)).await?;
     let Sending {
         added,
         removed,
         refused,
         trouble,
         is_lost: sending_is_lost,
+        is_unknown,
         ..
     } = sending;
     work.count_with(|tally| {
@@ -199,7 +207,7 @@ pub(crate) async fn bring(
         ..trouble
     });
     let mut changed = link.clone();
-    changed.members_unknown = false;
+    changed.members_unknown = is_unread || is_unknown;
     if sending_is_lost {
         // the next task looks whether the group is still there
         changed.digest = None;
@@ -243,14 +251,19 @@ pub(crate) async fn bring(
     .await
 }
 
-/// Reads which members the target has in a group, and remembers that. Who is there and is not one of ours is left alone.
-async fn recount(work: &Arc<Work>, group: ResourceId, target_id: &str) -> Result<(), Error> {
+/// Reads which members the target has in a group, and remembers that. Who is there and is not one of ours is left alone. Returns what
+/// went wrong when it may go well another time; a target that does not show members has those that are on record.
+async fn recount(
+    work: &Arc<Work>,
+    group: ResourceId,
+    target_id: &str,
+) -> Result<Option<Trouble>, Error> {
     let there = match work.target.members(target_id).await {
         Ok(there) => there,
         Err(trouble) => {
             work.note(Some(&trouble));
             tracing::warn!(%group, "its members cannot be read in the target: {}", trouble.message);
-            return Ok(());
+            return Ok(Some(trouble).filter(|trouble| trouble.may_pass));
         }
     };
     let application = work.application;
@@ -259,7 +272,8 @@ async fn recount(work: &Arc<Work>, group: ResourceId, target_id: &str) -> Result
         writer.clear_exported_members(application, group)?;
         writer.add_exported_members(application, group, &known)
     })
-    .await
+    .await?;
+    Ok(None)
 }
 
 /// Returns who is meant by the target's ids of members: the objects that are linked to them, or that `planned` names.
