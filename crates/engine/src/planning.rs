@@ -241,6 +241,11 @@ async fn all(
         })
         .await?;
     }
+    for (_, id) in survey.begun.iter().filter(|key| key.0 == kind) {
+        let known = objects::one(work, kind, *id).await?;
+        consider(work, known, false, draft).await?;
+        work.advance(1);
+    }
     Ok(())
 }
 
