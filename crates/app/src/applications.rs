@@ -45,7 +45,17 @@ impl App {
     ) -> Result<Application, Failure> {
         let now = self.now();
         let id = ApplicationId::new(now, &**self.randomness());
-        let application = Application::new(id, name, now);
+        self.add_application(context, Application::new(id, name, now))
+            .await
+    }
+
+    /// Adds an application as it is.
+    pub(crate) async fn add_application(
+        &self,
+        context: &Context,
+        application: Application,
+    ) -> Result<Application, Failure> {
+        let (id, now) = (application.id, self.now());
         let origin = context.origin().clone();
         context
             .tenant()

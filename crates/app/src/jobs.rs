@@ -92,20 +92,19 @@ impl App {
     /// [`Failure::Taken`] when the name belongs to an application that people configure, or to another file that is still there;
     /// [`Failure::Configuration`] with every mistake in the mappings.
     pub async fn bring_job(&self, context: &Context, job: Job) -> Result<ApplicationId, Failure> {
-        let application = match self.job_application(context, &job.name).await? {
-            Some(application) => application,
-            None => self.create_application(context, job.name.clone()).await?,
+        let there = self.job_application(context, &job.name).await?;
+        let application = if let Some(there) = there {
+            there
+        } else {
+            let id = ApplicationId::new(self.now(), &**self.randomness());
+            // whoever dies after this finds his application again
+            let fresh = Application {
+                job_file: Some(job.file.clone()),
+                ..Application::new(id, job.name.clone(), self.now())
+            };
+            self.add_application(context, fresh).await?
         };
-        let of_another = application
-            .job_file
-            .as_ref()
-            .is_some_and(|file| *file != job.file && std::path::Path::new(file).exists());
-        if of_another {
-            return Err(Failure::Taken {
-                attribute: "name",
-                hint: "another job file of this store has the name; give this one a `name` of its own",
-            });
-        }
+        claimed(&application, &job.file)?;
         let id = application.id;
         let mut wanted = application.clone();
         wanted.users = job.users;
@@ -130,6 +129,23 @@ impl App {
                 .await?;
         }
         Ok(id)
+    }
+
+    /// Finds the application of a job that ran before, for the file that asks.
+    ///
+    /// # Errors
+    /// [`Failure::Taken`] when it belongs to another file that is still there: nobody asks after it, or ends it, by mistake.
+    pub async fn job_of_file(
+        &self,
+        context: &Context,
+        job: &str,
+        file: &str,
+    ) -> Result<Option<Application>, Failure> {
+        let application = self.job_application(context, job).await?;
+        if let Some(application) = &application {
+            claimed(application, file)?;
+        }
+        Ok(application)
     }
 
     /// Makes exactly these people and groups the assigned ones.
@@ -177,6 +193,21 @@ impl App {
             })
             .await
     }
+}
+
+/// Makes sure that a job's application is that of a file: its own, or one that was moved there.
+fn claimed(application: &Application, file: &str) -> Result<(), Failure> {
+    let of_another = application
+        .job_file
+        .as_ref()
+        .is_some_and(|other| other != file && std::path::Path::new(other).exists());
+    if of_another {
+        return Err(Failure::Taken {
+            attribute: "name",
+            hint: "another job file of this store has the name; give this one a `name` of its own",
+        });
+    }
+    Ok(())
 }
 
 /// Returns the slug of the organisation that mirrors a job's source: what can be read of the name, and what makes it unique.

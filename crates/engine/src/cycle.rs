@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::directory::Context;
-use rollcall_model::link::Reference;
 use rollcall_model::provisioning::{
     CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
 };
@@ -179,11 +178,6 @@ async fn bring(work: &Arc<Work>, survey: &Survey) -> Result<(), Error> {
 /// Forgets what both ends agreed on about the objects that are looked at once more.
 async fn doubt(work: &Work) -> Result<(), Error> {
     let (application, chosen) = (work.application, work.doubted.clone());
-    let references = &work.rules.of(Kind::User).references;
-    let references: Vec<String> = references
-        .iter()
-        .map(|(path, _)| path.to_string())
-        .collect();
     work.write(move |writer| {
         for kind in [Kind::User, Kind::Group] {
             for id in chosen.of(kind) {
@@ -193,13 +187,6 @@ async fn doubt(work: &Work) -> Result<(), Error> {
                         link.state = LinkState::Active;
                     }
                     link.doubt();
-                    for path in references.iter().filter(|_| kind == Kind::User) {
-                        let unsure = || Reference {
-                            object: *id,
-                            target_id: String::new(),
-                        };
-                        link.references.entry(path.clone()).or_insert_with(unsure);
-                    }
                     writer.save_link(&link)?;
                 }
             }

@@ -117,7 +117,15 @@ pub(crate) async fn bring_all(work: &Arc<Work>, survey: &Survey, kind: Kind) -> 
         })
         .await?;
     }
-    Ok(())
+    let begun = survey.begun.iter().filter(|key| key.0 == kind);
+    let begun = begun.copied().collect();
+    each(work, begun, WIDTH, |work, (kind, id)| async move {
+        let known = one(&work, kind, id).await?;
+        bring_in_turn(&work, known).await?;
+        work.advance(1);
+        Ok(())
+    })
+    .await
 }
 
 /// Reads the next page of candidates; none: there are no more.

@@ -262,6 +262,11 @@ async fn all(
         })
         .await?;
     }
+    for (_, id) in survey.begun.iter().filter(|key| key.0 == kind) {
+        let known = objects::one(work, kind, *id).await?;
+        consider(work, known, false, draft).await?;
+        work.advance(1);
+    }
     Ok(())
 }
 
@@ -400,6 +405,7 @@ fn note(work: &Work, draft: &mut Draft, known: &Known, link: Option<&Link>) {
         let mut link = link.clone();
         if !is_same {
             link.references.clear();
+            link.references_unknown = false;
         }
         let rules = work.rules.of(Kind::User);
         if link.waiting || !agrees_on_references(rules, object, &link) {

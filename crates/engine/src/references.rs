@@ -65,6 +65,7 @@ async fn bring_now(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
     let wanted = wanted(work, link.clone(), &counterparts);
     let was_asked = !wanted.operations.is_empty();
     let answer = if was_asked {
+        mark(work, &link).await?;
         let write = Write::Patch {
             id: target_id,
             operations: wanted.operations,
@@ -74,6 +75,7 @@ async fn bring_now(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
         Answer::Done
     };
     let is_lost = answer == Answer::Missing;
+    let is_unknown = matches!(answer, Answer::Unknown(_));
     let trouble = trouble_of(answer);
     if was_asked {
         work.note(trouble.as_ref());
@@ -101,6 +103,7 @@ async fn bring_now(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
                 &**work.app.randomness(),
             )),
             waiting: true,
+            references_unknown: link.references_unknown || is_unknown,
             // when it is not there any more, the next task looks for it
             digest: link.digest.clone().filter(|_| !is_lost),
             ..link.clone()
@@ -131,6 +134,20 @@ async fn bring_now(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
         Ok(())
     })
     .await
+}
+
+/// Remembers that references are about to be sent, and that nobody knows what the target has of them until the outcome is remembered: the
+/// sender may die in between, and the source may be as it was before by then.
+async fn mark(work: &Arc<Work>, link: &Link) -> Result<(), Error> {
+    let marked = Link {
+        waiting: true,
+        references_unknown: true,
+        ..link.clone()
+    };
+    if marked == *link {
+        return Ok(());
+    }
+    work.write(move |writer| writer.save_link(&marked)).await
 }
 
 /// Reads a person with the target's ids of those who are referred to.
@@ -175,7 +192,7 @@ fn trouble_of(answer: Answer) -> Option<Trouble> {
     })
 }
 
-/// Compares the references that the target should have with those that it was sent.
+/// Compares the references that the target should have with those that it was sent; when nobody knows those, all are sent.
 pub(crate) fn wanted(work: &Work, mut link: Link, counterparts: &[Counterpart]) -> Wanted {
     let (mut operations, mut properties) = (Vec::new(), Vec::new());
     link.waiting = false;
@@ -191,7 +208,7 @@ pub(crate) fn wanted(work: &Work, mut link: Link, counterparts: &[Counterpart]) 
             Some((_, _, None)) | None => None,
         };
         let exported = link.references.get(&name).cloned();
-        if exported == reference {
+        if exported == reference && !link.references_unknown {
             continue;
         }
         let target_id = reference
@@ -208,6 +225,7 @@ pub(crate) fn wanted(work: &Work, mut link: Link, counterparts: &[Counterpart]) 
             None => link.references.remove(&name),
         };
     }
+    link.references_unknown = false;
     Wanted {
         operations,
         properties,

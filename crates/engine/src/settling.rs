@@ -39,6 +39,7 @@ pub(crate) fn save(writer: &mut dyn Writer, mut link: Link) -> Result<(), rollca
         link.waiting |= stored.waiting;
         if !is_replaced {
             link.references = stored.references;
+            link.references_unknown = stored.references_unknown;
         }
     }
     writer.save_link(&link)
@@ -227,13 +228,14 @@ pub(crate) fn agrees_on_references(
     object: &SourceObject,
     link: &Link,
 ) -> bool {
-    rules.references.iter().all(|(path, attribute)| {
-        let wanted = object
-            .reference(attribute)
-            .map(|reference| reference.object);
-        let exported = link.references.get(&path.to_string());
-        wanted == exported.map(|reference| reference.object)
-    })
+    !link.references_unknown
+        && rules.references.iter().all(|(path, attribute)| {
+            let wanted = object
+                .reference(attribute)
+                .map(|reference| reference.object);
+            let exported = link.references.get(&path.to_string());
+            wanted == exported.map(|reference| reference.object)
+        })
 }
 
 /// Returns what is left of a failure once references and members are well.

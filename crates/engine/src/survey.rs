@@ -29,6 +29,8 @@ pub(crate) struct Survey {
     pub(crate) held: BTreeSet<ObjectKey>,
     /// What the guard says.
     pub(crate) verdict: Verdict,
+    /// Whom the source does not have any more, and whose creation may have begun: no reading of the whole source meets them.
+    pub(crate) begun: BTreeSet<ObjectKey>,
     /// How many objects there are to look at.
     pub(crate) total: u64,
 }
@@ -108,10 +110,14 @@ pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, E
             } else {
                 others
             };
+            let begun = match &candidates {
+                Candidates::Whole => begun(&inner, reader)?,
+                Candidates::These(_) => BTreeSet::new(),
+            };
             let total = match &candidates {
                 Candidates::Whole => {
                     let counts = reader.counts()?;
-                    counts.users + counts.groups
+                    counts.users + counts.groups + begun.len() as u64
                 }
                 Candidates::These(chosen) => (chosen.users.len() + chosen.groups.len()) as u64,
             };
@@ -120,10 +126,31 @@ pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, E
                 leaving,
                 held,
                 verdict,
+                begun,
                 total,
             })
         })
         .await
+}
+
+/// Finds the creations of unknown outcome whose object is gone from the source.
+fn begun(work: &Work, reader: &dyn Reader) -> Result<BTreeSet<ObjectKey>, Error> {
+    let mut begun = BTreeSet::new();
+    for kind in work.kinds() {
+        let mut after = None;
+        loop {
+            let links = reader.links_needing_attention(work.application, kind, after, PAGE)?;
+            let Some(last) = links.last() else { break };
+            after = Some(last.object);
+            for link in links {
+                let is_open = matches!(link.state, LinkState::Creating(_));
+                if is_open && link.target_id.is_none() && reader.kind_of(link.object)?.is_none() {
+                    begun.insert((kind, link.object));
+                }
+            }
+        }
+    }
+    Ok(begun)
 }
 
 /// Counts who left in the last day.

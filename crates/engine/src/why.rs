@@ -31,7 +31,7 @@ pub struct Why {
     pub exists: bool,
     /// Whether its account is enabled at the source.
     pub is_enabled: bool,
-    /// By what it is in scope: itself, the name of a group that brings it, or that everybody is; absent: by nothing.
+    /// By what it is in scope, in words: directly, by a group that brings it, or because everybody is; absent: by nothing.
     pub assigned_by: Option<String>,
     /// What each clause of the scoping filters says.
     pub scope: Map<String, Value>,
@@ -77,8 +77,10 @@ impl Engine {
                 let log = reader.object_log(inner.application, kind, id, ENTRIES)?;
                 let name = match (&inner.assigned, principal) {
                     (Assigned::Everybody, _) => Some("everybody is in scope".to_owned()),
-                    (_, Some(principal)) if principal == id => Some("itself".to_owned()),
-                    (_, Some(principal)) => Some(directory::name(reader, principal)?),
+                    (_, Some(principal)) if principal == id => Some("directly".to_owned()),
+                    (_, Some(principal)) => {
+                        Some(format!("by `{}`", directory::name(reader, principal)?))
+                    }
                     (_, None) => None,
                 };
                 Ok((name, log))

@@ -40,6 +40,10 @@ pub struct Link {
     /// Whether the references of a person, or the members of a group, have to be compared in the next cycle.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waiting: bool,
+    /// Whether nobody knows which references the target has, because a request may or may not have reached it: they are sent again,
+    /// whatever is on record.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub references_unknown: bool,
     /// Whether nobody knows which members the target has in the group: they are read there before they are compared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub members_unknown: bool,
@@ -71,6 +75,7 @@ impl Link {
             digest: None,
             references: BTreeMap::new(),
             waiting: false,
+            references_unknown: false,
             members_unknown: false,
             refused_up_to: None,
             failure: None,
@@ -78,15 +83,12 @@ impl Link {
         }
     }
 
-    /// Forgets what both ends agreed on, so that everything is compared again: the values, the references, the members. Which references
-    /// were sent stays, as something that nobody is sure of: one that is to be taken away is known by it.
+    /// Forgets what both ends agreed on, so that everything is compared again: the values, the references, the members.
     pub fn doubt(&mut self) {
         self.digest = None;
         self.waiting = true;
+        self.references_unknown = self.kind == Kind::User;
         self.members_unknown = self.kind == Kind::Group;
-        for reference in self.references.values_mut() {
-            reference.target_id.clear();
-        }
     }
 
     /// Tells whether the counterpart exists and is meant to be in use; only such objects are sent as members or managers.
@@ -153,7 +155,7 @@ pub struct Intent {
 pub struct Reference {
     /// The object of the source that it points to.
     pub object: ResourceId,
-    /// The target's id of that object's counterpart; empty: nobody is sure what the target has.
+    /// The target's id of that object's counterpart.
     pub target_id: String,
 }
 

@@ -184,13 +184,13 @@ async fn bring_now(
     let is_whole = chosen.is_none();
     // a plan knows one order only
     let begins_after = link.refused_up_to.filter(|_| work.gate.is_none());
-    let mut sending = Sending::new(work, group, target_id, begins_after);
+    let mut sending = Sending::new(work, link.clone(), target_id, begins_after);
     if link.members_unknown {
-        // nobody is added or taken out by what may be wrong
+        // what is to be sent follows from what is there
         sending.trouble = recount(work, group, &sending.target_id).await?;
     }
-    let is_unknown = sending.trouble.is_some();
-    if !is_unknown {
+    let is_unread = sending.trouble.is_some();
+    if !is_unread {
         sending.send_differences(Walk::over(group, chosen)).await?;
     }
     work.count_with(|tally| {
@@ -215,6 +215,8 @@ async fn bring_now(
         let now = work.app.now();
         setback(&link, trouble, now, &**work.app.randomness())
     });
+    let is_unknown = is_unread || sending.is_unknown;
+    let was_waiting = link.waiting;
     let change = move |link: &mut Link| {
         link.members_unknown = is_unknown;
         link.refused_up_to = sending.refused_up_to;
@@ -231,7 +233,8 @@ async fn bring_now(
                 link.waiting = false;
                 link.failure = without_references(link.failure.take());
             }
-            None => {}
+            // it was marked before the first request
+            None => link.waiting = was_waiting,
         }
     };
     let (added, removed, lost_members) =
@@ -274,7 +277,8 @@ async fn bring_now(
     .await
 }
 
-/// Reads which members the target has in a group, and remembers that. Who is there and is not one of ours is left alone.
+/// Reads which members the target has in a group, and remembers that. Who is there and is not one of ours is left alone. Returns what
+/// went wrong when it may go well another time; a target that does not show members has those that are on record.
 async fn recount(
     work: &Arc<Work>,
     group: ResourceId,
@@ -284,7 +288,7 @@ async fn recount(
         Ok(there) => there,
         Err(trouble) => {
             work.note(Some(&trouble));
-            return Ok(Some(trouble));
+            return Ok(Some(trouble).filter(|trouble| trouble.may_pass));
         }
     };
     let application = work.application;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rollcall_model::link::Link;
 use rollcall_model::{Kind, ResourceId};
 use rollcall_sync::task::{Answer, Trouble};
 
@@ -20,6 +21,8 @@ pub(super) struct Sending<'w> {
     work: &'w Arc<Work>,
     group: ResourceId,
     pub(super) target_id: String,
+    /// The group's link as it is stored.
+    link: Link,
     /// The additions begin behind this member: those before it were tried last time.
     begins_after: Option<ResourceId>,
     pub(super) added: u64,
@@ -32,6 +35,8 @@ pub(super) struct Sending<'w> {
     pub(super) lost_members: Vec<ResourceId>,
     /// Whether the target says that the group is not there.
     pub(super) is_lost: bool,
+    /// Whether nobody can tell what became of a request.
+    pub(super) is_unknown: bool,
     /// The last thing that went wrong.
     pub(super) trouble: Option<Trouble>,
 }
@@ -48,14 +53,15 @@ fn is_about_members(trouble: &Trouble) -> bool {
 impl<'w> Sending<'w> {
     pub(super) fn new(
         work: &'w Arc<Work>,
-        group: ResourceId,
+        link: Link,
         target_id: String,
         begins_after: Option<ResourceId>,
     ) -> Self {
         Self {
             work,
-            group,
+            group: link.object,
             target_id,
+            link,
             begins_after,
             added: 0,
             removed: 0,
@@ -63,6 +69,7 @@ impl<'w> Sending<'w> {
             refused_up_to: None,
             lost_members: Vec::new(),
             is_lost: false,
+            is_unknown: false,
             trouble: None,
         }
     }
@@ -116,7 +123,7 @@ impl<'w> Sending<'w> {
             {
                 continue;
             }
-            match self.request(&part).await {
+            match self.request(&part).await? {
                 None => self.remember(part).await?,
                 Some(trouble) if part.members.len() > 1 && is_about_members(&trouble) => {
                     let members = part.members.split_off(part.members.len() / 2);
@@ -154,9 +161,14 @@ impl<'w> Sending<'w> {
     }
 
     /// Sends one request; returns what went wrong.
-    async fn request(&self, part: &Part) -> Option<Trouble> {
-        let write = part.write(&self.target_id)?;
-        let trouble = match self.work.send(Kind::Group, self.group, &write).await {
+    async fn request(&mut self, part: &Part) -> Result<Option<Trouble>, Error> {
+        let Some(write) = part.write(&self.target_id) else {
+            return Ok(None);
+        };
+        self.mark().await?;
+        let answer = self.work.send(Kind::Group, self.group, &write).await;
+        self.is_unknown |= matches!(answer, Answer::Unknown(_));
+        let trouble = match answer {
             Answer::Done => None,
             Answer::Failed(trouble) | Answer::Unknown(trouble) => Some(trouble),
             Answer::Conflict(message) => Some(Trouble::of_object("Conflict", message, false)),
@@ -167,7 +179,24 @@ impl<'w> Sending<'w> {
             )),
         };
         self.work.note(trouble.as_ref());
-        trouble
+        Ok(trouble)
+    }
+
+    /// Remembers that members are about to be sent, and that nobody knows whom the target has until all is remembered: the sender may die
+    /// in between, and the source may be as it was before by then.
+    async fn mark(&mut self) -> Result<(), Error> {
+        let marked = Link {
+            waiting: true,
+            members_unknown: true,
+            ..self.link.clone()
+        };
+        if marked == self.link {
+            return Ok(());
+        }
+        self.link = marked.clone();
+        self.work
+            .write(move |writer| writer.save_link(&marked))
+            .await
     }
 
     async fn remember(&mut self, part: Part) -> Result<(), Error> {

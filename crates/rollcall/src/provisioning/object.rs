@@ -127,7 +127,7 @@ fn why_text(why: &Why) -> String {
     row(
         "assignment",
         match &why.assigned_by {
-            Some(principal) => format!("by {principal}"),
+            Some(words) => words.clone(),
             None => "none".to_owned(),
         },
     );
@@ -135,6 +135,11 @@ fn why_text(why: &Why) -> String {
         row("scope", format!("{clause}: {}", plain(is_true)));
     }
     row("so", why.verdict.to_owned());
+    for line in &why.mappings {
+        if let Some(value) = mapped(&line.outcome) {
+            row("mapping", format!("{} = {value}", line.target));
+        }
+    }
     let id = why.target_id.as_ref();
     row(
         "the target",
@@ -146,50 +151,37 @@ fn why_text(why: &Why) -> String {
     if let Some(failure) = &why.failure {
         row("failed", setback(failure));
     }
-    let would = match (&why.would, &why.target_trouble) {
-        (Some(planned), _) => prospect(planned),
-        (None, trouble) => {
-            let trouble = trouble.as_deref().unwrap_or_default();
-            format!("unknown, as the target cannot be asked: {trouble}")
-        }
-    };
-    row("next cycle", would);
+    row(
+        "next",
+        match (&why.would, &why.target_trouble) {
+            (Some(planned), _) => prospect(planned),
+            (None, Some(trouble)) => format!("unknown: {trouble}"),
+            (None, None) => "unknown".to_owned(),
+        },
+    );
     for request in why.would.iter().flat_map(|planned| &planned.requests) {
         let body = request.body.as_ref().map(ToString::to_string);
         let body = body.unwrap_or_default();
-        row(
-            "",
-            format!("{} {} {body}", request.method, request.path)
-                .trim_end()
-                .to_owned(),
-        );
+        let said = format!("{} {} {body}", request.method, request.path);
+        row("", said.trim_end().to_owned());
     }
     for entry in &why.log {
         row("log", line(entry));
     }
-    if !why.mappings.is_empty() {
-        lines.push(String::new());
-        lines.push(mapped(why));
-    }
     lines.join("\n")
 }
 
-/// Says what the mappings make of an object.
-fn mapped(why: &Why) -> String {
-    let rows = why.mappings.iter().map(|line| {
-        let value = match &line.outcome {
-            Outcome::Value(value) => value.clone(),
-            Outcome::DefaultAtCreation(value) => format!("{value} (default, at creation)"),
-            Outcome::Nothing => "–".to_owned(),
-            Outcome::LeftAlone => "left alone".to_owned(),
-            Outcome::Reference(value) => format!("{value} (reference)"),
-            Outcome::Members => "members".to_owned(),
-            Outcome::Failed { message, .. } => format!("failed: {message}"),
-        };
-        let matching = line.matching.map(|place| format!("match {place}"));
-        [line.target.clone(), value, matching.unwrap_or_default()]
-    });
-    printer::table_text(["target attribute", "value", ""], rows)
+/// Says what a mapping came to; nothing when it gives no value.
+fn mapped(outcome: &Outcome) -> Option<String> {
+    Some(match outcome {
+        Outcome::Value(value) => value.clone(),
+        Outcome::DefaultAtCreation(value) => format!("{value} (the default, at creation)"),
+        Outcome::Reference(value) => format!("the counterpart of {value}"),
+        Outcome::Members => "its members".to_owned(),
+        Outcome::LeftAlone => "left alone".to_owned(),
+        Outcome::Failed { code, message } => format!("failed: {code}: {message}"),
+        Outcome::Nothing => return None,
+    })
 }
 
 /// Says what would be done with an object.

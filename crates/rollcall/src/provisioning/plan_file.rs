@@ -43,7 +43,7 @@ fn write(path: &Path, plan: &Plan) -> std::io::Result<()> {
 pub(crate) fn read(path: &Path) -> anyhow::Result<Plan> {
     let wrong = |reason: String| {
         Trouble::wrong(format!("the plan `{}`: {reason}", path.display()))
-            .hint("`plan --out FILE` makes one")
+            .hint("`rollcall app plan --out FILE`, or `rollcall job plan`, makes one")
     };
     let length = std::fs::metadata(path).map(|data| data.len());
     if length.map_err(|error| wrong(error.to_string()))? > LONGEST {
