@@ -1,7 +1,7 @@
 //! Replies that cannot be right are not believed.
 
 use rollcall_model::Kind;
-use rollcall_sync::task::Answer;
+use rollcall_sync::task::{Answer, Write};
 use serde_json::json;
 
 use crate::scripted::{Said, Scripted};
@@ -83,4 +83,28 @@ async fn json_is_read_whatever_it_is_called() {
         matches!(&answer, Answer::Found(found) if found.len() == 1),
         "{answer:?}"
     );
+}
+
+#[tokio::test]
+async fn a_page_for_people_is_no_sign_that_anything_was_done() {
+    let patch = Write::Patch {
+        id: "1".into(),
+        operations: vec![json!({"op": "replace", "path": "active", "value": false})],
+    };
+    for write in [patch, Write::Delete { id: "1".into() }] {
+        for (page, is_done) in [("<html>Sign in</html>", false), ("", true)] {
+            let endpoint =
+                Scripted::start(move |_, _| Said::text(200, "text/html; charset=utf-8", page))
+                    .await;
+
+            let answer = endpoint.target().write(Kind::User, &write).await;
+
+            assert_eq!(answer == Answer::Done, is_done, "{answer:?}");
+            assert!(
+                is_done
+                    || matches!(&answer, Answer::Unknown(trouble) if trouble.message.contains("web page")),
+                "{answer:?}"
+            );
+        }
+    }
 }
