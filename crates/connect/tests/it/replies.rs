@@ -2,7 +2,7 @@
 
 use rollcall_model::Kind;
 use rollcall_sync::task::{Answer, Write};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::scripted::{Said, Scripted};
 
@@ -105,6 +105,42 @@ async fn a_page_for_people_is_no_sign_that_anything_was_done() {
                     || matches!(&answer, Answer::Unknown(trouble) if trouble.message.contains("web page")),
                 "{answer:?}"
             );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_id_of_a_created_resource_is_looked_up_when_the_answer_contradicts_itself() {
+    let body: Map<_, _> = json!({"userName": "Ann"}).as_object().cloned().unwrap();
+    for (location, there, expected) in [
+        (
+            json!("https://app.example.com/scim/Users/1"),
+            "nobody",
+            true,
+        ),
+        (json!(null), "nobody", true),
+        // a location of another form is no reason to doubt, once the resource was seen
+        (
+            json!("https://app.example.com/people?number=1"),
+            "ann",
+            true,
+        ),
+        (json!("https://app.example.com/scim/Users/2"), "bob", false),
+    ] {
+        let created = json!({"id": "1", "userName": "Ann", "meta": {"location": location}});
+        let endpoint = Scripted::start(move |seen, _| match seen.method.as_str() {
+            "POST" => Said::json(201, &created),
+            _ => Said::json(200, &json!({"id": "1", "userName": there})),
+        })
+        .await;
+
+        let write = Write::Create { body: body.clone() };
+        let answer = endpoint.target().write(Kind::User, &write).await;
+
+        if expected {
+            assert_eq!(answer, Answer::Created("1".into()));
+        } else {
+            assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
         }
     }
 }
