@@ -50,6 +50,29 @@ async fn who_is_blocked_while_three_hundred_arrive_does_not_wait_for_them() {
 }
 
 #[tokio::test]
+async fn a_cycle_that_was_dropped_leaves_nothing_running() {
+    let ends = Ends::new(Behaviour::default()).await;
+    let ann = ends.person("ann").await;
+    ends.settle().await;
+    let slow = Fault::Slow { milliseconds: 60 };
+    ends.target
+        .behave(Behaviour::default().with_play(Play::new(slow, When::Always).on(&["POST"])));
+    for number in 0..100 {
+        ends.person(&format!("p{number}")).await;
+    }
+    tokio::select! {
+        report = ends.cycle() => panic!("{report:#?}"),
+        () = ends.alarm.after(60) => {}
+    }
+    ends.set(Kind::User, ann, "active", false.into()).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+
+    assert_eq!(ends.active("ann"), Some(true), "nobody runs a cycle");
+    ends.settle().await;
+    assert_eq!(ends.active("ann"), Some(false));
+}
+
+#[tokio::test]
 async fn an_object_is_not_tried_again_before_the_target_allows_it() {
     let ends = Ends::new(Behaviour::default()).await;
     ends.person("ann").await;
