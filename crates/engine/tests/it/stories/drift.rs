@@ -2,6 +2,7 @@
 
 use rollcall_engine::{Agreement, Watch};
 use rollcall_model::Kind;
+use rollcall_model::application::{Leaving, Scope};
 use rollcall_model::provisioning::CycleOutcome;
 use rollcall_testkit::Behaviour;
 use serde_json::{Value, json};
@@ -104,4 +105,26 @@ async fn who_was_switched_on_by_hand_is_switched_off_again() {
 
     assert_eq!(ends.active("ann"), Some(false));
     assert!(compare(&ends).await.holds());
+}
+
+#[tokio::test]
+async fn who_left_the_scope_and_is_left_alone_is_no_difference() {
+    let ends = Ends::new(Behaviour::default()).await;
+    ends.configure(|application| {
+        application.scope = Scope::AssignedOnly;
+        application.settings.leaving = Leaving::Unlink;
+    })
+    .await;
+    let ann = ends.person("ann").await;
+    let team = ends.group("Team", &[ann]).await;
+    ends.assign(Kind::Group, team).await;
+    ends.settle().await;
+
+    ends.unassign(Kind::Group, team).await;
+    ends.settle().await;
+    ends.delete(Kind::Group, team).await;
+    ends.settle().await;
+
+    assert_eq!(ends.members("Team"), Some(vec!["ann".to_owned()]));
+    assert_eq!(ends.active("ann"), Some(true));
 }
