@@ -1,8 +1,9 @@
 //! Managers.
 
+use jiff::SignedDuration;
 use rollcall_model::Kind;
-use rollcall_model::application::Scope;
-use rollcall_testkit::Behaviour;
+use rollcall_model::application::{Leaving, Scope};
+use rollcall_testkit::{Behaviour, Fault, Play, When};
 use serde_json::{Value, json};
 
 use crate::ends::{ENTERPRISE, Ends};
@@ -31,5 +32,53 @@ async fn a_manager_who_comes_into_scope_late_reaches_the_report() {
     let report = ends.settle().await;
 
     assert_eq!((report.users.created, report.references), (1, 1));
+    assert_eq!(manager(&ends), ends.there("boss").unwrap()["id"]);
+}
+
+#[tokio::test]
+async fn nobody_keeps_a_manager_whose_account_was_deleted() {
+    let ends = Ends::new(Behaviour::default()).await;
+    ends.configure(|application| {
+        application.scope = Scope::AssignedOnly;
+        application.settings.leaving = Leaving::Delete;
+    })
+    .await;
+    let (ann, boss) = report_and_boss(&ends).await;
+    for id in [ann, boss] {
+        ends.assign(Kind::User, id).await;
+    }
+    ends.settle().await;
+    assert_eq!(manager(&ends), ends.there("boss").unwrap()["id"]);
+
+    ends.unassign(Kind::User, boss).await;
+    ends.settle().await;
+    assert_eq!(ends.there("boss"), None);
+    assert_eq!(manager(&ends), Value::Null);
+
+    // and one who comes back is there anew
+    ends.assign(Kind::User, boss).await;
+    ends.settle().await;
+    assert_eq!(manager(&ends), ends.there("boss").unwrap()["id"]);
+    ends.delete(Kind::User, boss).await;
+    ends.settle().await;
+    assert_eq!(manager(&ends), Value::Null);
+}
+
+#[tokio::test]
+async fn a_manager_who_is_found_and_switched_off_at_once_reaches_the_report() {
+    let nameless = Play::new(Fault::CreatedWithoutId, When::First(1)).below("/Users");
+    let ends = Ends::new(Behaviour::default().with_play(nameless)).await;
+    let boss = ends.person("boss").await;
+    // created, and nobody knows
+    assert_eq!(ends.cycle().await.users.failed, 1);
+    let body = json!({"userName": "ann", ENTERPRISE: {"manager": {"value": boss}}});
+    ends.create(Kind::User, body).await;
+    ends.cycle().await;
+    ends.set(Kind::User, boss, "active", false.into()).await;
+    ends.pass(SignedDuration::from_hours(1));
+
+    ends.settle().await;
+
+    assert_eq!(ends.active("boss"), Some(false));
     assert_eq!(manager(&ends), ends.there("boss").unwrap()["id"]);
 }
