@@ -36,6 +36,8 @@ pub(crate) type Counterpart = (&'static str, ResourceId, Option<String>);
 pub(crate) struct Wanted {
     pub(crate) operations: Vec<Value>,
     properties: Vec<ModifiedProperty>,
+    /// The link as it is before the request is sent: nobody knows what becomes of these references.
+    doubtful: Link,
     link: Link,
 }
 
@@ -55,6 +57,10 @@ async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
     let wanted = wanted(work, link.clone(), &counterparts);
     let was_asked = !wanted.operations.is_empty();
     let answer = if was_asked {
+        // the sender may die, and the source may be as it was before by the time of the next attempt
+        let doubtful = wanted.doubtful.clone();
+        work.write(move |writer| writer.save_link(&doubtful))
+            .await?;
         let write = Write::Patch {
             id: target_id,
             operations: wanted.operations,
@@ -93,10 +99,11 @@ async fn bring(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
             waiting: true,
             // when it is not there any more, the next task looks for it
             digest: link.digest.clone().filter(|_| !is_lost),
-            ..link.clone()
+            // also a refusal may have come after an attempt of which nobody knows
+            ..wanted.doubtful
         },
     };
-    if changed == link {
+    if changed == link && !was_asked {
         return Ok(());
     }
     let is_worth_logging = trouble.is_some() || !wanted.properties.is_empty();
@@ -159,6 +166,8 @@ fn trouble_of(answer: Answer) -> Option<Trouble> {
 /// Compares the references that the target should have with those that it was sent.
 pub(crate) fn wanted(work: &Work, mut link: Link, counterparts: &[Counterpart]) -> Wanted {
     let (mut operations, mut properties) = (Vec::new(), Vec::new());
+    let mut doubtful = link.clone();
+    doubtful.waiting = true;
     link.waiting = false;
     for (path, attribute) in &work.rules.of(Kind::User).references {
         let name = path.to_string();
@@ -179,9 +188,17 @@ pub(crate) fn wanted(work: &Work, mut link: Link, counterparts: &[Counterpart]) 
             .as_ref()
             .map(|reference| reference.target_id.as_str());
         operations.extend(reference_patch(path, target_id));
+        if let Some(object) = reference.as_ref().or(exported.as_ref()).map(|it| it.object) {
+            let unknown = Reference {
+                object,
+                target_id: String::new(),
+            };
+            doubtful.references.insert(name.clone(), unknown);
+        }
+        let old_value = exported.map(|reference| reference.target_id);
         properties.push(ModifiedProperty {
             display_name: name.clone(),
-            old_value: exported.map(|reference| reference.target_id),
+            old_value: old_value.filter(|id| !id.is_empty()),
             new_value: target_id.map(str::to_owned),
         });
         match reference {
@@ -192,6 +209,7 @@ pub(crate) fn wanted(work: &Work, mut link: Link, counterparts: &[Counterpart]) 
     Wanted {
         operations,
         properties,
+        doubtful,
         link,
     }
 }

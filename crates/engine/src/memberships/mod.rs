@@ -167,9 +167,7 @@ pub(crate) async fn bring(
         return Ok(());
     };
     let is_whole = chosen.is_none();
-    if link.members_unknown {
-        recount(work, group, &target_id).await?;
-    }
+    let is_uncounted = link.members_unknown && !recount(work, group, &target_id).await?;
     let mut sending = Sending::new(work, group, target_id);
     sending.send_differences(Walk::over(group, chosen)).await?;
     let Sending {
@@ -178,6 +176,7 @@ pub(crate) async fn bring(
         refused,
         trouble,
         is_lost: sending_is_lost,
+        is_doubtful,
         ..
     } = sending;
     work.count_with(|tally| {
@@ -199,7 +198,7 @@ pub(crate) async fn bring(
         ..trouble
     });
     let mut changed = link.clone();
-    changed.members_unknown = false;
+    changed.members_unknown = is_uncounted || is_doubtful;
     if sending_is_lost {
         // the next task looks whether the group is still there
         changed.digest = None;
@@ -230,6 +229,7 @@ pub(crate) async fn bring(
         let (trouble, took) = (trouble.as_ref(), begun.elapsed());
         entry::of_references(work, &known.object, &link, properties, trouble, took)
     });
+    // what was sent is marked on disk as on its way, and the entry says so
     if changed == link && entry.is_none() {
         return Ok(());
     }
@@ -243,14 +243,15 @@ pub(crate) async fn bring(
     .await
 }
 
-/// Reads which members the target has in a group, and remembers that. Who is there and is not one of ours is left alone.
-async fn recount(work: &Arc<Work>, group: ResourceId, target_id: &str) -> Result<(), Error> {
+/// Reads which members the target has in a group, and remembers that; tells whether it could. Who is there and is not one of ours is left
+/// alone.
+async fn recount(work: &Arc<Work>, group: ResourceId, target_id: &str) -> Result<bool, Error> {
     let there = match work.target.members(target_id).await {
         Ok(there) => there,
         Err(trouble) => {
             work.note(Some(&trouble));
             tracing::warn!(%group, "its members cannot be read in the target: {}", trouble.message);
-            return Ok(());
+            return Ok(false);
         }
     };
     let application = work.application;
@@ -259,7 +260,8 @@ async fn recount(work: &Arc<Work>, group: ResourceId, target_id: &str) -> Result
         writer.clear_exported_members(application, group)?;
         writer.add_exported_members(application, group, &known)
     })
-    .await
+    .await?;
+    Ok(true)
 }
 
 /// Returns who is meant by the target's ids of members: the objects that are linked to them, or that `planned` names.

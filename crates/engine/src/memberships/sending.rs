@@ -26,6 +26,10 @@ pub(super) struct Sending<'w> {
     pub(super) refused: u64,
     /// Whether the target says that the group is not there.
     pub(super) is_lost: bool,
+    /// Whether the link on disk says that members are on their way.
+    is_marked: bool,
+    /// Whether nobody knows what became of a request.
+    pub(super) is_doubtful: bool,
     /// The last thing that went wrong.
     pub(super) trouble: Option<Trouble>,
 }
@@ -45,6 +49,8 @@ impl<'w> Sending<'w> {
             removed: 0,
             refused: 0,
             is_lost: false,
+            is_marked: false,
+            is_doubtful: false,
             trouble: None,
         }
     }
@@ -87,7 +93,7 @@ impl<'w> Sending<'w> {
             {
                 continue;
             }
-            match self.request(&part).await {
+            match self.request(&part).await? {
                 None => self.remember(part).await?,
                 Some(trouble) if part.members.len() > 1 && is_about_members(&trouble) => {
                     let members = part.members.split_off(part.members.len() / 2);
@@ -109,8 +115,11 @@ impl<'w> Sending<'w> {
     }
 
     /// Sends one request; returns what went wrong.
-    async fn request(&self, part: &Part) -> Option<Trouble> {
-        let write = part.write(&self.target_id)?;
+    async fn request(&mut self, part: &Part) -> Result<Option<Trouble>, Error> {
+        let Some(write) = part.write(&self.target_id) else {
+            return Ok(None);
+        };
+        self.mark().await?;
         let trouble = match self.work.send(Kind::Group, self.group, &write).await {
             Answer::Done => None,
             Answer::Failed(trouble) | Answer::Unknown(trouble) => Some(trouble),
@@ -121,8 +130,29 @@ impl<'w> Sending<'w> {
                 true,
             )),
         };
+        // also a call for patience may have come after an attempt of which nobody knows
+        let is_certain = |trouble: &Trouble| is_about_members(trouble) || trouble.code == LOST;
+        self.is_doubtful |= trouble.as_ref().is_some_and(|trouble| !is_certain(trouble));
         self.work.note(trouble.as_ref());
-        trouble
+        Ok(trouble)
+    }
+
+    /// Remembers that members are on their way: the sender may die, and the source may be as it was before by the time of the next
+    /// attempt.
+    async fn mark(&mut self) -> Result<(), Error> {
+        if std::mem::replace(&mut self.is_marked, true) {
+            return Ok(());
+        }
+        let (application, group) = (self.work.application, self.group);
+        self.work
+            .write(move |writer| {
+                let Some(mut link) = writer.link(application, Kind::Group, group)? else {
+                    return Ok(());
+                };
+                (link.waiting, link.members_unknown) = (true, true);
+                writer.save_link(&link)
+            })
+            .await
     }
 
     async fn remember(&mut self, part: Part) -> Result<(), Error> {

@@ -82,3 +82,49 @@ async fn a_manager_who_is_found_and_switched_off_at_once_reaches_the_report() {
     assert_eq!(ends.active("boss"), Some(false));
     assert_eq!(manager(&ends), ends.there("boss").unwrap()["id"]);
 }
+
+#[tokio::test]
+async fn a_reference_of_which_no_answer_came_is_taken_away_again() {
+    let ends = Ends::new(Behaviour::default()).await;
+    let (ann, boss) = (ends.person("ann").await, ends.person("boss").await);
+    ends.settle().await;
+    ends.target.behave(lost_answers("/Users"));
+    let path = format!("{ENTERPRISE}:manager");
+    ends.set(Kind::User, ann, &path, json!({"value": boss}))
+        .await;
+    ends.cycle().await;
+    assert_eq!(manager(&ends), ends.there("boss").unwrap()["id"]);
+
+    ends.target.calm();
+    let removal = json!([{"op": "remove", "path": path}]);
+    ends.patch(Kind::User, ann, removal).await;
+    ends.pass(SignedDuration::from_hours(7));
+    ends.settle().await;
+
+    assert_eq!(manager(&ends), Value::Null);
+}
+
+#[tokio::test]
+async fn a_membership_of_which_no_answer_came_is_taken_away_again() {
+    let ends = Ends::new(Behaviour::default()).await;
+    let ann = ends.person("ann").await;
+    let team = ends.group("Team", &[]).await;
+    ends.settle().await;
+    ends.target.behave(lost_answers("/Groups"));
+    ends.join(team, ann).await;
+    ends.cycle().await;
+    assert_eq!(ends.members("Team"), Some(vec!["ann".to_owned()]));
+
+    ends.target.calm();
+    ends.leave(team, ann).await;
+    ends.pass(SignedDuration::from_hours(7));
+    ends.settle().await;
+
+    assert_eq!(ends.members("Team"), Some(Vec::new()));
+}
+
+/// Everything takes effect, and no answer comes.
+fn lost_answers(below: &str) -> Behaviour {
+    let lost = Play::new(Fault::ResetAfterCommit, When::Always);
+    Behaviour::default().with_play(lost.on(&["PATCH"]).below(below))
+}
