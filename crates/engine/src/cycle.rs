@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::directory::Context;
+use rollcall_model::link::Reference;
 use rollcall_model::provisioning::{
     CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
 };
@@ -169,6 +170,8 @@ async fn bring(work: &Arc<Work>, survey: &Survey) -> Result<(), Error> {
 /// Forgets what both ends agreed on about the objects that are looked at once more.
 async fn doubt(work: &Work) -> Result<(), Error> {
     let (application, chosen) = (work.application, work.doubted.clone());
+    let references = work.rules.of(Kind::User).references.iter();
+    let references: Vec<String> = references.map(|(path, _)| path.to_string()).collect();
     work.write(move |writer| {
         for kind in [Kind::User, Kind::Group] {
             for id in chosen.of(kind) {
@@ -178,7 +181,13 @@ async fn doubt(work: &Work) -> Result<(), Error> {
                         link.state = LinkState::Active;
                     }
                     link.digest = None;
-                    link.references.clear();
+                    // also one that nobody is to have may be there
+                    let unknown = Reference {
+                        object: link.object,
+                        target_id: String::new(),
+                    };
+                    let people = references.iter().filter(|_| kind == Kind::User);
+                    link.references = people.map(|path| (path.clone(), unknown.clone())).collect();
                     link.waiting = true;
                     link.members_unknown = kind == Kind::Group;
                     writer.save_link(&link)?;

@@ -7,7 +7,7 @@ use rollcall_model::provisioning::CycleOutcome;
 use rollcall_testkit::Behaviour;
 use serde_json::{Value, json};
 
-use crate::ends::Ends;
+use crate::ends::{ENTERPRISE, Ends};
 
 async fn compare(ends: &Ends) -> Agreement {
     let compared = ends.engine.compare(&ends.source, ends.application);
@@ -38,6 +38,10 @@ async fn what_was_edited_deleted_and_added_by_hand_is_named_and_repaired() {
 
     let ann = ends.there("ann").unwrap();
     edit(&ends, Kind::User, &ann, |ann| ann["title"] = json!("Boss"));
+    // a manager where the source has none
+    edit(&ends, Kind::User, &cleo, |cleo| {
+        cleo[ENTERPRISE] = json!({"manager": {"value": ann["id"]}});
+    });
     let bob = ends.there("bob").unwrap();
     ends.target.remove(Kind::User, bob["id"].as_str().unwrap());
     let stranger = ends
@@ -57,6 +61,7 @@ async fn what_was_edited_deleted_and_added_by_hand_is_named_and_repaired() {
     for expected in [
         "`ann`: title is",
         "`bob` is not in the target",
+        "`cleo`: urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager is Some",
         "`Team`: 1 members are missing, 1 are too many",
     ] {
         assert!(
@@ -76,6 +81,7 @@ async fn what_was_edited_deleted_and_added_by_hand_is_named_and_repaired() {
     let left = compare(&ends).await;
     assert!(left.holds(), "{left:#?}");
     assert_eq!(ends.there("ann").unwrap()["title"], "Buyer");
+    assert!(ends.there("cleo").unwrap()[ENTERPRISE]["manager"]["value"].is_null());
     let names = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect::<Vec<_>>());
     // who is none of ours is left alone
     assert_eq!(ends.members("Team"), names(&["ann", "bob", "stranger"]));
