@@ -9,4 +9,11 @@
 
 mod chance;
 mod ends;
+mod expected;
+mod hurry;
+mod model;
+mod run;
+mod seeds;
+mod setting;
+mod source;
 mod stories;
