@@ -12,6 +12,7 @@ mod ends;
 mod expected;
 mod hurry;
 mod model;
+mod plans;
 mod run;
 mod seeds;
 mod setting;
