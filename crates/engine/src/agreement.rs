@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rollcall_app::directory::Context;
 use rollcall_model::application::Leaving;
+use rollcall_model::link::LinkState;
 use rollcall_model::provisioning::{CycleReport, DriftReport, QuarantineReason};
 use rollcall_model::{ApplicationId, Kind, ResourceId};
 use rollcall_sync::source::SourceObject;
@@ -233,7 +234,7 @@ async fn compare(
     let object = &known.object;
     let rules = work.rules.of(object.kind);
     let entitlement = work.entitlement(object);
-    if entitlement == Entitlement::Excluded {
+    if is_left_alone(known, entitlement, rules.leaving) {
         return Ok(());
     }
     if entitlement == Entitlement::Gone
@@ -247,7 +248,7 @@ async fn compare(
     }
     if entitlement != Entitlement::Entitled {
         let (operations, _) = rules.switch_off(resource);
-        if !operations.is_empty() && rules.leaving != Leaving::Unlink {
+        if !operations.is_empty() {
             agreement.differs(object, format!("{} should be switched off", name(known)));
         }
         return Ok(());
@@ -294,6 +295,21 @@ async fn compare(
         members(work, known, agreement).await?;
     }
     Ok(())
+}
+
+/// Tells whether nobody looks after a counterpart any more: its owner left the scope of an application that leaves such accounts alone, or
+/// it may not be deleted.
+fn is_left_alone(known: &Known, entitlement: Entitlement, leaving: Leaving) -> bool {
+    let is_released = || {
+        let link = known.link.as_ref();
+        link.is_some_and(|link| link.state == LinkState::Released)
+    };
+    match entitlement {
+        Entitlement::Excluded => true,
+        Entitlement::OutOfScope => leaving == Leaving::Unlink || is_released(),
+        Entitlement::Gone => is_released(),
+        Entitlement::Entitled | Entitlement::Blocked => false,
+    }
 }
 
 /// Compares the members of a group. Whom the target has and nobody knows is not of this application.

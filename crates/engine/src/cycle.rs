@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::entry::milliseconds;
 use crate::survey::{self, Candidates, Survey};
-use crate::work::{PAGE, Purpose, Tally, Work, joined};
+use crate::work::{PAGE, Purpose, Tally, Work};
 use crate::{Engine, Error, Watch, memberships, objects, overtake, references};
 
 /// The pause of a job after its first failure; it doubles.
@@ -155,11 +155,16 @@ async fn perform(work: &Arc<Work>, job: &JobState, kind: &mut CycleKind) -> Resu
         bring(work, &survey).await?;
         gate.check()?;
     } else {
+        // both in one task: whoever drops the cycle drops both
         let end = CancellationToken::new();
-        let overtaking = tokio::spawn(overtake::run(Arc::clone(work), end.clone()));
-        let outcome = bring(work, &survey).await;
-        end.cancel();
-        outcome.and(joined(overtaking.await))?;
+        let bringing = async {
+            let outcome = bring(work, &survey).await;
+            end.cancel();
+            outcome
+        };
+        let overtaking = overtake::run(Arc::clone(work), end.clone());
+        let (outcome, overtaken) = tokio::join!(bringing, overtaking);
+        outcome.and(overtaken)?;
     }
     work.begin(Phase::Finished, 0);
     Ok(())

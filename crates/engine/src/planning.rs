@@ -52,6 +52,8 @@ struct End {
     is_same: bool,
     /// Whether it is in use, and was not before.
     comes_back: bool,
+    /// Whether there is a counterpart where none was, or the other way round, or another one.
+    moves: bool,
 }
 
 /// How objects stand once a plan is carried out.
@@ -418,6 +420,7 @@ fn note(work: &Work, draft: &mut Draft, known: &Known, link: Option<&Link>) {
     let was_in_use = known.link.as_ref().is_some_and(Link::is_active) && is_same;
     let end = End {
         standing: Standing::of(link),
+        moves: before != counterpart.as_ref(),
         counterpart,
         is_same,
         comes_back: link.is_some_and(Link::is_active) && !was_in_use,
@@ -425,7 +428,7 @@ fn note(work: &Work, draft: &mut Draft, known: &Known, link: Option<&Link>) {
     draft.ends.insert(object.id, end);
 }
 
-/// Plans the references of everybody for whom they differ: those who were noted, and who report to somebody that arrives.
+/// Plans the references of everybody for whom they differ: those who were noted, and who report to somebody that arrives or goes.
 async fn references(
     work: &Arc<Work>,
     outlook: &AsPlanned,
@@ -433,16 +436,13 @@ async fn references(
     let (inner, outlook) = (Arc::clone(work), outlook.clone());
     work.tenant
         .read::<_, Error, _>(move |reader| {
-            let (mut people, arriving) = {
+            let (mut people, moving) = {
                 let draft = locked(&outlook.0);
-                let arriving = draft.objects.iter().filter(|planned| {
-                    planned.kind == Kind::User
-                        && matches!(planned.decision, Decision::Create | Decision::Adopt)
-                });
-                let arriving: Vec<_> = arriving.map(|planned| planned.object).collect();
-                (draft.referring.clone(), arriving)
+                let moving = draft.ends.iter().filter(|(_, end)| end.moves);
+                let moving: BTreeSet<ResourceId> = moving.map(|(id, _)| *id).collect();
+                (draft.referring.clone(), moving)
             };
-            for id in arriving {
+            for id in moving {
                 for report in reader.reports_of(id)? {
                     if reader
                         .link(inner.application, Kind::User, report)?

@@ -75,7 +75,6 @@ async fn bring_now(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
         Answer::Done
     };
     let is_lost = answer == Answer::Missing;
-    let is_unknown = matches!(answer, Answer::Unknown(_));
     let trouble = trouble_of(answer);
     if was_asked {
         work.note(trouble.as_ref());
@@ -103,13 +102,14 @@ async fn bring_now(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
                 &**work.app.randomness(),
             )),
             waiting: true,
-            references_unknown: link.references_unknown || is_unknown,
+            // also a refusal may have come after an attempt of which nobody knows
+            references_unknown: link.references_unknown || was_asked,
             // when it is not there any more, the next task looks for it
             digest: link.digest.clone().filter(|_| !is_lost),
             ..link.clone()
         },
     };
-    if changed == link {
+    if changed == link && !was_asked {
         return Ok(());
     }
     let is_worth_logging = trouble.is_some() || !wanted.properties.is_empty();
@@ -215,9 +215,10 @@ pub(crate) fn wanted(work: &Work, mut link: Link, counterparts: &[Counterpart]) 
             .as_ref()
             .map(|reference| reference.target_id.as_str());
         operations.extend(reference_patch(path, target_id));
+        let old_value = exported.map(|reference| reference.target_id);
         properties.push(ModifiedProperty {
             display_name: name.clone(),
-            old_value: exported.map(|reference| reference.target_id),
+            old_value: old_value.filter(|id| !id.is_empty()),
             new_value: target_id.map(str::to_owned),
         });
         match reference {

@@ -44,18 +44,25 @@ pub(crate) fn save(writer: &mut dyn Writer, mut link: Link) -> Result<(), rollca
     }
     writer.save_link(&link)
 }
-/// Forgets the memberships of a counterpart that is gone, and that those who report to it were told.
+/// Forgets the memberships of a counterpart that is gone, and has the references of those who report to it compared again; returns who
+/// they are.
 fn forget_counterpart(
     writer: &mut dyn Writer,
     application: ApplicationId,
     kind: Kind,
     object: ResourceId,
-) -> Result<(), rollcall_store::Error> {
+) -> Result<Vec<ResourceId>, rollcall_store::Error> {
     writer.forget_exported_member(application, object)?;
     if kind == Kind::Group {
-        return writer.clear_exported_members(application, object);
+        writer.clear_exported_members(application, object)?;
+        return Ok(Vec::new());
     }
-    tell_reports(writer, application, object, |link| link.references.clear()).map(drop)
+    // what they were told is not forgotten: with no counterpart in its place, it has to be taken away; another one, also one that is given
+    // the same id, has to be told
+    tell_reports(writer, application, object, |link| {
+        let refers = link.references.values().any(|one| one.object == object);
+        link.references_unknown |= refers;
+    })
 }
 
 /// Has the references of those who report to a person compared again; returns who they are.
@@ -142,15 +149,19 @@ pub(crate) async fn finish(
         .as_ref()
         .is_some_and(|link| link.state == LinkState::Allowed);
     let departs = matches!(ending.decision, Decision::Disable | Decision::Delete) && !is_allowed;
-    let arrives =
-        kind == Kind::User && matches!(ending.decision, Decision::Create | Decision::Adopt);
+    // also one who was found and switched off at once is somebody's manager
+    let had = before.as_ref().and_then(|link| link.target_id.as_ref());
+    let has = link.as_ref().and_then(|link| link.target_id.as_ref());
+    let is_new = matches!(ending.decision, Decision::Create | Decision::Adopt);
+    let arrives = kind == Kind::User && has.is_some() && (is_new || has != had);
     let is_known = before.is_some();
     let outcome = work
         .write(move |writer| {
+            let mut told = Vec::new();
             match link {
                 Some(link) => save(writer, link)?,
                 None if is_known => {
-                    forget_counterpart(writer, application, kind, id)?;
+                    told = forget_counterpart(writer, application, kind, id)?;
                     writer.remove_link(application, kind, id)?;
                 }
                 None => {}
@@ -164,7 +175,7 @@ pub(crate) async fn finish(
             if arrives {
                 return tell_reports(writer, application, id, |_| {});
             }
-            Ok(Vec::new())
+            Ok(told)
         })
         .await;
     match outcome {

@@ -155,7 +155,7 @@ pub struct Intent {
 pub struct Reference {
     /// The object of the source that it points to.
     pub object: ResourceId,
-    /// The target's id of that object's counterpart.
+    /// The target's id of that object's counterpart; empty: nobody knows what the target holds there.
     pub target_id: String,
 }
 

@@ -272,6 +272,14 @@ impl Directory {
         self.history.get(id).cloned().unwrap_or_default()
     }
 
+    /// Returns the states in which each resource was.
+    pub(crate) fn histories(&self) -> BTreeMap<String, Vec<State>> {
+        let histories = self.history.iter();
+        histories
+            .map(|(id, states)| (id.clone(), states.clone()))
+            .collect()
+    }
+
     /// Stores another state of a resource.
     fn store(
         &mut self,

@@ -2,6 +2,7 @@
 //!
 //! **Start at** [`Target::start`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -250,6 +251,11 @@ impl Target {
     /// Returns the states in which a resource was, the first first; the last is without a document when it was deleted.
     pub fn history(&self, id: &str) -> Vec<State> {
         self.shared.world().directory.history(id)
+    }
+
+    /// Returns the states in which each resource was that ever was there, by id, people and groups together.
+    pub fn histories(&self) -> BTreeMap<String, Vec<State>> {
+        self.shared.world().directory.histories()
     }
 }
 

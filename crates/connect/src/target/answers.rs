@@ -81,6 +81,10 @@ pub(super) fn done(outcome: Result<Reply, NoReply>) -> Answer {
         Err(no_reply) => return not_answered(&no_reply),
     };
     match reply.status {
+        // a proxy or a sign-in page answers so, and nobody knows whether the request came through; some servers call nothing a page
+        200..=202 if reply.is_page && !reply.body.is_empty() => {
+            Answer::Unknown(unlike(&reply, "a page for people instead of an answer"))
+        }
         200..=202 | 204 => Answer::Done,
         404 => Answer::Missing,
         409 => Answer::Conflict(conflict(&reply)),

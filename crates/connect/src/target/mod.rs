@@ -20,6 +20,7 @@ use std::time::Duration;
 use reqwest::Method;
 use rollcall_model::profile::Profile;
 use rollcall_model::{Kind, Secret};
+use rollcall_scim::key::canonical;
 use rollcall_sync::target_path::member;
 use rollcall_sync::task::{Answer, Trouble, Write};
 use serde_json::{Map, Value};
@@ -246,7 +247,8 @@ impl Target {
             200 | 201 => {
                 let created = object(&reply.body).unwrap_or_default();
                 match id_of(&created) {
-                    Ok(Some(id)) => Answer::Created(id.to_owned()),
+                    Ok(Some(id)) if is_located_at(&created, id) => Answer::Created(id.to_owned()),
+                    Ok(Some(id)) => self.verified(kind, id, &body).await,
                     Ok(None) => {
                         Answer::Unknown(unlike(&reply, "a created resource without its id"))
                     }
@@ -257,6 +259,26 @@ impl Target {
             // it may have been created before the failure
             408 | 500..=599 => Answer::Unknown(refusal(&reply)),
             _ => Answer::Failed(refusal(&reply)),
+        }
+    }
+
+    /// Makes sure that the id which a creation was answered with is that of what was created: an answer that contradicts itself may name
+    /// the account of somebody else.
+    async fn verified(&self, kind: Kind, id: &str, body: &Value) -> Answer {
+        let name = |resource: &Map<String, Value>| {
+            let attribute = match kind {
+                Kind::User => "userName",
+                Kind::Group => "displayName",
+            };
+            let name = member(resource, attribute).and_then(Value::as_str);
+            name.map(canonical)
+        };
+        let sent = body.as_object().and_then(name);
+        match self.get(kind, id).await {
+            Answer::Got(Some(there)) if name(&there) == sent => Answer::Created(id.to_owned()),
+            _ => Answer::Unknown(incompatible(
+                "a created resource with the `id` of another one",
+            )),
         }
     }
 
@@ -330,6 +352,16 @@ pub fn urgency_of(write: &Write) -> Urgency {
         }
         _ => Urgency::Normal,
     }
+}
+
+/// Tells whether the place that a resource says it has does not speak against its id (RFC 7643 §3.1).
+fn is_located_at(resource: &Map<String, Value>, id: &str) -> bool {
+    let meta = member(resource, "meta").and_then(Value::as_object);
+    let location = meta.and_then(|meta| member(meta, "location")?.as_str());
+    location.is_none_or(|location| {
+        let end = location.trim_end_matches('/').rsplit('/').next();
+        end.is_some_and(|end| end == id)
+    })
 }
 
 fn without_members(mut url: Url, kind: Kind) -> Url {

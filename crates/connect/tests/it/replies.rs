@@ -1,8 +1,8 @@
 //! Replies that cannot be right are not believed.
 
 use rollcall_model::Kind;
-use rollcall_sync::task::Answer;
-use serde_json::json;
+use rollcall_sync::task::{Answer, Write};
+use serde_json::{Map, json};
 
 use crate::scripted::{Said, Scripted};
 
@@ -83,4 +83,64 @@ async fn json_is_read_whatever_it_is_called() {
         matches!(&answer, Answer::Found(found) if found.len() == 1),
         "{answer:?}"
     );
+}
+
+#[tokio::test]
+async fn a_page_for_people_is_no_sign_that_anything_was_done() {
+    let patch = Write::Patch {
+        id: "1".into(),
+        operations: vec![json!({"op": "replace", "path": "active", "value": false})],
+    };
+    for write in [patch, Write::Delete { id: "1".into() }] {
+        for (page, is_done) in [("<html>Sign in</html>", false), ("", true)] {
+            let endpoint =
+                Scripted::start(move |_, _| Said::text(200, "text/html; charset=utf-8", page))
+                    .await;
+
+            let answer = endpoint.target().write(Kind::User, &write).await;
+
+            assert_eq!(answer == Answer::Done, is_done, "{answer:?}");
+            assert!(
+                is_done
+                    || matches!(&answer, Answer::Unknown(trouble) if trouble.message.contains("web page")),
+                "{answer:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_id_of_a_created_resource_is_looked_up_when_the_answer_contradicts_itself() {
+    let body: Map<_, _> = json!({"userName": "Ann"}).as_object().cloned().unwrap();
+    for (location, there, expected) in [
+        (
+            json!("https://app.example.com/scim/Users/1"),
+            "nobody",
+            true,
+        ),
+        (json!(null), "nobody", true),
+        // a location of another form is no reason to doubt, once the resource was seen
+        (
+            json!("https://app.example.com/people?number=1"),
+            "ann",
+            true,
+        ),
+        (json!("https://app.example.com/scim/Users/2"), "bob", false),
+    ] {
+        let created = json!({"id": "1", "userName": "Ann", "meta": {"location": location}});
+        let endpoint = Scripted::start(move |seen, _| match seen.method.as_str() {
+            "POST" => Said::json(201, &created),
+            _ => Said::json(200, &json!({"id": "1", "userName": there})),
+        })
+        .await;
+
+        let write = Write::Create { body: body.clone() };
+        let answer = endpoint.target().write(Kind::User, &write).await;
+
+        if expected {
+            assert_eq!(answer, Answer::Created("1".into()));
+        } else {
+            assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+        }
+    }
 }

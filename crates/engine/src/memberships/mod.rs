@@ -184,7 +184,7 @@ async fn bring_now(
     let is_whole = chosen.is_none();
     // a plan knows one order only
     let begins_after = link.refused_up_to.filter(|_| work.gate.is_none());
-    let mut sending = Sending::new(work, link.clone(), target_id, begins_after);
+    let mut sending = Sending::new(work, group, target_id, begins_after);
     if link.members_unknown {
         // what is to be sent follows from what is there
         sending.trouble = recount(work, group, &sending.target_id).await?;

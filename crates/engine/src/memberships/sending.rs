@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use rollcall_model::link::Link;
 use rollcall_model::{Kind, ResourceId};
 use rollcall_sync::task::{Answer, Trouble};
 
@@ -21,8 +20,6 @@ pub(super) struct Sending<'w> {
     work: &'w Arc<Work>,
     group: ResourceId,
     pub(super) target_id: String,
-    /// The group's link as it is stored.
-    link: Link,
     /// The additions begin behind this member: those before it were tried last time.
     begins_after: Option<ResourceId>,
     pub(super) added: u64,
@@ -35,7 +32,9 @@ pub(super) struct Sending<'w> {
     pub(super) lost_members: Vec<ResourceId>,
     /// Whether the target says that the group is not there.
     pub(super) is_lost: bool,
-    /// Whether nobody can tell what became of a request.
+    /// Whether the link on disk says that members are on their way.
+    is_marked: bool,
+    /// Whether nobody knows what became of a request.
     pub(super) is_unknown: bool,
     /// The last thing that went wrong.
     pub(super) trouble: Option<Trouble>,
@@ -53,15 +52,14 @@ fn is_about_members(trouble: &Trouble) -> bool {
 impl<'w> Sending<'w> {
     pub(super) fn new(
         work: &'w Arc<Work>,
-        link: Link,
+        group: ResourceId,
         target_id: String,
         begins_after: Option<ResourceId>,
     ) -> Self {
         Self {
             work,
-            group: link.object,
+            group,
             target_id,
-            link,
             begins_after,
             added: 0,
             removed: 0,
@@ -69,6 +67,7 @@ impl<'w> Sending<'w> {
             refused_up_to: None,
             lost_members: Vec::new(),
             is_lost: false,
+            is_marked: false,
             is_unknown: false,
             trouble: None,
         }
@@ -166,9 +165,7 @@ impl<'w> Sending<'w> {
             return Ok(None);
         };
         self.mark().await?;
-        let answer = self.work.send(Kind::Group, self.group, &write).await;
-        self.is_unknown |= matches!(answer, Answer::Unknown(_));
-        let trouble = match answer {
+        let trouble = match self.work.send(Kind::Group, self.group, &write).await {
             Answer::Done => None,
             Answer::Failed(trouble) | Answer::Unknown(trouble) => Some(trouble),
             Answer::Conflict(message) => Some(Trouble::of_object("Conflict", message, false)),
@@ -178,24 +175,28 @@ impl<'w> Sending<'w> {
                 true,
             )),
         };
+        // also a call for patience may have come after an attempt of which nobody knows
+        let is_certain = |trouble: &Trouble| is_about_members(trouble);
+        self.is_unknown |= trouble.as_ref().is_some_and(|trouble| !is_certain(trouble));
         self.work.note(trouble.as_ref());
         Ok(trouble)
     }
 
-    /// Remembers that members are about to be sent, and that nobody knows whom the target has until all is remembered: the sender may die
-    /// in between, and the source may be as it was before by then.
+    /// Remembers that members are on their way: the sender may die, and the source may be as it was before by the time of the next
+    /// attempt.
     async fn mark(&mut self) -> Result<(), Error> {
-        let marked = Link {
-            waiting: true,
-            members_unknown: true,
-            ..self.link.clone()
-        };
-        if marked == self.link {
+        if std::mem::replace(&mut self.is_marked, true) {
             return Ok(());
         }
-        self.link = marked.clone();
+        let (application, group) = (self.work.application, self.group);
         self.work
-            .write(move |writer| writer.save_link(&marked))
+            .write(move |writer| {
+                let Some(mut link) = writer.link(application, Kind::Group, group)? else {
+                    return Ok(());
+                };
+                (link.waiting, link.members_unknown) = (true, true);
+                writer.save_link(&link)
+            })
             .await
     }
 

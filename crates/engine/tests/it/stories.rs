@@ -1,0 +1,7 @@
+//! Stories of single features, each against the target that misbehaves.
+
+mod demand;
+mod drift;
+mod nested;
+mod pace;
+mod references;
