@@ -60,8 +60,10 @@ impl App {
                 let administrator = Administrator {
                     id,
                     email,
+                    name: None,
                     role,
                     created: now,
+                    signed_in: None,
                 };
                 writer
                     .insert_administrator(&administrator)

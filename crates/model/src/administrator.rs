@@ -15,10 +15,23 @@ pub struct Administrator {
     pub id: AdminId,
     /// The address with which they sign in.
     pub email: Email,
+    /// Their name; absent: they have not said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What they may do.
     pub role: Role,
     /// When they were added.
     pub created: Timestamp,
+    /// When they signed in last; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in: Option<Timestamp>,
+}
+
+impl Administrator {
+    /// Returns the name by which others know them: the name, else the address.
+    pub fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.email.as_str())
+    }
 }
 
 /// What an administrator may do.
@@ -35,7 +48,72 @@ pub enum Role {
     Auditor,
 }
 
+/// Something that an administrator may be allowed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Permission {
+    /// Look at everything in the organisation.
+    Read,
+    /// Change people and groups, and provision one of them on demand.
+    ManagePeople,
+    /// Change how people come in and go out: integrations with their tokens, applications, plans and cycles.
+    ManageProvisioning,
+    /// Add, change and remove administrators, and the rules for them.
+    ManageAdministrators,
+    /// Change the organisation itself.
+    ManageOrganisation,
+}
+
+impl Permission {
+    /// Every permission, the mildest first.
+    pub const ALL: [Self; 5] = [
+        Self::Read,
+        Self::ManagePeople,
+        Self::ManageProvisioning,
+        Self::ManageAdministrators,
+        Self::ManageOrganisation,
+    ];
+
+    /// Returns what it allows, as the end of a sentence that begins with "your role may not".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Read => "look at this organisation",
+            Self::ManagePeople => "change people and groups",
+            Self::ManageProvisioning => "change integrations and applications",
+            Self::ManageAdministrators => "manage administrators",
+            Self::ManageOrganisation => "change the organisation",
+        }
+    }
+}
+
 impl Role {
+    /// Every role, the mightiest first.
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Admin, Self::Helpdesk, Self::Auditor];
+
+    /// Tells whether the role allows something.
+    pub fn may(self, permission: Permission) -> bool {
+        let allowed: &[Permission] = match self {
+            Self::Owner => &Permission::ALL,
+            Self::Admin => &[
+                Permission::Read,
+                Permission::ManagePeople,
+                Permission::ManageProvisioning,
+            ],
+            Self::Helpdesk => &[Permission::Read, Permission::ManagePeople],
+            Self::Auditor => &[Permission::Read],
+        };
+        allowed.contains(&permission)
+    }
+
+    /// Returns its name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Owner => "Owner",
+            Self::Admin => "Administrator",
+            Self::Helpdesk => "Helpdesk",
+            Self::Auditor => "Auditor, reads only",
+        }
+    }
+
     /// Returns its word in commands and files.
     pub fn word(self) -> &'static str {
         match self {
@@ -44,6 +122,22 @@ impl Role {
             Self::Helpdesk => "helpdesk",
             Self::Auditor => "auditor",
         }
+    }
+}
+
+/// A text that names no role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a role: use owner, admin, helpdesk or auditor")]
+pub struct UnknownRole(String);
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.word() == text)
+            .ok_or_else(|| UnknownRole(text.chars().take(40).collect()))
     }
 }
 
@@ -115,5 +209,26 @@ impl From<Email> for String {
 impl fmt::Display for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mightier_role_may_all_that_a_milder_one_may() {
+        for pair in Role::ALL.windows(2) {
+            let [mightier, milder] = pair else {
+                unreachable!()
+            };
+            for permission in Permission::ALL {
+                assert!(
+                    mightier.may(permission) || !milder.may(permission),
+                    "{mightier:?} {permission:?}"
+                );
+            }
+        }
+        assert!(Role::ALL.iter().all(|role| role.may(Permission::Read)));
     }
 }

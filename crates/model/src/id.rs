@@ -95,6 +95,10 @@ id!(
     AdminId, "administrator"
 );
 id!(
+    /// A session of an administrator in the console (not its secret).
+    SessionId, "session"
+);
+id!(
     /// One run over an application: the entries of its log share it.
     CycleId, "cycle"
 );

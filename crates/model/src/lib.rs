@@ -14,17 +14,20 @@ pub mod integration;
 pub mod link;
 pub mod mapping;
 pub mod organisation;
+pub mod plan;
 pub mod profile;
 pub mod provisioning;
+pub mod session;
 pub mod token;
+pub mod traffic;
 
-pub use administrator::{Administrator, Email, Role};
+pub use administrator::{Administrator, Email, Permission, Role};
 pub use application::{Application, Assignment, Principal};
 pub use change::{Action, Actor, AuditEntry, Change, Kind, Membership, Origin};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use id::{
     AdminId, ApplicationId, CycleId, IntegrationId, OrgId, Randomness, RequestId, ResourceId,
-    TokenId,
+    SessionId, TokenId,
 };
 pub use integration::{Integration, IntegrationKind};
 pub use link::{Link, LinkState};
@@ -32,4 +35,6 @@ pub use mapping::{AttributeMapping, ObjectMapping};
 pub use organisation::{Organisation, Plan, Region, Slug};
 pub use profile::Profile;
 pub use provisioning::{CycleReport, JobState, LogEntry};
+pub use session::{Session, Stage};
 pub use token::{ProvisioningToken, Secret, TokenRecord};
+pub use traffic::Exchange;

@@ -452,6 +452,25 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// A cycle that is running, as far as it was noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Running {
+    /// The cycle.
+    pub cycle: CycleId,
+    /// Whether everything is read or only what has changed.
+    pub kind: CycleKind,
+    /// When it began.
+    pub began: Timestamp,
+    /// When this was noted. A cycle whose notes are old has died.
+    pub noted: Timestamp,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// How old a note of a running cycle may be before nobody believes it any more.
+pub const NOTE_LASTS: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+
 /// The parts of a cycle, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -19,17 +19,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rollcall_model::{ApplicationId, OrgId, Organisation, Slug};
+use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug};
 use tokio::sync::Notify;
 
 pub use error::Error;
 pub use traits::{
-    ReadAccess, ReadDirectory, ReadJobs, ReadLedger, Reader, WriteAccess, WriteDirectory,
-    WriteJobs, WriteLedger, Writer,
+    ReadAccess, ReadDirectory, ReadJobs, ReadLedger, ReadTraffic, Reader, WriteAccess,
+    WriteDirectory, WriteJobs, WriteLedger, WriteTraffic, Writer,
 };
 pub use value::{
-    Claim, Counts, Entry, Finding, Listing, Member, NewAudit, NewChange, Paging, Raw, Selection,
-    SignInLink, Tombstone,
+    AuditQuery, Claim, Counts, Entry, ExchangeQuery, Finding, Listing, Member, NewAudit, NewChange,
+    Paging, Raw, SecondFactor, Selection, SignInLink, Tally, Tombstone, WaitingMail, actor_key,
 };
 
 use traits::{Backend, Unit};
@@ -112,6 +112,14 @@ impl Store {
     /// Finds an organisation by its name in URLs.
     pub async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error> {
         self.backend.organisation(slug).await
+    }
+
+    /// Finds the administrators with this address (see [`rollcall_model::Email::key`]) in all organisations.
+    pub async fn administrators_called(
+        &self,
+        email_key: &str,
+    ) -> Result<Vec<(OrgId, AdminId)>, Error> {
+        self.backend.administrators_called(email_key).await
     }
 
     /// Asks the store whether it answers, and whether it has the schema that it was opened with.

@@ -6,15 +6,18 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment};
 use rollcall_model::link::Link;
-use rollcall_model::provisioning::{JobState, LogEntry};
+use rollcall_model::plan::PlanRecord;
+use rollcall_model::provisioning::{JobState, LogEntry, Running};
+use rollcall_model::traffic::Hour;
 use rollcall_model::{
-    AdminId, Administrator, ApplicationId, AuditEntry, Change, Integration, IntegrationId, Kind,
-    OrgId, Organisation, ResourceId, Slug, TokenId, TokenRecord,
+    AdminId, Administrator, ApplicationId, AuditEntry, Change, Exchange, Integration,
+    IntegrationId, Kind, OrgId, Organisation, RequestId, ResourceId, Session, SessionId, Slug,
+    TokenId, TokenRecord,
 };
 
 use crate::{
-    Claim, Counts, Entry, Error, Finding, Listing, Member, NewAudit, NewChange, Raw, Selection,
-    SignInLink, Tombstone,
+    AuditQuery, Claim, Counts, Entry, Error, ExchangeQuery, Finding, Listing, Member, NewAudit,
+    NewChange, Raw, SecondFactor, Selection, SignInLink, Tally, Tombstone, WaitingMail,
 };
 
 /// A unit of reading.
@@ -27,6 +30,7 @@ pub(crate) type Unit = Box<dyn FnOnce(&mut dyn Writer) -> bool + Send>;
 pub(crate) trait Backend: Debug + Send + Sync {
     async fn organisations(&self) -> Result<Vec<Organisation>, Error>;
     async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error>;
+    async fn administrators_called(&self, email_key: &str) -> Result<Vec<(OrgId, AdminId)>, Error>;
     async fn ping(&self) -> Result<(), Error>;
     async fn create_organisation(
         &self,
@@ -47,7 +51,7 @@ pub(crate) trait Backend: Debug + Send + Sync {
 }
 
 /// Reads one organisation at one instant.
-pub trait Reader: ReadDirectory + ReadLedger + ReadAccess + ReadJobs {
+pub trait Reader: ReadDirectory + ReadLedger + ReadAccess + ReadJobs + ReadTraffic {
     /// Returns the organisation itself.
     ///
     /// # Errors
@@ -55,10 +59,14 @@ pub trait Reader: ReadDirectory + ReadLedger + ReadAccess + ReadJobs {
     fn organisation(&self) -> Result<Organisation, Error>;
     /// Returns how many people and groups there are.
     fn counts(&self) -> Result<Counts, Error>;
+    /// Returns how many people and groups this integration manages; absent: how many none manages.
+    fn managed(&self, integration: Option<IntegrationId>) -> Result<Counts, Error>;
 }
 
 /// Reads and changes one organisation; what it changes is visible to its own reads at once, to others after the commit.
-pub trait Writer: Reader + WriteDirectory + WriteLedger + WriteAccess + WriteJobs {
+pub trait Writer:
+    Reader + WriteDirectory + WriteLedger + WriteAccess + WriteJobs + WriteTraffic
+{
     /// Stores a changed organisation.
     fn save_organisation(&mut self, organisation: &Organisation) -> Result<(), Error>;
 }
@@ -153,8 +161,23 @@ pub trait ReadLedger {
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error>;
     /// Returns the place of the feed's last entry; 0 when it is empty.
     fn last_change(&self) -> Result<u64, Error>;
+    /// Returns the latest `count` entries of the feed about one object, latest first, before the given place.
+    fn object_changes(
+        &self,
+        kind: Kind,
+        id: ResourceId,
+        before: Option<u64>,
+        count: u64,
+    ) -> Result<Vec<Change>, Error>;
     /// Returns entries of the audit log, latest first, before the given place (from the end when absent).
     fn audit(&self, before: Option<u64>, count: u64) -> Result<Vec<AuditEntry>, Error>;
+    /// Returns the latest `count` entries of the audit log that answer a query, latest first.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] when a unit of reading would have to look through more entries than it has time for.
+    fn audit_where(&self, query: &AuditQuery, count: u64) -> Result<Vec<AuditEntry>, Error>;
+    /// Returns how often what was done on the days `from` to `to`, both included, in order of day, action and actor.
+    fn tallies(&self, from: i64, to: i64) -> Result<Vec<Tally>, Error>;
 }
 
 /// Appends to the change feed and the audit log.
@@ -180,6 +203,16 @@ pub trait ReadAccess {
     fn password_hash(&self, id: AdminId) -> Result<Option<String>, Error>;
     /// Returns an administrator's one-time sign-in link.
     fn sign_in_link(&self, id: AdminId) -> Result<Option<SignInLink>, Error>;
+    /// Finds a one-time sign-in link by the SHA-256 of its secret.
+    fn sign_in_link_by_digest(&self, digest: &[u8; 32]) -> Result<Option<SignInLink>, Error>;
+    /// Finds a session by the SHA-256 of its secret.
+    fn session(&self, digest: &[u8; 32]) -> Result<Option<Session>, Error>;
+    /// Lists an administrator's sessions in order of creation.
+    fn sessions(&self, id: AdminId) -> Result<Vec<Session>, Error>;
+    /// Returns an administrator's second factor.
+    fn second_factor(&self, id: AdminId) -> Result<Option<SecondFactor>, Error>;
+    /// Counts an administrator's unused recovery codes.
+    fn recovery_codes(&self, id: AdminId) -> Result<u64, Error>;
 }
 
 /// Changes who may come in.
@@ -189,6 +222,11 @@ pub trait WriteAccess {
     /// # Errors
     /// [`Error::Taken`] when there is one of the same kind.
     fn insert_integration(&mut self, integration: &Integration) -> Result<(), Error>;
+    /// Stores a changed integration.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when it is gone.
+    fn save_integration(&mut self, integration: &Integration) -> Result<(), Error>;
     /// Removes an integration with its tokens; what it managed is managed by none from then on.
     fn remove_integration(&mut self, id: IntegrationId) -> Result<(), Error>;
     /// Adds a token under the SHA-256 of its text.
@@ -207,6 +245,70 @@ pub trait WriteAccess {
     fn save_password_hash(&mut self, id: AdminId, hash: &str) -> Result<(), Error>;
     /// Makes a one-time link an administrator's only way in: replaces an earlier one and forgets the password.
     fn save_sign_in_link(&mut self, link: &SignInLink) -> Result<(), Error>;
+    /// Forgets an administrator's one-time sign-in link: it was used.
+    fn remove_sign_in_link(&mut self, id: AdminId) -> Result<(), Error>;
+    /// Stores a changed administrator.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when they are gone, [`Error::Taken`] when the address is in use.
+    fn save_administrator(&mut self, administrator: &Administrator) -> Result<(), Error>;
+    /// Removes an administrator with their sessions and ways in.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when they are not there.
+    fn remove_administrator(&mut self, id: AdminId) -> Result<(), Error>;
+
+    /// Adds a session under the SHA-256 of its secret, or stores a changed one; forgets those that have ended by `now`.
+    fn save_session(
+        &mut self,
+        session: &Session,
+        digest: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<(), Error>;
+    /// Ends a session of an administrator; tells whether there was one.
+    fn end_session(&mut self, administrator: AdminId, id: SessionId) -> Result<bool, Error>;
+    /// Ends all sessions of an administrator, except one.
+    fn end_sessions(
+        &mut self,
+        administrator: AdminId,
+        except: Option<SessionId>,
+    ) -> Result<(), Error>;
+    /// Stores an administrator's second factor; absent: removes it, with the recovery codes.
+    fn save_second_factor(
+        &mut self,
+        id: AdminId,
+        factor: Option<&SecondFactor>,
+    ) -> Result<(), Error>;
+    /// Replaces an administrator's recovery codes by those with these SHA-256.
+    fn save_recovery_codes(&mut self, id: AdminId, digests: &[[u8; 32]]) -> Result<(), Error>;
+    /// Uses a recovery code up; tells whether there was one with this SHA-256.
+    fn use_recovery_code(&mut self, id: AdminId, digest: &[u8; 32]) -> Result<bool, Error>;
+}
+
+/// What directories asked, and mail that waits.
+pub trait ReadTraffic {
+    /// Returns the latest `count` exchanges that answer a query, with their places, latest first.
+    fn exchanges(&self, query: ExchangeQuery, count: u64) -> Result<Vec<(u64, Exchange)>, Error>;
+    /// Returns the exchange of a request.
+    fn exchange(&self, request: RequestId) -> Result<Option<Exchange>, Error>;
+    /// Returns what was asked in the hours that began at `from` or later, in order of hour.
+    fn traffic(&self, from: Timestamp) -> Result<Vec<Hour>, Error>;
+    /// Returns the first exchange that is kept of an integration.
+    fn first_exchange(&self, integration: IntegrationId) -> Result<Option<Exchange>, Error>;
+    /// Returns `count` mails that are due by `now`, in order of being due.
+    fn due_mail(&self, now: Timestamp, count: u64) -> Result<Vec<WaitingMail>, Error>;
+}
+
+/// Notes what directories asked, and keeps mail until it is sent.
+pub trait WriteTraffic {
+    /// Appends exchanges, counts them, and forgets the oldest beyond [`rollcall_model::traffic::KEPT`].
+    fn append_exchanges(&mut self, exchanges: &[Exchange]) -> Result<(), Error>;
+    /// Puts a sealed mail into the queue.
+    fn queue_mail(&mut self, due: Timestamp, sealed: &[u8]) -> Result<(), Error>;
+    /// Puts a mail off, counting an attempt.
+    fn defer_mail(&mut self, sequence: u64, due: Timestamp) -> Result<(), Error>;
+    /// Takes a mail out of the queue.
+    fn remove_mail(&mut self, sequence: u64) -> Result<(), Error>;
 }
 
 /// Applications, and what provisioning remembers between cycles.
@@ -280,6 +382,19 @@ pub trait ReadJobs {
         before: Option<u64>,
         count: u64,
     ) -> Result<Vec<(u64, LogEntry)>, Error>;
+    /// Returns those entries that tell of a failure, likewise.
+    fn provisioning_failures(
+        &self,
+        id: ApplicationId,
+        before: Option<u64>,
+        count: u64,
+    ) -> Result<Vec<(u64, LogEntry)>, Error>;
+    /// Returns how far a running cycle is; absent: none is running.
+    fn progress(&self, id: ApplicationId) -> Result<Option<Running>, Error>;
+    /// Lists the plans that were made, latest first.
+    fn plans(&self, id: ApplicationId) -> Result<Vec<PlanRecord>, Error>;
+    /// Returns a plan's bytes, as they were saved.
+    fn plan(&self, id: ApplicationId, number: u64) -> Result<Option<Vec<u8>>, Error>;
     /// Returns the latest `count` entries of the provisioning log about one object of the source, latest first.
     fn object_log(
         &self,
@@ -350,4 +465,18 @@ pub trait WriteJobs {
     -> Result<(), Error>;
     /// Appends to the provisioning log.
     fn append_log(&mut self, entry: &LogEntry) -> Result<(), Error>;
+    /// Notes how far a running cycle is; absent: it has ended.
+    fn save_progress(&mut self, id: ApplicationId, running: Option<&Running>) -> Result<(), Error>;
+    /// Adds a plan that is being made, and returns its number; forgets the oldest beyond [`rollcall_model::plan::KEPT`].
+    fn add_plan(&mut self, id: ApplicationId, plan: &PlanRecord) -> Result<u64, Error>;
+    /// Stores what became of a plan, and its bytes when it was made.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when there is none of this number.
+    fn save_plan(
+        &mut self,
+        id: ApplicationId,
+        plan: &PlanRecord,
+        bytes: Option<&[u8]>,
+    ) -> Result<(), Error>;
 }

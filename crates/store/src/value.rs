@@ -1,7 +1,7 @@
 //! What goes into storage and comes out of it.
 
 use jiff::Timestamp;
-use rollcall_model::{Action, AdminId, IntegrationId, Kind, Membership, Origin, ResourceId};
+use rollcall_model::{Action, Actor, AdminId, IntegrationId, Kind, Membership, Origin, ResourceId};
 use rollcall_scim::filter::Filter;
 use rollcall_scim::resource::Resource;
 use rollcall_scim::sort::Sort;
@@ -177,6 +177,81 @@ pub struct SignInLink {
     pub digest: [u8; 32],
     /// From when on it is refused.
     pub expires: Timestamp,
+}
+
+/// An administrator's second factor: a time-based code (RFC 6238).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondFactor {
+    /// The shared secret, sealed.
+    pub sealed_secret: Vec<u8>,
+    /// Since when it is asked for.
+    pub since: Timestamp,
+    /// The last time step whose code was used.
+    pub last_step: u64,
+}
+
+/// Which entries of the audit log are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Only what was done so: the whole action (`user.created`) or its noun (`user.`).
+    pub action: Option<String>,
+    /// Only what was done to this object.
+    pub object: Option<String>,
+    /// Only what was done by this actor, as [`actor_key`] names it.
+    pub actor: Option<String>,
+    /// Only from this instant on.
+    pub from: Option<Timestamp>,
+    /// Only before this instant.
+    pub to: Option<Timestamp>,
+    /// Only entries before this place.
+    pub before: Option<u64>,
+}
+
+/// Which exchanges are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ExchangeQuery {
+    /// Only those of this integration, or only those that were refused.
+    pub of: Option<Option<IntegrationId>>,
+    /// Only those that failed.
+    pub failed: bool,
+    /// Only those before this place.
+    pub before: Option<u64>,
+}
+
+/// How often something was done on one day, by one actor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// The day: how many days after 1970-01-01, UTC.
+    pub day: i64,
+    /// What was done, as in the audit log.
+    pub action: String,
+    /// By whom, as [`actor_key`] names them.
+    pub actor: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Names an actor for tallies and queries: its kind and, where there are several of the kind, its id.
+pub fn actor_key(actor: &Actor) -> String {
+    match actor {
+        Actor::Integration { id, .. } => format!("integration:{id}"),
+        Actor::Administrator { id } => format!("administrator:{id}"),
+        Actor::Command => "command".to_owned(),
+        Actor::System => "system".to_owned(),
+    }
+}
+
+/// A mail that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingMail {
+    /// Its place in the organisation's queue.
+    pub sequence: u64,
+    /// When it is to be sent.
+    pub due: Timestamp,
+    /// How often that was tried.
+    pub attempts: u32,
+    /// The mail, sealed.
+    pub sealed: Vec<u8>,
 }
 
 /// Something wrong with a store, and what to do about it.

@@ -9,6 +9,7 @@
     reason = "a promise that is not kept fails its test"
 )]
 
+mod console;
 mod directory;
 mod listing;
 mod provisioning;
@@ -28,6 +29,7 @@ use serde_json::{Value, json};
 
 use crate::{Counts, Entry, Error, NewAudit, NewChange, SignInLink, Store, Tenant, Writer};
 
+pub use console::*;
 pub use directory::*;
 pub use listing::*;
 pub use provisioning::*;
@@ -45,7 +47,9 @@ macro_rules! conformance_suite {
             links_and_exported_members_are_kept_apart_by_application, people_are_found_by_their_manager,
             an_administrator_has_one_way_in, one_organisation_does_not_take_all_turns_to_read, a_slug_in_use_leaves_no_entry,
             an_open_store_answers, the_log_is_read_from_its_end_whole_or_of_one_object, a_job_is_claimed_by_one_at_a_time,
-            writes_are_news_unless_they_are_quiet);
+            writes_are_news_unless_they_are_quiet, sessions_are_found_by_digest_and_end, a_recovery_code_is_good_once,
+            exchanges_are_counted_and_the_oldest_go, what_is_done_is_tallied_and_found_again, mail_waits_until_it_is_sent,
+            plans_have_numbers, a_foreign_administrator_is_found_by_address, managed_objects_are_counted);
     };
     (@each $open:expr, $($name:ident),+) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -474,8 +478,10 @@ pub async fn an_administrator_has_one_way_in(store: Store) {
     let administrator = Administrator {
         id: AdminId::new(at(0), &DICE),
         email: "ann@example.com".parse().unwrap(),
+        name: None,
         role: Role::Owner,
         created: at(0),
+        signed_in: None,
     };
     let id = administrator.id;
     let link = SignInLink {

@@ -1,12 +1,14 @@
 //! Integrations, tokens and administrators in SQLite.
 
 use jiff::Timestamp;
-use rollcall_model::{AdminId, Administrator, Integration, IntegrationId, TokenId, TokenRecord};
+use rollcall_model::{
+    AdminId, Administrator, Integration, IntegrationId, Session, SessionId, TokenId, TokenRecord,
+};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::convert::{blob, from_instant, from_json, id, instant, json, taken};
 use super::unit::Tenant;
-use crate::{Error, ReadAccess, SignInLink, WriteAccess};
+use crate::{Error, ReadAccess, SecondFactor, SignInLink, WriteAccess};
 
 const TOKEN: &str = "SELECT id, integration, created, created_by, expires, last_used FROM tokens";
 
@@ -70,6 +72,38 @@ impl ReadAccess for Tenant<'_> {
             })
             .optional()?)
     }
+
+    fn sign_in_link_by_digest(&self, digest: &[u8; 32]) -> Result<Option<SignInLink>, Error> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT administrator, expires FROM sign_in_links WHERE org = ?1 AND digest = ?2",
+            )?
+            .query_row(params![self.org(), digest], |row| {
+                Ok(SignInLink {
+                    administrator: id(row, 0)?,
+                    digest: *digest,
+                    expires: from_instant(row.get(1)?),
+                })
+            })
+            .optional()?)
+    }
+
+    fn session(&self, digest: &[u8; 32]) -> Result<Option<Session>, Error> {
+        self.session_by(digest)
+    }
+
+    fn sessions(&self, id: AdminId) -> Result<Vec<Session>, Error> {
+        self.sessions_of(id)
+    }
+
+    fn second_factor(&self, id: AdminId) -> Result<Option<SecondFactor>, Error> {
+        self.factor_of(id)
+    }
+
+    fn recovery_codes(&self, id: AdminId) -> Result<u64, Error> {
+        self.codes_left(id)
+    }
 }
 
 impl WriteAccess for Tenant<'_> {
@@ -86,6 +120,14 @@ impl WriteAccess for Tenant<'_> {
             )
             .map_err(|error| taken(error, "integration"))?;
         Ok(())
+    }
+
+    fn save_integration(&mut self, integration: &Integration) -> Result<(), Error> {
+        let changed = self.connection.execute(
+            "UPDATE integrations SET document = ?3 WHERE org = ?1 AND id = ?2",
+            params![self.org(), blob(integration.id), json(integration)?],
+        )?;
+        found(changed)
     }
 
     fn remove_integration(&mut self, id: IntegrationId) -> Result<(), Error> {
@@ -130,11 +172,7 @@ impl WriteAccess for Tenant<'_> {
             "UPDATE tokens SET expires = ?3 WHERE org = ?1 AND id = ?2",
             params![self.org(), blob(id), instant(expires)],
         )?;
-        if changed == 0 {
-            Err(Error::Missing)
-        } else {
-            Ok(())
-        }
+        found(changed)
     }
 
     fn touch_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), Error> {
@@ -168,11 +206,7 @@ impl WriteAccess for Tenant<'_> {
             "UPDATE administrators SET password_hash = ?3 WHERE org = ?1 AND id = ?2",
             params![self.org(), blob(id), hash],
         )?;
-        if changed == 0 {
-            Err(Error::Missing)
-        } else {
-            Ok(())
-        }
+        found(changed)
     }
 
     fn save_sign_in_link(&mut self, link: &SignInLink) -> Result<(), Error> {
@@ -184,6 +218,85 @@ impl WriteAccess for Tenant<'_> {
             "INSERT OR REPLACE INTO sign_in_links (org, administrator, digest, expires) VALUES (?1, ?2, ?3, ?4)",
             params![self.org(), blob(link.administrator), link.digest, instant(link.expires)],
         )?;
+        Ok(())
+    }
+
+    fn remove_sign_in_link(&mut self, id: AdminId) -> Result<(), Error> {
+        self.connection.execute(
+            "DELETE FROM sign_in_links WHERE org = ?1 AND administrator = ?2",
+            params![self.org(), blob(id)],
+        )?;
+        Ok(())
+    }
+
+    fn save_administrator(&mut self, administrator: &Administrator) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .execute(
+                "UPDATE administrators SET email_key = ?3, document = ?4 WHERE org = ?1 AND id = ?2",
+                params![
+                    self.org(),
+                    blob(administrator.id),
+                    administrator.email.key(),
+                    json(administrator)?
+                ],
+            )
+            .map_err(|error| taken(error, "email"))?;
+        found(changed)
+    }
+
+    fn remove_administrator(&mut self, id: AdminId) -> Result<(), Error> {
+        self.remove_sign_in_link(id)?;
+        let removed = self.connection.execute(
+            "DELETE FROM administrators WHERE org = ?1 AND id = ?2",
+            params![self.org(), blob(id)],
+        )?;
+        found(removed)
+    }
+
+    fn save_session(
+        &mut self,
+        session: &Session,
+        digest: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.keep_session(session, digest, now)
+    }
+
+    fn end_session(&mut self, administrator: AdminId, id: SessionId) -> Result<bool, Error> {
+        self.drop_session(administrator, id)
+    }
+
+    fn end_sessions(
+        &mut self,
+        administrator: AdminId,
+        except: Option<SessionId>,
+    ) -> Result<(), Error> {
+        self.drop_sessions(administrator, except)
+    }
+
+    fn save_second_factor(
+        &mut self,
+        id: AdminId,
+        factor: Option<&SecondFactor>,
+    ) -> Result<(), Error> {
+        self.keep_factor(id, factor)
+    }
+
+    fn save_recovery_codes(&mut self, id: AdminId, digests: &[[u8; 32]]) -> Result<(), Error> {
+        self.keep_codes(id, digests)
+    }
+
+    fn use_recovery_code(&mut self, id: AdminId, digest: &[u8; 32]) -> Result<bool, Error> {
+        self.use_code(id, digest)
+    }
+}
+
+/// Makes an update that met no row a failure.
+fn found(rows: usize) -> Result<(), Error> {
+    if rows == 0 {
+        Err(Error::Missing)
+    } else {
         Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! Between our values and SQLite's.
 
 use jiff::Timestamp;
-use rollcall_model::{AdminId, ApplicationId, IntegrationId, Kind, OrgId, ResourceId, TokenId};
+use rollcall_model::{
+    AdminId, ApplicationId, IntegrationId, Kind, OrgId, RequestId, ResourceId, SessionId, TokenId,
+};
 use rusqlite::ErrorCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,7 +62,9 @@ ids!(
     IntegrationId,
     TokenId,
     AdminId,
-    ApplicationId
+    ApplicationId,
+    RequestId,
+    SessionId
 );
 
 pub(super) fn blob(id: impl Id) -> [u8; 16] {

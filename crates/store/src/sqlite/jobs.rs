@@ -2,7 +2,8 @@
 
 use rollcall_model::application::{Application, Assignment};
 use rollcall_model::link::Link;
-use rollcall_model::provisioning::{JobState, LogEntry};
+use rollcall_model::plan::{KEPT, PlanRecord};
+use rollcall_model::provisioning::{JobState, LogEntry, Running};
 use rollcall_model::{ApplicationId, Kind, ResourceId};
 use rusqlite::{OptionalExtension, params};
 
@@ -182,20 +183,52 @@ impl ReadJobs for Tenant<'_> {
         before: Option<u64>,
         count: u64,
     ) -> Result<Vec<(u64, LogEntry)>, Error> {
+        self.log_where("true", id, before, count)
+    }
+
+    fn provisioning_failures(
+        &self,
+        id: ApplicationId,
+        before: Option<u64>,
+        count: u64,
+    ) -> Result<Vec<(u64, LogEntry)>, Error> {
+        self.log_where("document ->> '$.status' = 'failure'", id, before, count)
+    }
+
+    fn progress(&self, id: ApplicationId) -> Result<Option<Running>, Error> {
+        let progress: Option<Option<String>> = self
+            .connection
+            .prepare_cached("SELECT progress FROM applications WHERE org = ?1 AND id = ?2")?
+            .query_row(params![self.org(), blob(id)], |row| row.get(0))
+            .optional()?;
+        progress.flatten().map(|text| from_json(&text)).transpose()
+    }
+
+    fn plans(&self, id: ApplicationId) -> Result<Vec<PlanRecord>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, document FROM provisioning_log
-             WHERE org = ?1 AND application = ?2 AND sequence < ?3 ORDER BY sequence DESC LIMIT ?4",
+            "SELECT sequence, document FROM plans WHERE org = ?1 AND application = ?2 ORDER BY sequence DESC",
         )?;
-        let before = before.map_or(i64::MAX, number);
-        let rows = statement.query_map(
-            params![self.org(), blob(id), before, number(count)],
-            |row| Ok((from_number(row.get(0)?), row.get::<_, String>(1)?)),
-        )?;
+        let rows = statement.query_map(params![self.org(), blob(id)], |row| {
+            Ok((from_number(row.get(0)?), row.get::<_, String>(1)?))
+        })?;
         rows.map(|row| {
-            let (sequence, document) = row?;
-            Ok((sequence, from_json(&document)?))
+            let (number, document) = row?;
+            let record = from_json::<PlanRecord>(&document)?;
+            Ok(PlanRecord { number, ..record })
         })
         .collect()
+    }
+
+    fn plan(&self, id: ApplicationId, place: u64) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT plan FROM plans WHERE org = ?1 AND application = ?2 AND sequence = ?3",
+            )?
+            .query_row(params![self.org(), blob(id), number(place)], |row| {
+                row.get(0)
+            })
+            .optional()?)
     }
 
     fn object_log(
@@ -422,9 +455,82 @@ impl WriteJobs for Tenant<'_> {
             ])?;
         Ok(())
     }
+
+    fn save_progress(&mut self, id: ApplicationId, running: Option<&Running>) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("UPDATE applications SET progress = ?3 WHERE org = ?1 AND id = ?2")?
+            .execute(params![
+                self.org(),
+                blob(id),
+                running.map(json).transpose()?
+            ])?;
+        Ok(())
+    }
+
+    fn add_plan(&mut self, id: ApplicationId, plan: &PlanRecord) -> Result<u64, Error> {
+        let sequence: i64 = self
+            .connection
+            .query_row(
+                "UPDATE applications SET last_plan = last_plan + 1 WHERE org = ?1 AND id = ?2 RETURNING last_plan",
+                params![self.org(), blob(id)],
+                |row| row.get(0),
+            )
+            .optional()?
+            .ok_or(Error::Missing)?;
+        self.connection.execute(
+            "INSERT INTO plans (org, application, sequence, at, document, plan) VALUES (?1, ?2, ?3, ?4, ?5, x'')",
+            params![self.org(), blob(id), sequence, instant(plan.at), json(plan)?],
+        )?;
+        self.connection.execute(
+            "DELETE FROM plans WHERE org = ?1 AND application = ?2 AND sequence <= ?3",
+            params![self.org(), blob(id), sequence.saturating_sub(number(KEPT))],
+        )?;
+        Ok(from_number(sequence))
+    }
+
+    fn save_plan(
+        &mut self,
+        id: ApplicationId,
+        plan: &PlanRecord,
+        bytes: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        let changed = self.connection.execute(
+            "UPDATE plans SET document = ?4, plan = coalesce(?5, plan) WHERE org = ?1 AND application = ?2 AND sequence = ?3",
+            params![self.org(), blob(id), number(plan.number), json(plan)?, bytes],
+        )?;
+        if changed == 0 {
+            Err(Error::Missing)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 impl Tenant<'_> {
+    /// Returns the entries of the log for which `condition` holds, latest first.
+    fn log_where(
+        &self,
+        condition: &str,
+        id: ApplicationId,
+        before: Option<u64>,
+        count: u64,
+    ) -> Result<Vec<(u64, LogEntry)>, Error> {
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT sequence, document FROM provisioning_log
+             WHERE org = ?1 AND application = ?2 AND sequence < ?3 AND {condition} ORDER BY sequence DESC LIMIT ?4"
+        ))?;
+        let before = before.map_or(i64::MAX, number);
+        let rows = statement.query_map(
+            params![self.org(), blob(id), before, number(count)],
+            |row| Ok((from_number(row.get(0)?), row.get::<_, String>(1)?)),
+        )?;
+        rows.map(|row| {
+            let (sequence, document) = row?;
+            Ok((sequence, from_json(&document)?))
+        })
+        .collect()
+    }
+
     fn links_where(
         &self,
         sql: &str,

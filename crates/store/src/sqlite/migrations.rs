@@ -7,7 +7,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::out_of_reach;
 use crate::Error;
 
-const STEPS: &[&str] = &[include_str!("migrations/0001-beginning.sql")];
+const STEPS: &[&str] = &[
+    include_str!("migrations/0001-beginning.sql"),
+    include_str!("migrations/0002-console.sql"),
+];
 
 /// Makes sure that the store still has the schema of this version.
 pub(super) fn check(connection: &Connection) -> Result<(), Error> {

@@ -13,6 +13,8 @@ mod ledger;
 mod listing;
 mod migrations;
 mod readers;
+mod sessions;
+mod traffic;
 mod unit;
 mod writer;
 
@@ -20,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rollcall_model::{ApplicationId, OrgId, Organisation, Slug};
+use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::traits::{Backend, Look, Unit};
@@ -91,6 +93,20 @@ impl Backend for Sqlite {
                 .optional()?
                 .map(|document| from_json(&document))
                 .transpose()
+        })
+        .await
+    }
+
+    async fn administrators_called(&self, email_key: &str) -> Result<Vec<(OrgId, AdminId)>, Error> {
+        let email_key = email_key.to_owned();
+        self.look(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT org, id FROM administrators WHERE email_key = ?1 ORDER BY org",
+            )?;
+            let rows = statement.query_map([email_key], |row| {
+                Ok((convert::id(row, 0)?, convert::id(row, 1)?))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
     }

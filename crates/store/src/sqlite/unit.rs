@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use rollcall_model::{Kind, OrgId, Organisation};
+use rollcall_model::{IntegrationId, Kind, OrgId, Organisation};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::convert::{blob, from_json, from_number, json};
+use super::convert::{blob, from_json, from_kind_code, from_number, json};
 use crate::{Counts, Error, Reader, Writer};
 
 /// One organisation's rows, as one transaction sees them. The storage traits are implemented for it by subject, each in a file
@@ -40,6 +40,12 @@ impl Tenant<'_> {
             Counter::Audit => {
                 "UPDATE organisations SET last_audit = last_audit + 1 WHERE id = ?1 RETURNING last_audit"
             }
+            Counter::Exchange => {
+                "UPDATE organisations SET last_exchange = last_exchange + 1 WHERE id = ?1 RETURNING last_exchange"
+            }
+            Counter::Mail => {
+                "UPDATE organisations SET last_mail = last_mail + 1 WHERE id = ?1 RETURNING last_mail"
+            }
         };
         self.connection
             .prepare_cached(sql)?
@@ -73,6 +79,10 @@ pub(super) enum Counter {
     Change,
     /// Of the audit log.
     Audit,
+    /// Of what directories asked.
+    Exchange,
+    /// Of the mail that waits.
+    Mail,
 }
 
 impl Reader for Tenant<'_> {
@@ -98,6 +108,27 @@ impl Reader for Tenant<'_> {
             })
             .optional()?
             .ok_or(Error::Missing)
+    }
+
+    fn managed(&self, integration: Option<IntegrationId>) -> Result<Counts, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT kind, active, count(*) FROM resources WHERE org = ?1 AND managed_by IS ?2 GROUP BY kind, active",
+        )?;
+        let mut rows = statement.query(params![self.org(), integration.map(blob)])?;
+        let mut counts = Counts::default();
+        while let Some(row) = rows.next()? {
+            let count = from_number(row.get(2)?);
+            match from_kind_code(row.get(0)?) {
+                Kind::Group => counts.groups += count,
+                Kind::User => {
+                    counts.users += count;
+                    if row.get(1)? {
+                        counts.active_users += count;
+                    }
+                }
+            }
+        }
+        Ok(counts)
     }
 }
 

@@ -1,0 +1,402 @@
+//! What the console relies on: sessions, traffic, tallies, mail, plans.
+
+use rollcall_model::application::Application;
+use rollcall_model::plan::{PlanRecord, PlanState};
+use rollcall_model::traffic::KEPT;
+use rollcall_model::{
+    Actor, AdminId, Administrator, ApplicationId, Exchange, Integration, IntegrationId,
+    IntegrationKind, Kind, RequestId, Role, Session, SessionId, Stage, session,
+};
+use serde_json::json;
+
+use super::{DICE, at, change, organisation, origin, person};
+use crate::{AuditQuery, Error, ExchangeQuery, NewAudit, SecondFactor, Store, Tenant};
+
+async fn administrator(tenant: &Tenant, email: &str) -> AdminId {
+    let administrator = Administrator {
+        id: AdminId::new(at(0), &DICE),
+        email: email.parse().unwrap(),
+        name: None,
+        role: Role::Owner,
+        created: at(0),
+        signed_in: None,
+    };
+    let id = administrator.id;
+    change(tenant, move |writer| {
+        writer.insert_administrator(&administrator)
+    })
+    .await;
+    id
+}
+
+fn session_of(administrator: AdminId) -> Session {
+    Session {
+        id: SessionId::new(at(0), &DICE),
+        administrator,
+        stage: Stage::Full,
+        created: at(0),
+        seen: at(0),
+        proven: at(0),
+        address: None,
+        agent: None,
+    }
+}
+
+/// A session is found by its digest in its organisation, and ends when it is ended, when it has grown old, and with its owner.
+pub async fn sessions_are_found_by_digest_and_end(store: Store) {
+    let (tenant, other) = (
+        organisation(&store, "one").await,
+        organisation(&store, "two").await,
+    );
+    let ann = administrator(&tenant, "ann@example.com").await;
+    let sessions = [session_of(ann), session_of(ann), session_of(ann)];
+    let saved = sessions.clone();
+    change(&tenant, move |writer| {
+        for (digest, session) in (1..).zip(&saved) {
+            writer.save_session(session, &[digest; 32], at(0))?;
+        }
+        Ok(())
+    })
+    .await;
+
+    let found = async |tenant: &Tenant, digest: u8| {
+        tenant
+            .read::<_, Error, _>(move |reader| reader.session(&[digest; 32]))
+            .await
+            .unwrap()
+    };
+    assert_eq!(found(&tenant, 1).await.as_ref(), Some(&sessions[0]));
+    assert_eq!(found(&other, 1).await, None);
+
+    let (first, second) = (sessions[0].id, sessions[1].id);
+    let ended = tenant
+        .write::<_, Error, _>(move |writer| {
+            let ended = writer.end_session(ann, first)?;
+            writer.end_sessions(ann, Some(second))?;
+            Ok((ended, writer.end_session(ann, first)?))
+        })
+        .await;
+    assert_eq!(ended.unwrap(), (true, false));
+    let left = tenant
+        .read::<_, Error, _>(move |reader| reader.sessions(ann))
+        .await;
+    assert_eq!(left.unwrap(), [sessions[1].clone()]);
+
+    let later = at(session::ABSOLUTE.as_secs());
+    let fresh = Session {
+        created: later,
+        ..session_of(ann)
+    };
+    change(&tenant, move |writer| {
+        writer.save_session(&fresh, &[9; 32], later)
+    })
+    .await;
+    assert_eq!(found(&tenant, 2).await, None, "it has grown old");
+    change(&tenant, move |writer| writer.remove_administrator(ann)).await;
+    assert_eq!(found(&tenant, 9).await, None, "its owner is gone");
+}
+
+/// A recovery code is good once; without the second factor there are none.
+pub async fn a_recovery_code_is_good_once(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let ann = administrator(&tenant, "ann@example.com").await;
+    let factor = SecondFactor {
+        sealed_secret: vec![1, 2],
+        since: at(1),
+        last_step: 7,
+    };
+    let saved = factor.clone();
+    let told = tenant
+        .write::<_, Error, _>(move |writer| {
+            writer.save_second_factor(ann, Some(&saved))?;
+            writer.save_recovery_codes(ann, &[[1; 32], [2; 32]])?;
+            Ok((
+                writer.use_recovery_code(ann, &[1; 32])?,
+                writer.use_recovery_code(ann, &[1; 32])?,
+                writer.recovery_codes(ann)?,
+            ))
+        })
+        .await;
+    assert_eq!(told.unwrap(), (true, false, 1));
+    let read = async |tenant: &Tenant| {
+        tenant
+            .read::<_, Error, _>(move |reader| {
+                Ok((reader.second_factor(ann)?, reader.recovery_codes(ann)?))
+            })
+            .await
+            .unwrap()
+    };
+    assert_eq!(read(&tenant).await, (Some(factor), 1));
+    change(&tenant, move |writer| writer.save_second_factor(ann, None)).await;
+    assert_eq!(read(&tenant).await, (None, 0));
+}
+
+fn exchange(integration: Option<IntegrationId>, status: u16, second: i64) -> Exchange {
+    Exchange {
+        request: RequestId::new(at(0), &DICE),
+        at: at(second),
+        took: 5,
+        integration,
+        token: None,
+        address: None,
+        agent: None,
+        method: "GET".to_owned(),
+        path: "/Users".to_owned(),
+        status,
+        asked: None,
+        answered: None,
+    }
+}
+
+/// Exchanges are found by integration, failure and request, are counted by the hour, and only the latest are kept.
+pub async fn exchanges_are_counted_and_the_oldest_go(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let one = IntegrationId::new(at(0), &DICE);
+    let first = [
+        exchange(Some(one), 200, 0),
+        exchange(Some(one), 500, 1),
+        exchange(None, 401, 3_600),
+    ];
+    let saved = first.clone();
+    change(&tenant, move |writer| writer.append_exchanges(&saved)).await;
+
+    let request = first[1].request;
+    tenant
+        .read::<_, Error, _>(move |reader| {
+            let places = |query| -> Result<Vec<u64>, Error> {
+                let found = reader.exchanges(query, 10)?;
+                Ok(found.into_iter().map(|(place, _)| place).collect())
+            };
+            let all = ExchangeQuery::default();
+            assert_eq!(places(all)?, [3, 2, 1]);
+            let of = |of| ExchangeQuery {
+                of: Some(of),
+                ..all
+            };
+            assert_eq!(places(of(Some(one)))?, [2, 1]);
+            assert_eq!(places(of(None))?, [3]);
+            let failed = ExchangeQuery {
+                failed: true,
+                before: Some(3),
+                ..all
+            };
+            assert_eq!(places(failed)?, [2]);
+            assert_eq!(reader.exchange(request)?, Some(first[1].clone()));
+            assert_eq!(reader.first_exchange(one)?, Some(first[0].clone()));
+            let hours = reader.traffic(at(0))?;
+            let counted: Vec<_> = hours
+                .iter()
+                .map(|hour| (hour.integration, hour.requests, hour.failed))
+                .collect();
+            assert_eq!(counted, [(Some(one), 2, 1), (None, 1, 1)]);
+            Ok(())
+        })
+        .await
+        .unwrap();
+
+    let many = vec![exchange(Some(one), 200, 2); usize::try_from(KEPT).unwrap()];
+    change(&tenant, move |writer| writer.append_exchanges(&many)).await;
+    let oldest = tenant
+        .read::<_, Error, _>(move |reader| reader.first_exchange(one))
+        .await;
+    assert_eq!(oldest.unwrap().unwrap().at, at(2));
+}
+
+/// The audit log is found by action, noun, object, actor and time; every day's actions are counted.
+pub async fn what_is_done_is_tallied_and_found_again(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let entry = |action, object: &str, actor: Actor| NewAudit {
+        origin: rollcall_model::Origin { actor, ..origin() },
+        action,
+        object: object.to_owned(),
+        detail: json!({}),
+    };
+    let day = at(0).as_second().div_euclid(86_400);
+    let entries = [
+        (0, entry("user.created", "ann", Actor::Command)),
+        (1, entry("user.created", "bob", Actor::System)),
+        (2, entry("user.disabled", "ann", Actor::System)),
+        (86_400, entry("users.odd", "ann", Actor::System)),
+    ];
+    change(&tenant, move |writer| {
+        for (second, entry) in &entries {
+            writer.append_audit(at(*second), entry)?;
+        }
+        Ok(())
+    })
+    .await;
+    tenant
+        .read::<_, Error, _>(move |reader| {
+            let places = |query: AuditQuery| -> Result<Vec<u64>, Error> {
+                let found = reader.audit_where(&query, 10)?;
+                Ok(found.into_iter().map(|entry| entry.sequence).collect())
+            };
+            let all = AuditQuery::default;
+            // the first entry tells of the founding
+            assert_eq!(places(all())?, [5, 4, 3, 2, 1]);
+            let action = |text: &str| AuditQuery {
+                action: Some(text.to_owned()),
+                ..all()
+            };
+            assert_eq!(places(action("user."))?, [4, 3, 2]);
+            assert_eq!(places(action("user.created"))?, [3, 2]);
+            let ann = AuditQuery {
+                object: Some("ann".to_owned()),
+                before: Some(5),
+                ..all()
+            };
+            assert_eq!(places(ann)?, [4, 2]);
+            let by_command = AuditQuery {
+                actor: Some("command".to_owned()),
+                ..all()
+            };
+            assert_eq!(places(by_command)?, [2]);
+            let then = AuditQuery {
+                from: Some(at(1)),
+                to: Some(at(2)),
+                ..all()
+            };
+            assert_eq!(places(then)?, [3]);
+            let tallies = reader.tallies(day, day)?;
+            let users: Vec<_> = tallies
+                .iter()
+                .filter(|tally| tally.action.starts_with("user."))
+                .map(|tally| (tally.action.as_str(), tally.actor.as_str(), tally.count))
+                .collect();
+            assert_eq!(
+                users,
+                [
+                    ("user.created", "command", 1),
+                    ("user.created", "system", 1),
+                    ("user.disabled", "system", 1)
+                ]
+            );
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+/// Mail waits until it is due, is put off, and is forgotten when it was sent.
+pub async fn mail_waits_until_it_is_sent(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    change(&tenant, |writer| {
+        writer.queue_mail(at(5), b"late")?;
+        writer.queue_mail(at(1), b"soon")
+    })
+    .await;
+    let due = async |tenant: &Tenant, second| {
+        let mail = tenant
+            .read::<_, Error, _>(move |reader| reader.due_mail(at(second), 10))
+            .await;
+        let mail = mail.unwrap();
+        mail.into_iter()
+            .map(|mail| (mail.sequence, mail.attempts, mail.sealed))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(due(&tenant, 1).await, [(2, 0, b"soon".to_vec())]);
+    change(&tenant, |writer| writer.defer_mail(2, at(9))).await;
+    assert_eq!(due(&tenant, 5).await, [(1, 0, b"late".to_vec())]);
+    change(&tenant, |writer| writer.remove_mail(1)).await;
+    assert_eq!(due(&tenant, 9).await, [(2, 1, b"soon".to_vec())]);
+}
+
+/// Plans of an application are numbered; what became of them is stored beside their bytes.
+pub async fn plans_have_numbers(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let application = Application::new(ApplicationId::new(at(0), &DICE), "Vault".to_owned(), at(0));
+    let id = application.id;
+    let record = PlanRecord {
+        number: 0,
+        at: at(0),
+        by: Actor::Command,
+        state: PlanState::Making,
+        digest: String::new(),
+    };
+    let numbers = tenant
+        .write::<_, Error, _>(move |writer| {
+            writer.save_application(&application)?;
+            let numbers = (writer.add_plan(id, &record)?, writer.add_plan(id, &record)?);
+            let ready = PlanRecord {
+                number: 2,
+                state: PlanState::Ready,
+                ..record
+            };
+            writer.save_plan(id, &ready, Some(b"a plan"))?;
+            writer.save_plan(id, &ready, None)?;
+            Ok(numbers)
+        })
+        .await;
+    assert_eq!(numbers.unwrap(), (1, 2));
+    tenant
+        .read::<_, Error, _>(move |reader| {
+            let states: Vec<_> = reader.plans(id)?;
+            let states: Vec<_> = states.into_iter().map(|p| (p.number, p.state)).collect();
+            assert_eq!(states, [(2, PlanState::Ready), (1, PlanState::Making)]);
+            assert_eq!(reader.plan(id, 2)?, Some(b"a plan".to_vec()));
+            assert_eq!(reader.plan(id, 3)?, None);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+/// Who signs in is found by address, in whichever organisation.
+pub async fn a_foreign_administrator_is_found_by_address(store: Store) {
+    let (one, two) = (
+        organisation(&store, "one").await,
+        organisation(&store, "two").await,
+    );
+    let mut ids = vec![
+        administrator(&one, "ann@example.com").await,
+        administrator(&two, "Ann@example.com").await,
+    ];
+    administrator(&two, "bob@example.com").await;
+
+    let found = store.administrators_called("ann@example.com").await;
+    let mut found: Vec<AdminId> = found.unwrap().into_iter().map(|(_, id)| id).collect();
+    found.sort();
+    ids.sort();
+    assert_eq!(found, ids);
+}
+
+/// Objects are counted by the integration that manages them, or by none.
+pub async fn managed_objects_are_counted(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let integration = Integration {
+        id: IntegrationId::new(at(0), &DICE),
+        kind: IntegrationKind::Entra,
+        created: at(0),
+    };
+    let id = integration.id;
+    change(&tenant, move |writer| {
+        writer.insert_integration(&integration)?;
+        for (name, active, managed_by) in [
+            ("ann", true, Some(id)),
+            ("bob", false, Some(id)),
+            ("cid", true, None),
+        ] {
+            let mut entry = person(name, json!({"active": active}));
+            entry.managed_by = managed_by;
+            writer.insert(&entry)?;
+        }
+        Ok(())
+    })
+    .await;
+    tenant
+        .read::<_, Error, _>(move |reader| {
+            let managed = reader.managed(Some(id))?;
+            assert_eq!((managed.users, managed.active_users), (2, 1));
+            let unmanaged = reader.managed(None)?;
+            assert_eq!((unmanaged.users, unmanaged.active_users), (1, 1));
+            let object = reader.named(Kind::User, "ann")?.unwrap();
+            assert!(
+                reader
+                    .object_changes(Kind::User, object, None, 5)?
+                    .is_empty()
+            );
+            Ok(())
+        })
+        .await
+        .unwrap();
+}

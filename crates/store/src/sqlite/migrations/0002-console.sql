@@ -1,0 +1,113 @@
+-- What the console needs: sessions and second factors, what directories asked, what is counted, mail that waits.
+
+-- an address is looked up before it is known to which organisation its owner belongs
+CREATE INDEX administrators_by_address ON administrators (email_key, org);
+
+-- Of a session's cookie only the SHA-256 is kept.
+CREATE TABLE sessions (
+    org BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    id BLOB NOT NULL,
+    administrator BLOB NOT NULL,
+    -- the last instant at which it can be in use
+    ends INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (org, digest),
+    FOREIGN KEY (org, administrator) REFERENCES administrators (org, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_administrator ON sessions (org, administrator, id);
+
+CREATE TABLE second_factors (
+    org BLOB NOT NULL,
+    administrator BLOB NOT NULL,
+    sealed_secret BLOB NOT NULL,
+    since INTEGER NOT NULL,
+    -- the last time step whose code was used: each code is good once
+    last_step INTEGER NOT NULL,
+    PRIMARY KEY (org, administrator),
+    FOREIGN KEY (org, administrator) REFERENCES administrators (org, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recovery_codes (
+    org BLOB NOT NULL,
+    administrator BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (org, administrator, digest),
+    FOREIGN KEY (org, administrator) REFERENCES administrators (org, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- What directories asked lately, and how much by the hour. `integration` is empty for what was refused.
+CREATE TABLE exchanges (
+    org BLOB NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    sequence INTEGER NOT NULL,
+    request BLOB NOT NULL,
+    integration BLOB NOT NULL,
+    failed INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (org, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX exchanges_by_request ON exchanges (org, request);
+CREATE INDEX exchanges_by_integration ON exchanges (org, integration, sequence);
+CREATE INDEX exchanges_by_failure ON exchanges (org, sequence) WHERE failed;
+ALTER TABLE organisations ADD COLUMN last_exchange INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE traffic (
+    org BLOB NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    hour INTEGER NOT NULL,
+    integration BLOB NOT NULL,
+    requests INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    PRIMARY KEY (org, hour, integration)
+) STRICT, WITHOUT ROWID;
+
+-- How often each thing was done on each day (UTC), by whom: `actor` is a kind of actor and, for one of several, its id.
+CREATE TABLE tallies (
+    org BLOB NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    day INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (org, day, action, actor)
+) STRICT, WITHOUT ROWID;
+INSERT INTO tallies (org, day, action, actor, count)
+    SELECT org, at / 86400000000, action,
+           origin ->> '$.actor.type' || coalesce(':' || (origin ->> '$.actor.id'), ''), count(*)
+    FROM audit GROUP BY 1, 2, 3, 4;
+
+-- the activity log is filtered by what was done and to what
+CREATE INDEX audit_by_action ON audit (org, action, sequence);
+CREATE INDEX audit_by_object ON audit (org, object, sequence);
+-- how many people and groups an integration manages
+CREATE INDEX resources_by_manager_integration ON resources (org, managed_by, kind, active);
+
+-- Mail that waits to be sent, sealed, for it may hold a link that signs in; what was sent is forgotten.
+CREATE TABLE mail (
+    org BLOB NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    sequence INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (org, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mail_by_due ON mail (org, due);
+ALTER TABLE organisations ADD COLUMN last_mail INTEGER NOT NULL DEFAULT 0;
+
+-- Plans that wait for somebody to approve them.
+CREATE TABLE plans (
+    org BLOB NOT NULL,
+    application BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    -- who made it, whether it was carried out; the plan itself is apart, for it may be large
+    document TEXT NOT NULL,
+    plan BLOB NOT NULL,
+    PRIMARY KEY (org, application, sequence),
+    FOREIGN KEY (org, application) REFERENCES applications (org, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+ALTER TABLE applications ADD COLUMN last_plan INTEGER NOT NULL DEFAULT 0;
+
+-- How far a running cycle is, for whoever looks; absent: none is running.
+ALTER TABLE applications ADD COLUMN progress TEXT;
+
+-- The log is looked through for failures.
+CREATE INDEX provisioning_log_failures ON provisioning_log (org, application, sequence) WHERE document ->> '$.status' = 'failure';
