@@ -1,21 +1,17 @@
 //! Administrators: added, listed, given a new way in.
 
-use argon2::password_hash::PasswordHasher;
-use argon2::{Algorithm, Argon2, Params, Version};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
-use ring::digest::{SHA256, digest};
-use rollcall_model::{AdminId, Administrator, Email, OrgId, Origin, Role, Secret};
-use rollcall_store::{NewAudit, SignInLink};
+use rollcall_model::{Actor, AdminId, Administrator, Email, OrgId, Origin, Role, Secret, Slug};
+use rollcall_store::{NewAudit, Reader, SignInLink};
 use serde_json::json;
+use subtle::ConstantTimeEq;
 
+use crate::organisations::NewOrganisation;
+use crate::sign_in::{Knock, Proof, Visitor, check_password, sha256, there};
 use crate::{App, Failure};
 
 /// How long a one-time sign-in link works.
 const LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
-/// Shortest and longest password, in characters (NIST SP 800-63B §5.1.1.2: length, no composition rules).
-const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 12..=128;
 
 /// How an administrator comes in for the first time, or again.
 #[derive(Debug)]
@@ -47,16 +43,47 @@ impl App {
         way: WayIn,
         origin: Origin,
     ) -> Result<(Administrator, Handed), Failure> {
+        self.add_administrator(organisation, email, None, way, origin)
+            .await
+    }
+
+    /// Invites somebody to administer, with a one-time link that is returned and mailed.
+    ///
+    /// # Errors
+    /// [`Failure::Taken`] when the address is in use.
+    pub async fn invite_administrator(
+        &self,
+        visitor: &Visitor,
+        email: Email,
+        role: Role,
+    ) -> Result<(Administrator, Handed), Failure> {
+        let (organisation, origin) = (visitor.organisation.id, visitor.origin());
+        self.add_administrator(organisation, email, Some(role), WayIn::Link, origin)
+            .await
+    }
+
+    async fn add_administrator(
+        &self,
+        organisation: OrgId,
+        email: Email,
+        role: Option<Role>,
+        way: WayIn,
+        origin: Origin,
+    ) -> Result<(Administrator, Handed), Failure> {
         let now = self.now();
         let id = AdminId::new(now, &**self.randomness());
-        let access = self.access(id, way).await?;
+        let access = self.access(organisation, id, &email, way).await?;
         let stored = access.stored;
         let administrator = self
             .store()
             .tenant(organisation)
             .write(move |writer| {
                 let first = writer.administrators()?.is_empty();
-                let role = if first { Role::Owner } else { Role::Admin };
+                let role = match role {
+                    _ if first => Role::Owner,
+                    Some(role) => role,
+                    None => Role::Admin,
+                };
                 let administrator = Administrator {
                     id,
                     email,
@@ -110,12 +137,15 @@ impl App {
                 noun: "administrator",
                 id: email.to_string(),
             })?;
-        let access = self.access(administrator.id, way).await?;
+        let access = self
+            .access(organisation, administrator.id, &email, way)
+            .await?;
         let stored = access.stored;
         self.store()
             .tenant(organisation)
             .write::<_, Failure, _>(move |writer| {
                 stored.keep(writer, administrator.id)?;
+                writer.end_sessions(administrator.id, None)?;
                 let object = administrator.id.to_string();
                 let entry = NewAudit {
                     origin,
@@ -137,31 +167,189 @@ impl App {
             .await
     }
 
-    async fn access(&self, administrator: AdminId, way: WayIn) -> Result<Access, Failure> {
+    /// Changes what an administrator may do; what they have open is under the new role from the next request on.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`]; [`Failure::Forbidden`] for the last owner.
+    pub async fn change_role(
+        &self,
+        visitor: &Visitor,
+        id: AdminId,
+        role: Role,
+    ) -> Result<(), Failure> {
+        let now = self.now();
+        let origin = visitor.origin();
+        visitor
+            .tenant()
+            .write::<_, Failure, _>(move |writer| {
+                let mut administrator = there(writer, id)?;
+                let before = administrator.role;
+                if role != Role::Owner {
+                    not_the_last_owner(writer, &administrator)?;
+                }
+                administrator.role = role;
+                writer.save_administrator(&administrator)?;
+                let entry = NewAudit {
+                    origin,
+                    action: "administrator.role_changed",
+                    object: id.to_string(),
+                    detail: json!({"from": before, "to": role}),
+                };
+                writer.append_audit(now, &entry)?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Removes an administrator; their sessions end with the next request.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`]; [`Failure::Forbidden`] for the last owner.
+    pub async fn remove_administrator(
+        &self,
+        visitor: &Visitor,
+        id: AdminId,
+    ) -> Result<(), Failure> {
+        let now = self.now();
+        let origin = visitor.origin();
+        visitor
+            .tenant()
+            .write::<_, Failure, _>(move |writer| {
+                let administrator = there(writer, id)?;
+                not_the_last_owner(writer, &administrator)?;
+                writer.remove_administrator(id)?;
+                let entry = NewAudit {
+                    origin,
+                    action: "administrator.removed",
+                    object: id.to_string(),
+                    detail: json!({"email": administrator.email}),
+                };
+                writer.append_audit(now, &entry)?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Changes the name by which an administrator is known; absent: the address.
+    pub async fn rename_self(
+        &self,
+        visitor: &Visitor,
+        name: Option<String>,
+    ) -> Result<(), Failure> {
+        let id = visitor.administrator.id;
+        visitor
+            .tenant()
+            .write::<_, Failure, _>(move |writer| {
+                let mut administrator = there(writer, id)?;
+                administrator.name = name;
+                Ok(writer.save_administrator(&administrator)?)
+            })
+            .await
+    }
+
+    /// Opens the set-up of an installation without organisations: returns the address of the page that makes the first one. Absent: there
+    /// is one already. The address before, if any, is no longer good.
+    pub async fn open_set_up(&self) -> Result<Option<Secret>, Failure> {
+        if !self.organisations().await?.is_empty() {
+            return Ok(None);
+        }
+        let secret = self.random_secret();
+        self.set_up_code.keep(Some(sha256(secret.expose())));
+        let public_url = &self.settings().public_url;
+        let address = format!("{public_url}/setup?code={}", secret.expose());
+        Ok(Some(Secret::new(address)))
+    }
+
+    /// Tells whether this is the code of the set-up that is open.
+    pub fn is_set_up_code(&self, code: &Secret) -> bool {
+        self.set_up_code.is(sha256(code.expose()))
+    }
+
+    /// Makes the first organisation and its owner, who is let in. Closes the set-up for ever.
+    ///
+    /// # Errors
+    /// [`Failure::Unauthenticated`] when the code is not good (any more); [`Failure::Forbidden`] when the password is not good enough.
+    pub async fn set_up(
+        &self,
+        code: &Secret,
+        slug: Slug,
+        name: String,
+        owner: (Email, Secret),
+        knock: &Knock,
+    ) -> Result<Proof, Failure> {
+        const CLOSED: Failure = Failure::Unauthenticated {
+            reason: "this set-up link is not good any more: the server prints a new one when it starts, as long as there is no organisation",
+        };
+        let (email, password) = owner;
+        if !self.is_set_up_code(code) {
+            return Err(CLOSED);
+        }
+        check_password(&password, &[email.as_str(), &name])?;
+        // of two who use it at once only one goes on
+        if !self.set_up_code.take(sha256(code.expose())) {
+            return Err(CLOSED);
+        }
+        let made = async {
+            let organisation = self
+                .create_organisation(NewOrganisation {
+                    slug,
+                    name,
+                    region: None,
+                    seats: None,
+                    trial_until: None,
+                })
+                .await?;
+            let way = WayIn::Password(password);
+            let origin = Origin {
+                actor: Actor::System,
+                request: knock.request,
+                address: knock.address.clone(),
+            };
+            let (owner, _) = self
+                .create_administrator(organisation.id, email, way, origin)
+                .await?;
+            self.begin(&organisation, owner.id, knock).await
+        };
+        let made = made.await;
+        if made.is_err() && self.organisations().await?.is_empty() {
+            self.set_up_code.keep(Some(sha256(code.expose())));
+        }
+        made
+    }
+
+    async fn access(
+        &self,
+        organisation: OrgId,
+        administrator: AdminId,
+        email: &Email,
+        way: WayIn,
+    ) -> Result<Access, Failure> {
         match way {
             WayIn::Password(password) => {
-                let hash = self.hash_password(password).await?;
+                check_password(&password, &[email.as_str()])?;
+                let hash = self.passwords.hash(password, &**self.randomness()).await?;
                 Ok(Access {
                     stored: Stored::Hash(hash),
                     handed: Handed::Nothing,
                 })
             }
             WayIn::Link => {
-                let mut bytes = [0; 32];
-                self.randomness().fill(&mut bytes);
-                let secret = URL_SAFE_NO_PAD.encode(bytes);
-                let mut hash = [0; 32];
-                hash.copy_from_slice(digest(&SHA256, secret.as_bytes()).as_ref());
+                let secret = self.random_secret();
                 let expires = self
                     .now()
                     .saturating_add(LINK_LIFETIME)
                     .unwrap_or(jiff::Timestamp::MAX);
                 let link = SignInLink {
                     administrator,
-                    digest: hash,
+                    digest: sha256(secret.expose()),
                     expires,
                 };
-                let address = format!("{}/sign-in/link/{secret}", self.settings().public_url);
+                // in the query, for paths are logged
+                let address = format!(
+                    "{}/signin/link?token={organisation}.{}",
+                    self.settings().public_url,
+                    secret.expose()
+                );
                 Ok(Access {
                     stored: Stored::Link(link),
                     handed: Handed::Link(Secret::new(address)),
@@ -169,30 +357,54 @@ impl App {
             }
         }
     }
+}
 
-    async fn hash_password(&self, password: Secret) -> Result<String, Failure> {
-        let length = password.expose().chars().count();
-        if !PASSWORD_LENGTH.contains(&length) {
-            return Err(Failure::Forbidden {
-                reason: format!(
-                    "a password has {} to {} characters, this one has {length}",
-                    PASSWORD_LENGTH.start(),
-                    PASSWORD_LENGTH.end()
-                ),
-            });
+fn not_the_last_owner<R: Reader + ?Sized>(
+    reader: &R,
+    administrator: &Administrator,
+) -> Result<(), Failure> {
+    let owners = reader
+        .administrators()?
+        .into_iter()
+        .filter(|one| one.role == Role::Owner)
+        .count();
+    if administrator.role == Role::Owner && owners == 1 {
+        return Err(Failure::Forbidden {
+            reason: format!(
+                "{} is the only owner: make somebody else an owner first",
+                administrator.title()
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// The digest of the code that opens the set-up of an installation; in memory only, so a new start makes a new one.
+#[derive(Debug, Default)]
+pub(crate) struct SetUpCode(std::sync::Mutex<Option<[u8; 32]>>);
+
+impl SetUpCode {
+    fn keep(&self, code: Option<[u8; 32]>) {
+        *self.lock() = code;
+    }
+
+    fn is(&self, code: [u8; 32]) -> bool {
+        self.lock().is_some_and(|kept| kept.ct_eq(&code).into())
+    }
+
+    fn take(&self, code: [u8; 32]) -> bool {
+        let mut kept = self.lock();
+        let is = kept.is_some_and(|kept| kept.ct_eq(&code).into());
+        if is {
+            *kept = None;
         }
-        let mut salt = [0; 16];
-        self.randomness().fill(&mut salt);
-        tokio::task::spawn_blocking(move || {
-            let parameters = Params::new(19_456, 2, 1, None).map_err(|e| e.to_string())?;
-            Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters)
-                .hash_password_with_salt(password.expose().as_bytes(), &salt)
-                .map(|hash| hash.to_string())
-                .map_err(|error| error.to_string())
-        })
-        .await
-        .map_err(|error| Failure::Internal(Box::new(error)))?
-        .map_err(|error| Failure::Internal(error.into()))
+        is
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<[u8; 32]>> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -254,5 +466,74 @@ mod tests {
                 .unwrap();
             assert_eq!(ways().await, expected);
         }
+    }
+
+    fn knock(app: &App) -> Knock {
+        Knock {
+            request: app.new_request_id(),
+            address: None,
+            network: String::new(),
+            agent: None,
+            device: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_owner_stays() {
+        let installation = Installation::new().await;
+        let (app, organisation) = (&installation.app, installation.organisation.clone());
+        let add = async |email: &str| {
+            let way = WayIn::Password(Secret::new("correct horse battery"));
+            let origin = app.command_origin();
+            let added =
+                app.create_administrator(organisation.id, email.parse().unwrap(), way, origin);
+            added.await.unwrap().0
+        };
+        let (ann, bob) = (add("ann@example.com").await, add("bob@example.com").await);
+        assert_eq!((ann.role, bob.role), (Role::Owner, Role::Admin));
+        let proof = app.begin(&organisation, ann.id, &knock(app)).await.unwrap();
+        let visitor = app.visitor(&proof.cookie, app.new_request_id(), None).await;
+        let visitor = visitor.unwrap().unwrap();
+
+        let demoted = app.change_role(&visitor, ann.id, Role::Auditor).await;
+        assert!(matches!(demoted, Err(Failure::Forbidden { .. })));
+        let removed = app.remove_administrator(&visitor, ann.id).await;
+        assert!(matches!(removed, Err(Failure::Forbidden { .. })));
+
+        app.change_role(&visitor, bob.id, Role::Owner)
+            .await
+            .unwrap();
+        app.remove_administrator(&visitor, ann.id).await.unwrap();
+        let gone = app.visitor(&proof.cookie, app.new_request_id(), None).await;
+        assert!(gone.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_set_up_is_open_once_and_only_without_organisations() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        assert!(app.open_set_up().await.unwrap().is_none());
+        app.delete_organisation(&installation.organisation)
+            .await
+            .unwrap();
+        let address = app.open_set_up().await.unwrap().unwrap();
+        let code = Secret::new(address.expose().split_once("code=").unwrap().1);
+        let set_up = async |code: &Secret, password: &str| {
+            let owner = ("ann@example.com".parse().unwrap(), Secret::new(password));
+            let slug = "vault".parse().unwrap();
+            app.set_up(code, slug, "Vault".to_owned(), owner, &knock(app))
+                .await
+        };
+
+        let wrong = set_up(&Secret::new("guess"), "correct horse battery").await;
+        assert!(matches!(wrong, Err(Failure::Unauthenticated { .. })));
+        assert!(matches!(
+            set_up(&code, "weak").await,
+            Err(Failure::Forbidden { .. })
+        ));
+        assert!(set_up(&code, "correct horse battery").await.is_ok());
+        let again = set_up(&code, "correct horse battery").await;
+        assert!(matches!(again, Err(Failure::Unauthenticated { .. })));
+        assert!(app.open_set_up().await.unwrap().is_none());
     }
 }

@@ -40,6 +40,12 @@ pub enum Failure {
         /// Why not.
         reason: String,
     },
+    /// Too many attempts were made.
+    #[error("too many attempts: try again in {seconds} s")]
+    TooMany {
+        /// How long to wait, in seconds.
+        seconds: u64,
+    },
     /// All seats are taken.
     #[error("all {seats} seats of this organisation are taken: disable someone, or add seats")]
     Seats {

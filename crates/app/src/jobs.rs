@@ -6,7 +6,9 @@
 
 use rollcall_model::application::{Application, Assignment, Principal, Scope, Settings};
 use rollcall_model::mapping::ObjectMapping;
-use rollcall_model::{ApplicationId, Kind, OrgId, Organisation, Plan, ResourceId, Secret, Slug};
+use rollcall_model::{
+    ApplicationId, Kind, OrgId, Organisation, Plan, ResourceId, Rules, Secret, Slug,
+};
 use rollcall_store::NewAudit;
 use rollcall_sync::digest::Digest;
 use serde_json::{Value, json};
@@ -61,6 +63,8 @@ impl App {
             seats: None,
             created: self.now(),
             mirrors: Some(job.to_owned()),
+            rules: Rules::default(),
+            time_zone: None,
         };
         let entry = NewAudit {
             origin: self.command_origin(),

@@ -18,6 +18,7 @@ pub mod principals;
 mod randomness;
 pub mod schemas;
 pub mod sealing;
+pub mod sign_in;
 #[cfg(test)]
 mod testing;
 pub mod tokens;
@@ -72,6 +73,9 @@ pub struct App {
     sealer: Arc<Sealer>,
     settings: Arc<Settings>,
     noting: tokens::Noting,
+    passwords: sign_in::Passwords,
+    attempts: Arc<sign_in::Attempts>,
+    set_up_code: Arc<administrators::SetUpCode>,
 }
 
 impl App {
@@ -92,6 +96,9 @@ impl App {
             sealer: Arc::new(sealer),
             settings: Arc::new(settings),
             noting: tokens::Noting::default(),
+            passwords: sign_in::Passwords::default(),
+            attempts: Arc::default(),
+            set_up_code: Arc::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Organisations: created, listed, shown, deleted.
 
 use jiff::Timestamp;
-use rollcall_model::{OrgId, Organisation, Plan, Region, Slug};
+use rollcall_model::{OrgId, Organisation, Plan, Region, Rules, Slug};
 use rollcall_store::{Counts, NewAudit};
 use serde_json::json;
 
@@ -49,6 +49,8 @@ impl App {
             seats: new.seats,
             created: now,
             mirrors: None,
+            rules: Rules::default(),
+            time_zone: None,
         };
         let entry = NewAudit {
             origin: self.command_origin(),

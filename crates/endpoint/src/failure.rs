@@ -134,6 +134,10 @@ impl Failure {
             App::Forbidden { .. } | App::Seats { .. } | App::TrialEnded { .. } => {
                 wire(StatusCode::FORBIDDEN, None)
             }
+            App::TooMany { seconds } => Wire {
+                retry_after: Some(*seconds),
+                ..wire(StatusCode::TOO_MANY_REQUESTS, None)
+            },
             App::OtherRegion { .. } => wire(StatusCode::MISDIRECTED_REQUEST, None),
             App::Unavailable(store::Error::Busy) => Wire {
                 retry_after: Some(STORE_WAIT),

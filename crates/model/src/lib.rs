@@ -32,7 +32,7 @@ pub use id::{
 pub use integration::{Integration, IntegrationKind};
 pub use link::{Link, LinkState};
 pub use mapping::{AttributeMapping, ObjectMapping};
-pub use organisation::{Organisation, Plan, Region, Slug};
+pub use organisation::{Organisation, Plan, Region, Rules, Slug};
 pub use profile::Profile;
 pub use provisioning::{CycleReport, JobState, LogEntry};
 pub use session::{Session, Stage};

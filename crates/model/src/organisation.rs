@@ -29,6 +29,30 @@ pub struct Organisation {
     /// directory gets a token for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirrors: Option<String>,
+    /// What it asks of its administrators.
+    #[serde(default)]
+    pub rules: Rules,
+    /// The time zone in which the console shows times, by its name in the IANA database; absent: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+}
+
+/// What an organisation asks of its administrators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// Whether everybody needs a second factor.
+    pub second_factor: bool,
+    /// After how many minutes without a request somebody is signed out.
+    pub idle_minutes: u32,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            second_factor: false,
+            idle_minutes: 30,
+        }
+    }
 }
 
 impl Organisation {
@@ -199,6 +223,8 @@ mod tests {
             seats: None,
             created: Timestamp::UNIX_EPOCH,
             mirrors: None,
+            rules: Rules::default(),
+            time_zone: None,
         };
 
         assert!(organisation.is_open(Timestamp::from_second(99).unwrap()));

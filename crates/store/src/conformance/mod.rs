@@ -20,7 +20,7 @@ use rollcall_model::link::{Link, LinkState};
 use rollcall_model::{
     Action, Actor, AdminId, Administrator, ApplicationId, IntegrationId, JobState, Kind,
     Membership, OrgId, Organisation, Origin, Plan, Randomness, Region, RequestId, ResourceId, Role,
-    TokenId, TokenRecord,
+    Rules, TokenId, TokenRecord,
 };
 use rollcall_scim::limits::STANDARD;
 use rollcall_scim::resource::Resource;
@@ -98,6 +98,8 @@ async fn organisation(store: &Store, slug: &str) -> Tenant {
         seats: None,
         created: at(0),
         mirrors: None,
+        rules: Rules::default(),
+        time_zone: None,
     };
     store
         .create_organisation(&organisation, &founding())

@@ -1,0 +1,190 @@
+//! Whole ways in.
+
+use jiff::SignedDuration;
+
+use super::second_factor::code_now;
+use super::*;
+use crate::administrators::{Handed, WayIn};
+use crate::testing::Installation;
+
+const PASSWORD: &str = "correct horse battery";
+
+fn knock(app: &App) -> Knock {
+    Knock {
+        request: app.new_request_id(),
+        address: Some("192.0.2.1".to_owned()),
+        network: "192.0.2.1".to_owned(),
+        agent: Some("Firefox".to_owned()),
+        device: None,
+    }
+}
+
+async fn administrator(installation: &Installation, email: &str) -> Administrator {
+    let app = &installation.app;
+    let way = WayIn::Password(Secret::new(PASSWORD));
+    let origin = app.command_origin();
+    let organisation = installation.organisation.id;
+    let created = app.create_administrator(organisation, email.parse().unwrap(), way, origin);
+    created.await.unwrap().0
+}
+
+async fn sign_in(app: &App, email: &str, password: &str) -> Result<Proof, Failure> {
+    let attempt = Attempt {
+        email: email.parse().unwrap(),
+        password: Secret::new(password),
+        organisation: None,
+        knock: knock(app),
+    };
+    match app.sign_in(attempt).await? {
+        SignIn::Begun(proof) => Ok(proof),
+        SignIn::Choose(_) => panic!("there is one organisation"),
+    }
+}
+
+async fn visitor(app: &App, proof: &Proof) -> Option<Visitor> {
+    let found = app.visitor(&proof.cookie, app.new_request_id(), None).await;
+    found.unwrap()
+}
+
+#[tokio::test]
+async fn a_right_password_opens_a_session_that_ends_by_itself_or_when_it_is_ended() {
+    let installation = Installation::new().await;
+    let app = &installation.app;
+    administrator(&installation, "ann@example.com").await;
+
+    let wrong = sign_in(app, "ann@example.com", "wrong horse battery").await;
+    assert!(matches!(wrong, Err(Failure::Unauthenticated { .. })));
+    let unknown = sign_in(app, "bob@example.com", PASSWORD).await;
+    assert!(matches!(unknown, Err(Failure::Unauthenticated { .. })));
+
+    let proof = sign_in(app, "Ann@Example.com", PASSWORD).await.unwrap();
+    assert_eq!(proof.stage, Stage::Full);
+    let ann = visitor(app, &proof).await.unwrap();
+    assert!(ann.session.is_fresh(app.now()));
+    installation.clock.advance(SignedDuration::from_mins(29));
+    assert!(visitor(app, &proof).await.is_some(), "and is seen");
+    installation.clock.advance(SignedDuration::from_mins(29));
+    let ann = visitor(app, &proof).await.unwrap();
+    assert!(!ann.session.is_fresh(app.now()));
+    app.sign_out(&ann).await.unwrap();
+    assert!(visitor(app, &proof).await.is_none());
+
+    let proof = sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+    installation.clock.advance(SignedDuration::from_mins(30));
+    assert!(visitor(app, &proof).await.is_none(), "it rested too long");
+    let forged = Proof {
+        cookie: Secret::new(proof.cookie.expose().replace('.', ".x")),
+        ..proof
+    };
+    assert!(visitor(app, &forged).await.is_none());
+}
+
+#[tokio::test]
+async fn a_second_factor_is_asked_for_and_each_code_is_good_once() {
+    let installation = Installation::new().await;
+    let app = &installation.app;
+    administrator(&installation, "ann@example.com").await;
+    let proof = sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+    let ann = visitor(app, &proof).await.unwrap();
+    let enrolment = app.begin_enrolment(&ann).unwrap();
+    assert!(enrolment.address.expose().starts_with("otpauth://totp/"));
+    let wrong = app.finish_enrolment(&ann, &enrolment.sealed, "000000");
+    assert!(wrong.await.is_err());
+    let code = code_now(&enrolment, app.now());
+    let (codes, renewed) = app
+        .finish_enrolment(&ann, &enrolment.sealed, &code)
+        .await
+        .unwrap();
+    assert_eq!(codes.len(), 10);
+    assert!(
+        visitor(app, &proof).await.is_none(),
+        "its secret is a new one"
+    );
+    assert!(visitor(app, &renewed).await.is_some());
+
+    let waiting = sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+    assert_eq!(waiting.stage, Stage::SecondFactor);
+    let ann = visitor(app, &waiting).await.unwrap();
+    let again = app.second_step(&ann, &code, &knock(app)).await;
+    assert!(again.unwrap_err().to_string().contains("used already"));
+    installation.clock.advance(SignedDuration::from_secs(30));
+    let next = code_now(&enrolment, app.now());
+    let (full, left) = app.second_step(&ann, &next, &knock(app)).await.unwrap();
+    assert_eq!((full.stage, left), (Stage::Full, None));
+
+    let waiting = sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+    let ann = visitor(app, &waiting).await.unwrap();
+    let recovery = codes[0].expose().to_uppercase();
+    let (_, left) = app.second_step(&ann, &recovery, &knock(app)).await.unwrap();
+    assert_eq!(left, Some(9));
+    let waiting = sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+    let ann = visitor(app, &waiting).await.unwrap();
+    assert!(app.second_step(&ann, &recovery, &knock(app)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_new_password_does_not_go_round_the_second_factor() {
+    let installation = Installation::new().await;
+    let app = &installation.app;
+    administrator(&installation, "ann@example.com").await;
+    let proof = sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+    let ann = visitor(app, &proof).await.unwrap();
+    let enrolment = app.begin_enrolment(&ann).unwrap();
+    let code = code_now(&enrolment, app.now());
+    let enrolled = app.finish_enrolment(&ann, &enrolment.sealed, &code).await;
+    let (_, full) = enrolled.unwrap();
+
+    let handed = app
+        .reset_administrator(
+            installation.organisation.id,
+            "ann@example.com".parse().unwrap(),
+            WayIn::Link,
+            app.command_origin(),
+        )
+        .await;
+    let Ok(Handed::Link(address)) = handed else {
+        panic!("a link")
+    };
+    assert!(visitor(app, &full).await.is_none(), "the sessions ended");
+    let link = address.expose().split_once("token=").unwrap().1;
+    let link = Secret::new(link);
+    assert!(app.link_owner(&link).await.unwrap().is_some());
+    let here = knock(app);
+    let weak = app.use_link(&link, None, Secret::new("short"), &here);
+    assert!(matches!(weak.await, Err(Failure::Forbidden { .. })));
+    let password = Secret::new("another horse battery");
+    let proof = app.use_link(&link, None, password.clone(), &here);
+    assert_eq!(proof.await.unwrap().stage, Stage::SecondFactor);
+    let again = app.use_link(&link, None, password, &here).await;
+    assert!(matches!(again, Err(Failure::Unauthenticated { .. })));
+    assert!(sign_in(app, "ann@example.com", PASSWORD).await.is_err());
+}
+
+#[tokio::test]
+async fn who_guesses_waits_and_the_owner_at_a_known_browser_does_not() {
+    let installation = Installation::new().await;
+    let app = &installation.app;
+    administrator(&installation, "ann@example.com").await;
+    let known = sign_in(app, "ann@example.com", PASSWORD)
+        .await
+        .unwrap()
+        .device;
+    for _ in 0..5 {
+        drop(sign_in(app, "ann@example.com", "wrong horse battery").await);
+    }
+
+    let right = sign_in(app, "ann@example.com", PASSWORD).await;
+    assert!(matches!(right, Err(Failure::TooMany { .. })), "{right:?}");
+    let attempt = Attempt {
+        email: "ann@example.com".parse().unwrap(),
+        password: Secret::new(PASSWORD),
+        organisation: None,
+        knock: Knock {
+            device: Some(known),
+            ..knock(app)
+        },
+    };
+    assert!(app.sign_in(attempt).await.is_ok());
+    installation.clock.advance(SignedDuration::from_mins(1));
+    assert!(sign_in(app, "ann@example.com", PASSWORD).await.is_ok());
+}
