@@ -22,6 +22,17 @@ pub enum WayIn {
     Link,
 }
 
+/// An administrator, with what the others see of how they come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The administrator.
+    pub administrator: Administrator,
+    /// Whether a second factor is asked for.
+    pub second_factor: bool,
+    /// How many recovery codes are left.
+    pub recovery_codes: u64,
+}
+
 /// What an administrator is handed.
 #[derive(Debug)]
 pub enum Handed {
@@ -315,6 +326,51 @@ impl App {
             self.set_up_code.keep(Some(sha256(code.expose())));
         }
         made
+    }
+
+    /// Lists the administrators of a visitor's organisation with how they come in, by address.
+    pub async fn administrators_standing(
+        &self,
+        visitor: &Visitor,
+    ) -> Result<Vec<Standing>, Failure> {
+        visitor
+            .tenant()
+            .read(|reader| {
+                let administrators = reader.administrators()?.into_iter();
+                administrators
+                    .map(|administrator| {
+                        Ok(Standing {
+                            second_factor: reader.second_factor(administrator.id)?.is_some(),
+                            recovery_codes: reader.recovery_codes(administrator.id)?,
+                            administrator,
+                        })
+                    })
+                    .collect()
+            })
+            .await
+    }
+
+    /// Changes what the organisation asks of its administrators.
+    pub async fn change_rules(&self, visitor: &Visitor, rules: Rules) -> Result<(), Failure> {
+        let now = self.now();
+        let origin = visitor.origin();
+        visitor
+            .tenant()
+            .write::<_, Failure, _>(move |writer| {
+                let mut organisation = writer.organisation()?;
+                let detail = json!({"from": organisation.rules, "to": rules});
+                organisation.rules = rules;
+                writer.save_organisation(&organisation)?;
+                let entry = NewAudit {
+                    origin,
+                    action: "organisation.rules_changed",
+                    object: organisation.id.to_string(),
+                    detail,
+                };
+                writer.append_audit(now, &entry)?;
+                Ok(())
+            })
+            .await
     }
 
     async fn access(

@@ -7,6 +7,7 @@
 
 pub mod administrators;
 pub mod applications;
+pub mod attention;
 pub mod directory;
 mod failure;
 pub mod jobs;
@@ -37,6 +38,9 @@ use sealing::Sealer;
 
 pub use failure::Failure;
 pub use randomness::SystemRandomness;
+pub use rollcall_store::{
+    AuditQuery, Counts, Error as StoreError, ExchangeQuery, Paging, Selection, Tally, actor_key,
+};
 
 /// What an installation knows about itself.
 #[derive(Debug, Clone)]

@@ -87,8 +87,8 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
     }
 }
 
-/// One customer line has 2^64 addresses of IPv6: they count as one.
-fn network(address: IpAddr) -> IpAddr {
+/// Returns what counts as one place: one customer line has 2^64 addresses of IPv6.
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

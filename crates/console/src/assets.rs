@@ -1,0 +1,56 @@
+//! The one style sheet and the one script, under names that change with their content, so that browsers may keep them for a year.
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use ring::digest::{SHA256, digest};
+
+use crate::Console;
+
+/// The style sheet.
+pub const STYLE: &str = include_str!("../assets/style.css");
+/// The script.
+pub const SCRIPT: &str = include_str!("../assets/console.js");
+
+/// The name of the style sheet in addresses.
+pub(crate) static STYLE_NAME: LazyLock<String> = LazyLock::new(|| named("style", STYLE, "css"));
+/// The name of the script in addresses.
+pub(crate) static SCRIPT_NAME: LazyLock<String> = LazyLock::new(|| named("console", SCRIPT, "js"));
+
+fn named(stem: &str, content: &str, ending: &str) -> String {
+    let hash = digest(&SHA256, content.as_bytes());
+    let short: String = hash
+        .as_ref()
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{stem}-{short}.{ending}")
+}
+
+pub(crate) fn routes() -> Router<Console> {
+    Router::new().route("/assets/{name}", get(asset))
+}
+
+async fn asset(Path(name): Path<String>) -> Response {
+    let (content, kind) = if name == *STYLE_NAME {
+        (STYLE, "text/css; charset=utf-8")
+    } else if name == *SCRIPT_NAME {
+        (SCRIPT, "text/javascript; charset=utf-8")
+    } else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let mut response = content.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=31536000, immutable"),
+    );
+    response
+}

@@ -1,0 +1,73 @@
+//! The web console: server-rendered pages that work without JavaScript.
+//!
+//! **Is:** a surface. A page is a struct with a typed template; a handler asks use cases, fills the struct and renders it. Every route
+//! says in [`table`] what it needs, and [`guard`] sees to it before a handler runs.
+//! **Is not:** rules. What may be done, and what it does, is decided in `rollcall-app` and `rollcall-engine`.
+//! **Start at** [`table`], the list of all pages; then `pages/`, one file for each.
+
+mod assets;
+mod cookies;
+mod filters;
+mod form;
+mod guard;
+mod layout;
+mod pages;
+mod problem;
+mod table;
+mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use rollcall_app::App;
+use rollcall_engine::Engine;
+
+pub use table::{Needs, RouteInfo};
+
+/// What the console's handlers share.
+#[derive(Debug, Clone)]
+pub struct Console {
+    app: App,
+    engine: Engine,
+    sent: Arc<guard::Sent>,
+}
+
+impl Console {
+    /// Puts the console on the use cases; what is asked of targets goes through the engine.
+    pub fn new(app: App, engine: Engine) -> Self {
+        Self {
+            app,
+            engine,
+            sent: Arc::default(),
+        }
+    }
+}
+
+/// Returns the routes of the console.
+pub fn routes(console: Console) -> Router {
+    let mut router = Router::new();
+    for (info, handler) in table::routes() {
+        let layer = from_fn_with_state((console.clone(), info.needs), guard::check);
+        router = router.route(info.path, handler.layer(layer));
+    }
+    router
+        .merge(assets::routes())
+        .fallback(problem::no_page)
+        .with_state(console)
+}
+
+/// Lists every route of the console with what it needs.
+pub fn route_table() -> Vec<RouteInfo> {
+    table::routes().into_iter().map(|(info, _)| info).collect()
+}
+
+/// Returns samples of every page as whole documents, by name: how it looks empty, with one, with many, failing, and with hostile
+/// names.
+#[cfg(any(test, feature = "samples"))]
+pub fn samples() -> Vec<(String, String)> {
+    pages::samples()
+}
+
+#[cfg(any(test, feature = "samples"))]
+pub use assets::{SCRIPT as SAMPLE_SCRIPT, STYLE as SAMPLE_STYLE};

@@ -1,0 +1,60 @@
+//! The pages: a file for each, with its routes, its view, its handlers and its samples.
+
+pub(crate) mod dashboard;
+pub(crate) mod prove;
+pub(crate) mod security;
+pub(crate) mod sign_in;
+
+/// Returns samples of every page as whole documents, by name.
+#[cfg(any(test, feature = "samples"))]
+pub(crate) fn samples() -> Vec<(String, String)> {
+    let mut samples = Vec::new();
+    samples.extend(crate::problem::samples());
+    samples.extend(dashboard::samples());
+    samples.extend(prove::samples());
+    samples.extend(security::samples());
+    samples.extend(sign_in::samples());
+    samples
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_sample_is_a_whole_page_and_lets_nothing_through() {
+        let samples = super::samples();
+        assert!(!samples.is_empty());
+        let mut names: Vec<&String> = samples.iter().map(|(name, _)| name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), samples.len(), "two samples of one name");
+        for (name, html) in &samples {
+            assert!(
+                html.ends_with("</html>\n") || html.ends_with("</html>"),
+                "{name}"
+            );
+            assert_eq!(
+                html.matches("<h1").count(),
+                1,
+                "{name}: one heading of the page"
+            );
+            assert!(!html.contains("<script>"), "{name}: a script of a name");
+            assert!(
+                !html.contains("onerror=alert(1)>"),
+                "{name}: an image of a name"
+            );
+            assert!(
+                !html.contains(" style="),
+                "{name}: the policy forbids styles in pages"
+            );
+            assert!(html.len() < 60 * 1024, "{name}: {} bytes", html.len());
+            for form in html.split("<form").skip(1) {
+                let form = form.split("</form>").next().unwrap_or_default();
+                let head = form.split('>').next().unwrap_or_default();
+                assert!(
+                    !head.contains("post") || form.contains("name=\"csrf\""),
+                    "{name}: a form without its token: {head}"
+                );
+            }
+        }
+    }
+}
