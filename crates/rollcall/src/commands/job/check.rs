@@ -67,7 +67,7 @@ pub(crate) async fn run(
         _ if calls_source && offline => {}
         _ => {
             if let Some(mut source) = job.source(&app, config)? {
-                census = Some(count(&mut *source).await?);
+                census = Some(count(&mut *source, job.file.accept_empty).await?);
             }
         }
     }
@@ -147,7 +147,7 @@ fn compiled(app: &App, job: &Job) -> Result<Rules, Vec<Mistake>> {
 }
 
 /// Reads a source to its end.
-async fn count(source: &mut dyn Source) -> anyhow::Result<Census> {
+async fn count(source: &mut dyn Source, may_be_empty: bool) -> anyhow::Result<Census> {
     let mut census = Census::default();
     loop {
         let batch = source.next().await;
@@ -167,7 +167,8 @@ async fn count(source: &mut dyn Source) -> anyhow::Result<Census> {
                 }
             }
             Batch::End(Completeness::Complete) => return Ok(census),
-            Batch::End(Completeness::Incomplete(reason)) => {
+            Batch::End(Completeness::Empty(_)) if may_be_empty => return Ok(census),
+            Batch::End(Completeness::Incomplete(reason) | Completeness::Empty(reason)) => {
                 printer::error(&format!(
                     "the source may not be read to its end, so nobody would count as having left: {reason}"
                 ));
