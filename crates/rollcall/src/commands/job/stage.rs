@@ -277,7 +277,8 @@ impl Stage {
                 .ok_or_else(never)?,
         };
         let context = app.command_context(organisation.id);
-        let application = app.job_application(&context, &job.file.name).await?;
+        let file = job.path.display().to_string();
+        let application = app.job_of_file(&context, &job.file.name, &file).await?;
         let application = application.ok_or_else(never)?.id;
         let engine = Engine::new(app.clone(), runtime::client(config)?);
         Ok(Self {
