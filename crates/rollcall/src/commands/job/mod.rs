@@ -161,20 +161,22 @@ async fn provision(config: &Config, one: &One, as_json: bool) -> anyhow::Result<
     Ok(whole(exit, mirroring.as_ref()))
 }
 
-/// Finds whom a principal means.
+/// Finds whom a principal means; who left the source is found as long as the job remembers them.
 async fn meant(stage: &Stage, principal: &Principal) -> anyhow::Result<(Kind, ResourceId)> {
-    let (found, _) = stage
+    let found = stage
         .app
-        .resolve(&stage.context, vec![principal.clone()])
-        .await?;
-    let nobody = || {
-        Trouble::wrong(format!(
+        .principal(&stage.context, stage.application, principal.clone())
+        .await;
+    match found {
+        Ok(id) => Ok((principal.kind, id)),
+        Err(Failure::Principals(_)) => Err(Trouble::wrong(format!(
             "`{principal}`: the source has no such {}",
             file::noun(principal.kind)
         ))
         .hint("`rollcall job run` reads the source again")
-    };
-    Ok(found.first().copied().ok_or_else(nobody)?)
+        .into()),
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 async fn compare(
