@@ -42,10 +42,13 @@ impl Engine {
                 Batch::End(completeness) => {
                     let incomplete = match completeness {
                         Completeness::Incomplete(reason) => Some(reason),
-                        Completeness::Complete if nameless > 0 => Some(format!(
-                            "{nameless} of its records cannot be told from others"
+                        Completeness::Empty(reason) if !may_be_empty => Some(format!(
+                            "{reason}; set accept_empty = true when that is meant"
                         )),
-                        Completeness::Complete => None,
+                        Completeness::Complete | Completeness::Empty(_) if nameless > 0 => Some(
+                            format!("{nameless} of its records cannot be told from others"),
+                        ),
+                        Completeness::Complete | Completeness::Empty(_) => None,
                     };
                     return Ok(mirror.finish(incomplete, may_be_empty).await?);
                 }

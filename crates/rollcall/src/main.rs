@@ -12,6 +12,7 @@ mod outcome;
 mod printer;
 mod provisioning;
 mod runtime;
+mod spelling;
 
 use std::process::ExitCode;
 

@@ -123,7 +123,7 @@ fn name(path: &Path) -> String {
 /// Looks at all files together: people first, references between all of them, no one twice.
 fn taken(texts: Vec<(String, Text)>) -> Result<(Vec<Taken>, Completeness), Unread> {
     let mut mistakes = Vec::new();
-    let mut reasons = Vec::new();
+    let (mut reasons, mut empty) = (Vec::new(), Vec::new());
     let mut lines: Vec<(String, Line)> = Vec::new();
     for (file, text) in texts {
         let place = |line: u64| format!("{file}, line {line}");
@@ -139,7 +139,7 @@ fn taken(texts: Vec<(String, Text)>) -> Result<(Vec<Taken>, Completeness), Unrea
                 reason,
             });
         } else if text.lines.is_empty() {
-            reasons.push(format!("{file} is empty"));
+            empty.push(format!("{file} is empty"));
         }
         lines.extend(
             text.lines
@@ -178,7 +178,7 @@ fn taken(texts: Vec<(String, Text)>) -> Result<(Vec<Taken>, Completeness), Unrea
             .map(|refusal| format!("{} does not say who it is", refusal.place))
             .take(1),
     );
-    Ok((taken, Completeness::of(&reasons)))
+    Ok((taken, Completeness::of(&reasons, &empty)))
 }
 
 /// Finds records of a kind with the same name, or the same key.
@@ -255,12 +255,12 @@ fn record(place: String, line: Line, keys: &HashSet<String>) -> Taken {
 }
 
 impl Completeness {
-    /// Makes one of the reasons why a reading may have left some out.
-    pub(super) fn of(reasons: &[String]) -> Self {
-        if reasons.is_empty() {
-            Self::Complete
-        } else {
-            Self::Incomplete(reasons.join("; "))
+    /// Makes one of the reasons why a reading may have left some out, and of what shows nobody.
+    pub(super) fn of(reasons: &[String], empty: &[String]) -> Self {
+        match (reasons, empty) {
+            ([], []) => Self::Complete,
+            ([], empty) => Self::Empty(empty.join("; ")),
+            (reasons, empty) => Self::Incomplete([reasons, empty].concat().join("; ")),
         }
     }
 }

@@ -30,11 +30,14 @@ pub enum Batch {
     End(Completeness),
 }
 
-/// Whether a reading gave all that the source has. Only who is missing from a complete one may count as having left.
+/// Whether a reading gave all that the source has. Only who is missing from a complete one may count as having left, or from an
+/// empty one when somebody said that it may be empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completeness {
     /// It gave all.
     Complete,
+    /// It was read to its end and shows nobody, or a part of it does, which is a mistake more often than it is meant.
+    Empty(String),
     /// It may have left some out, for this reason.
     Incomplete(String),
 }

@@ -31,6 +31,7 @@ pub struct Scim {
     kind: Kind,
     resources: std::vec::IntoIter<Map<String, Value>>,
     reasons: Vec<String>,
+    empty: Vec<String>,
 }
 
 impl Scim {
@@ -64,6 +65,7 @@ impl Scim {
             kind: Kind::User,
             resources: Vec::new().into_iter(),
             reasons: Vec::new(),
+            empty: Vec::new(),
         })
     }
 
@@ -84,10 +86,10 @@ impl Scim {
         let listed = self.endpoint.all(kind, has_cursors).await?;
         // nobody at all is more likely a token that sees nobody
         let is_empty = kind == Kind::User && listed.resources.is_empty();
-        let flaw = listed
-            .flaw
-            .or(is_empty.then(|| "the endpoint shows no people".to_owned()));
-        self.reasons.extend(flaw);
+        if is_empty && listed.flaw.is_none() {
+            self.empty.push("the endpoint shows no people".to_owned());
+        }
+        self.reasons.extend(listed.flaw);
         self.kind = kind;
         self.resources = listed.resources.into_iter();
         Ok(())
@@ -152,7 +154,7 @@ impl Source for Scim {
         while self.resources.len() == 0 {
             match self.kinds.pop() {
                 Some(kind) => self.read(kind).await?,
-                None => return Ok(Batch::End(Completeness::of(&self.reasons))),
+                None => return Ok(Batch::End(Completeness::of(&self.reasons, &self.empty))),
             }
         }
         let (mut records, mut refusals) = (Vec::new(), Vec::new());

@@ -30,7 +30,7 @@ impl Reading {
     #[track_caller]
     pub(crate) fn reason(&self) -> &str {
         match &self.completeness {
-            Completeness::Incomplete(reason) => reason,
+            Completeness::Incomplete(reason) | Completeness::Empty(reason) => reason,
             Completeness::Complete => panic!("the reading is complete"),
         }
     }

@@ -17,6 +17,7 @@ mod discovery;
 mod ends;
 mod hostile;
 mod isolation;
+mod jobs;
 mod lifecycle;
 mod listings;
 mod okta;

@@ -90,11 +90,7 @@ impl Server {
 
     /// Returns a client of an organisation's endpoint.
     pub(crate) fn scim(&self, organisation: &str, token: &str) -> Scim {
-        Scim {
-            base: format!("{}/scim/v2/{organisation}", self.url),
-            authorization: Some(format!("Bearer {token}")),
-            client: client(),
-        }
+        Scim::of(&format!("{}/scim/v2/{organisation}", self.url), token)
     }
 }
 
@@ -144,6 +140,15 @@ impl Answer {
 }
 
 impl Scim {
+    /// Makes a client of any endpoint.
+    pub(crate) fn of(base: &str, token: &str) -> Self {
+        Self {
+            base: base.to_owned(),
+            authorization: Some(format!("Bearer {token}")),
+            client: client(),
+        }
+    }
+
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method: Method = method.parse().unwrap();
         let request = self.client.request(method, format!("{}{path}", self.base));

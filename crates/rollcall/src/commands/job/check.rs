@@ -1,13 +1,16 @@
 //! `rollcall job check`: everything that can be wrong, told at once, and nothing changed.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use rollcall_app::App;
-use rollcall_connect::sources::{Batch, Completeness, Source};
+use rollcall_connect::sources::{Batch, Completeness, Source, Unread};
 use rollcall_connect::target::{Surroundings, Target};
-use rollcall_model::application::Application;
-use rollcall_model::{ApplicationId, Kind, Profile};
+use rollcall_model::application::{Application, Principal};
+use rollcall_model::{ApplicationId, Kind, Profile, ResourceId};
+use rollcall_scim::key::canonical;
 use rollcall_sync::rules::Rules;
+use rollcall_sync::target_path::member;
 use serde_json::json;
 
 use super::file::SourceSpec;
@@ -25,6 +28,8 @@ struct Census {
     people: u64,
     groups: u64,
     refused: u64,
+    /// The names of all, as they are compared, to see who is meant by an assignment.
+    names: HashSet<(Kind, String)>,
 }
 
 pub(crate) async fn run(
@@ -33,50 +38,21 @@ pub(crate) async fn run(
     offline: bool,
     as_json: bool,
 ) -> anyhow::Result<Exit> {
-    let job = match Job::read(path) {
-        Ok(job) => job,
-        Err(mistakes) if as_json => {
-            printer::json(&json!({"mistakes": mistakes}))?;
-            return Ok(Exit::Wrong);
-        }
-        Err(mistakes) => return Err(wrong(&mistakes)),
+    let (job, mut mistakes) = Job::examined(path);
+    let Some(job) = job else {
+        return told(&mistakes, as_json);
     };
     let app = runtime::scratch(config).await?;
-    let rules = compiled(&app, &job);
-    let (rules, mut mistakes) = match rules {
-        Ok(rules) => (Some(rules), Vec::new()),
-        Err(mistakes) => (None, mistakes),
+    let rules = match compiled(&app, &job) {
+        Ok(rules) => Some(rules),
+        Err(more) => {
+            mistakes.extend(more);
+            None
+        }
     };
-    let calls_source = matches!(job.file.source, SourceSpec::Scim { .. });
-    let mut census = None;
-    match &job.file.source {
-        SourceSpec::Directory { org } => {
-            let known = match super::store(config).await? {
-                Some(store) => store.organisation(org).await.is_ok(),
-                None => false,
-            };
-            if !known {
-                mistakes.push(Mistake {
-                    place: format!("{}: [source] org", job.path.display()),
-                    message: format!("this store has no organisation `{org}`"),
-                    help: "`rollcall org list` shows those that there are; --store names another store"
-                        .to_owned(),
-                });
-            }
-        }
-        _ if calls_source && offline => {}
-        _ => {
-            if let Some(mut source) = job.source(&app, config)? {
-                census = Some(count(&mut *source).await?);
-            }
-        }
-    }
+    let census = look(config, &app, &job, offline, &mut mistakes).await?;
     if !mistakes.is_empty() {
-        if as_json {
-            printer::json(&json!({"mistakes": mistakes}))?;
-            return Ok(Exit::Wrong);
-        }
-        return Err(wrong(&mistakes));
+        return told(&mistakes, as_json);
     }
     let connection = match (&rules, offline) {
         (Some(rules), false) => Some(connect(config, &app, &job, rules).await?),
@@ -126,6 +102,67 @@ pub(crate) async fn run(
     Ok(exit)
 }
 
+/// Looks at what the job names as its source; adds what is wrong with it.
+async fn look(
+    config: &Config,
+    app: &App,
+    job: &Job,
+    offline: bool,
+    mistakes: &mut Vec<Mistake>,
+) -> anyhow::Result<Option<Census>> {
+    let calls_source = matches!(job.file.source, SourceSpec::Scim { .. });
+    let mut census = None;
+    match &job.file.source {
+        SourceSpec::Directory { org } => {
+            let known = match super::store(config).await? {
+                Some(store) => match store.organisation(org).await {
+                    Ok(organisation) => Some((store.command_context(organisation.id), store)),
+                    Err(_) => None,
+                },
+                None => None,
+            };
+            if let Some((context, store)) = known {
+                let assigned = job.file.assigned.clone().unwrap_or_default();
+                let (_, nobody) = store.resolve(&context, assigned).await?;
+                mistakes.extend(nobody.iter().map(|principal| job.nobody(principal)));
+            } else {
+                mistakes.push(Mistake {
+                    place: format!("{}: [source] org", job.path.display()),
+                    message: format!("this store has no organisation `{org}`"),
+                    help: "`rollcall org list` shows those that there are; --store names another store"
+                        .to_owned(),
+                });
+            }
+        }
+        _ if calls_source && offline => {}
+        _ => {
+            if let Some(mut source) = job.source(app, config)? {
+                match count(&mut *source, job.file.accept_empty).await {
+                    Ok(counted) => {
+                        mistakes.extend(strangers(job, &counted));
+                        census = Some(counted);
+                    }
+                    // what cannot be reached is no mistake in the job
+                    Err(unread) if unread.is_out_of_reach && mistakes.is_empty() => {
+                        return Err(not_read(&unread).into());
+                    }
+                    Err(unread) => mistakes.extend(unreadable(job, unread)),
+                }
+            }
+        }
+    }
+    Ok(census)
+}
+
+/// Ends a check that found mistakes.
+fn told(mistakes: &[Mistake], as_json: bool) -> anyhow::Result<Exit> {
+    if as_json {
+        printer::json(&json!({"mistakes": mistakes}))?;
+        return Ok(Exit::Wrong);
+    }
+    Err(wrong(mistakes))
+}
+
 fn compiled(app: &App, job: &Job) -> Result<Rules, Vec<Mistake>> {
     let id = ApplicationId::new(app.now(), &**app.randomness());
     let mut application = Application::new(id, job.file.name.clone(), app.now());
@@ -146,18 +183,69 @@ fn compiled(app: &App, job: &Job) -> Result<Rules, Vec<Mistake>> {
     })
 }
 
+/// Finds who is assigned and not in the source. Where some of it could not be read, nobody can tell.
+fn strangers(job: &Job, census: &Census) -> Vec<Mistake> {
+    let assigned = job.file.assigned.iter().flatten();
+    let is_strange = |principal: &&Principal| {
+        census.refused == 0
+            && principal.name.parse::<ResourceId>().is_err()
+            && !census
+                .names
+                .contains(&(principal.kind, canonical(&principal.name)))
+    };
+    assigned
+        .filter(is_strange)
+        .map(|principal| job.nobody(principal))
+        .collect()
+}
+
+/// Puts what is wrong with a source beside the mistakes of the job.
+fn unreadable(job: &Job, unread: Unread) -> Vec<Mistake> {
+    let Unread {
+        message,
+        help,
+        mistakes,
+        ..
+    } = unread;
+    if mistakes.is_empty() {
+        let place = format!("{}: [source]", job.path.display());
+        return vec![Mistake {
+            place,
+            message,
+            help,
+        }];
+    }
+    let mistakes = mistakes.into_iter().map(|mistake| Mistake {
+        place: mistake.place,
+        // a reason says what to do
+        message: mistake.reason,
+        help: String::new(),
+    });
+    mistakes.collect()
+}
+
 /// Reads a source to its end.
-async fn count(source: &mut dyn Source) -> anyhow::Result<Census> {
+async fn count(source: &mut dyn Source, may_be_empty: bool) -> Result<Census, Unread> {
     let mut census = Census::default();
     loop {
-        let batch = source.next().await;
-        match batch.map_err(|unread| not_read(&unread))? {
+        match source.next().await? {
             Batch::Records(records, refused) => {
                 for record in &records {
-                    match record.kind {
-                        Kind::User => census.people += 1,
-                        Kind::Group => census.groups += 1,
-                    }
+                    let attribute = match record.kind {
+                        Kind::User => {
+                            census.people += 1;
+                            "userName"
+                        }
+                        Kind::Group => {
+                            census.groups += 1;
+                            "displayName"
+                        }
+                    };
+                    let body = record.body.as_object();
+                    let name = body.and_then(|body| member(body, attribute)?.as_str());
+                    census
+                        .names
+                        .extend(name.map(|name| (record.kind, canonical(name))));
                 }
                 for refusal in &refused {
                     if census.refused < SHOWN as u64 {
@@ -167,7 +255,8 @@ async fn count(source: &mut dyn Source) -> anyhow::Result<Census> {
                 }
             }
             Batch::End(Completeness::Complete) => return Ok(census),
-            Batch::End(Completeness::Incomplete(reason)) => {
+            Batch::End(Completeness::Empty(_)) if may_be_empty => return Ok(census),
+            Batch::End(Completeness::Incomplete(reason) | Completeness::Empty(reason)) => {
                 printer::error(&format!(
                     "the source may not be read to its end, so nobody would count as having left: {reason}"
                 ));

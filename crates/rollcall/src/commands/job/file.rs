@@ -13,6 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::Lifetime;
+use crate::spelling;
 
 /// How often a source is read that cannot tell of changes itself.
 const EVERY: Duration = Duration::from_mins(10);
@@ -66,12 +67,17 @@ pub(crate) struct Mistake {
     pub(crate) help: String,
 }
 
-/// Reads a job file. Paths in it start where the file lies.
-pub(crate) fn read(text: &str, path: &Path) -> Result<JobFile, Vec<Mistake>> {
+/// What is wrong with a secret that a job file names, if anything is, and what to do about it.
+pub(crate) type Judge<'j> = &'j dyn Fn(&SecretSpec) -> Option<(String, &'static str)>;
+
+/// Reads a job file, with every mistake in it. Paths in it start where the file lies. What it says is there also when there are mistakes,
+/// as long as nothing that it needs is missing, so that what it names can be looked at together with them.
+pub(crate) fn read(text: &str, path: &Path, judge: Judge<'_>) -> (Option<JobFile>, Vec<Mistake>) {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader {
         text,
         folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+        judge,
         mistakes: Vec::new(),
     };
     for error in errors {
@@ -79,18 +85,14 @@ pub(crate) fn read(text: &str, path: &Path) -> Result<JobFile, Vec<Mistake>> {
         reader.wrong(&error.span().unwrap_or(0..0), error.message(), help);
     }
     let job = reader.job(document.get_ref(), path);
-    match job {
-        Some(job) if reader.mistakes.is_empty() => Ok(job),
-        _ => {
-            reader.mistakes.sort_by_key(|mistake| mistake.place);
-            Err(reader.mistakes)
-        }
-    }
+    reader.mistakes.sort_by_key(|mistake| mistake.place);
+    (job, reader.mistakes)
 }
 
 struct Reader<'t> {
     text: &'t str,
     folder: PathBuf,
+    judge: Judge<'t>,
     mistakes: Vec<Mistake>,
 }
 
@@ -366,18 +368,22 @@ impl Reader<'_> {
             name: "token",
         };
         self.only(&inner, &["env", "file"]);
-        match (self.text(&inner, "env"), self.path(&inner, "file")) {
-            (Some(variable), None) => Some(SecretSpec::Variable(variable)),
-            (None, Some(file)) => Some(SecretSpec::File(file)),
+        let spec = match (self.text(&inner, "env"), self.path(&inner, "file")) {
+            (Some(variable), None) => SecretSpec::Variable(variable),
+            (None, Some(file)) => SecretSpec::File(file),
             (Some(_), Some(_)) => {
                 self.wrong(&inner.span, "`token` is in two places", HELP);
-                None
+                return None;
             }
             (None, None) => {
                 self.wrong(&inner.span, "`token` does not say where it is", HELP);
-                None
+                return None;
             }
+        };
+        if let Some((message, help)) = (self.judge)(&spec) {
+            self.wrong(&inner.span, &message, help);
         }
+        Some(spec)
     }
 
     fn flag(&mut self, table: &Table<'_>, key: &str) -> Option<bool> {
@@ -441,7 +447,10 @@ impl Reader<'_> {
         for key in table.entries.keys() {
             if !known.contains(&key.get_ref().as_ref()) {
                 let message = format!("{} has nothing called `{}`", table.name, key.get_ref());
-                let help = format!("it may have {}", known.join(", "));
+                let help = match spelling::nearest(key.get_ref(), known) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("it may have {}", known.join(", ")),
+                };
                 self.wrong(&key.span(), &message, &help);
             }
         }
@@ -492,7 +501,10 @@ mod tests {
     use super::*;
 
     fn read_text(text: &str) -> Result<JobFile, Vec<Mistake>> {
-        read(text, Path::new("/jobs/people.toml"))
+        match read(text, Path::new("/jobs/people.toml"), &|_| None) {
+            (Some(job), mistakes) if mistakes.is_empty() => Ok(job),
+            (_, mistakes) => Err(mistakes),
+        }
     }
 
     #[test]

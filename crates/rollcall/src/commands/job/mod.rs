@@ -11,6 +11,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use rollcall_app::Failure;
+use rollcall_app::mirror::Mirroring;
 use rollcall_engine::Watch;
 use rollcall_model::application::Principal;
 use rollcall_model::{Kind, ResourceId};
@@ -73,11 +74,22 @@ async fn plan(
     show: usize,
     as_json: bool,
 ) -> anyhow::Result<Exit> {
-    let (stage, _) = Stage::open(config, &file.path).await?;
+    let (stage, mirroring) = Stage::open(config, &file.path).await?;
     let plan = bar::followed("planning", |watch| {
         stage.engine.plan(&stage.context, stage.application, watch)
     });
-    provisioning::plan_with_file(&plan.await?, show, out, "job", as_json)
+    let exit = provisioning::plan_with_file(&plan.await?, show, out, "job", as_json)?;
+    Ok(whole(exit, mirroring.as_ref()))
+}
+
+/// Returns how a command ends that did its part: what the source gave wrongly, or may have left out, is not in the target.
+fn whole(exit: Exit, mirroring: Option<&Mirroring>) -> Exit {
+    let is_whole = mirroring
+        .is_none_or(|mirroring| mirroring.refused.is_empty() && mirroring.incomplete.is_none());
+    match exit {
+        Exit::Done if !is_whole => Exit::No,
+        exit => exit,
+    }
 }
 
 async fn cycle(config: &Config, file: &JobFile, as_json: bool) -> anyhow::Result<Exit> {
@@ -88,13 +100,7 @@ async fn cycle(config: &Config, file: &JobFile, as_json: bool) -> anyhow::Result
     let report = report.await?;
     let exit = provisioning::report(&report, as_json)?;
     provisioning::advise(&report, "job");
-    let is_whole = mirroring
-        .is_none_or(|mirroring| mirroring.refused.is_empty() && mirroring.incomplete.is_none());
-    // what the source gave wrongly is not in the target
-    Ok(match exit {
-        Exit::Done if !is_whole => Exit::No,
-        exit => exit,
-    })
+    Ok(whole(exit, mirroring.as_ref()))
 }
 
 async fn apply(
@@ -104,7 +110,7 @@ async fn apply(
     as_json: bool,
 ) -> anyhow::Result<Exit> {
     let plan = plan_file::read(plan)?;
-    let (stage, _) = Stage::open(config, &file.path).await?;
+    let (stage, mirroring) = Stage::open(config, &file.path).await?;
     let report = bar::followed("running", |watch| {
         stage
             .engine
@@ -113,7 +119,7 @@ async fn apply(
     let report = report.await?;
     let exit = provisioning::report(&report, as_json)?;
     provisioning::advise(&report, "job");
-    Ok(exit)
+    Ok(whole(exit, mirroring.as_ref()))
 }
 
 async fn allow(stage: &Stage, code: String) -> anyhow::Result<Exit> {
@@ -145,29 +151,32 @@ async fn status(config: &Config, file: &JobFile, as_json: bool) -> anyhow::Resul
 }
 
 async fn provision(config: &Config, one: &One, as_json: bool) -> anyhow::Result<Exit> {
-    let (stage, _) = Stage::open(config, &one.file.path).await?;
+    let (stage, mirroring) = Stage::open(config, &one.file.path).await?;
     let (kind, id) = meant(&stage, &one.principal).await?;
     let done = stage
         .engine
         .provision(&stage.context, stage.application, kind, id)
         .await?;
-    provisioning::object::on_demand(&done, as_json)
+    let exit = provisioning::object::on_demand(&done, as_json)?;
+    Ok(whole(exit, mirroring.as_ref()))
 }
 
-/// Finds whom a principal means.
+/// Finds whom a principal means; who left the source is found as long as the job remembers them.
 async fn meant(stage: &Stage, principal: &Principal) -> anyhow::Result<(Kind, ResourceId)> {
-    let (found, _) = stage
+    let found = stage
         .app
-        .resolve(&stage.context, vec![principal.clone()])
-        .await?;
-    let nobody = || {
-        Trouble::wrong(format!(
+        .principal(&stage.context, stage.application, principal.clone())
+        .await;
+    match found {
+        Ok(id) => Ok((principal.kind, id)),
+        Err(Failure::Principals(_)) => Err(Trouble::wrong(format!(
             "`{principal}`: the source has no such {}",
             file::noun(principal.kind)
         ))
         .hint("`rollcall job run` reads the source again")
-    };
-    Ok(found.first().copied().ok_or_else(nobody)?)
+        .into()),
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 async fn compare(

@@ -12,7 +12,7 @@ use rollcall_connect::sources::scim::Scim;
 use rollcall_connect::sources::{Source, Unread};
 use rollcall_connect::target::Surroundings;
 use rollcall_engine::{Engine, NotMirrored};
-use rollcall_model::application::Scope;
+use rollcall_model::application::{Principal, Scope};
 use rollcall_model::mapping::{ObjectMapping, defaults};
 use rollcall_model::{ApplicationId, Kind, Secret};
 use rollcall_sync::schema::{self, Note};
@@ -53,32 +53,38 @@ pub(crate) struct Job {
 impl Job {
     /// Reads a job file, and the files and variables that it names but for the source.
     pub(crate) fn read(path: &Path) -> Result<Self, Vec<Mistake>> {
+        match Self::examined(path) {
+            (Some(job), mistakes) if mistakes.is_empty() => Ok(job),
+            (_, mistakes) => Err(mistakes),
+        }
+    }
+
+    /// Reads a job file with every mistake in it and in what it names. The job is there also when there are mistakes, as far as it can be
+    /// understood, so that a check can look at its source too.
+    pub(crate) fn examined(path: &Path) -> (Option<Self>, Vec<Mistake>) {
         let shown = path.display().to_string();
-        let unreadable = |error: std::io::Error| {
-            vec![Mistake {
-                place: shown.clone(),
-                message: format!("it cannot be read: {error}"),
-                help: "give the path of a job file".to_owned(),
-            }]
-        };
-        let path = std::path::absolute(path).map_err(unreadable)?;
-        let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-        let file = file::read(&text, &path).map_err(|mistakes| {
-            let place = |(line, column)| format!("{shown}:{line}:{column}");
-            let mistakes = mistakes.into_iter().map(|mistake| Mistake {
-                place: place(mistake.place),
-                message: mistake.message,
-                help: mistake.help,
-            });
-            mistakes.collect::<Vec<_>>()
-        })?;
-        let mut mistakes = Vec::new();
-        let token = secret(&file.token, &shown, "[target] token", &mut mistakes);
-        let source_token = match &file.source {
-            SourceSpec::Scim { token, .. } => {
-                secret(token, &shown, "[source] token", &mut mistakes)
+        let text =
+            std::path::absolute(path).and_then(|path| Ok((std::fs::read_to_string(&path)?, path)));
+        let (text, path) = match text {
+            Ok(read) => read,
+            Err(error) => {
+                let mistake = Mistake {
+                    place: shown,
+                    message: format!("it cannot be read: {error}"),
+                    help: "give the path of a job file".to_owned(),
+                };
+                return (None, vec![mistake]);
             }
-            SourceSpec::Files { .. } | SourceSpec::Directory { .. } => None,
+        };
+        let (file, mistakes) = file::read(&text, &path, &|spec| secret(spec).err());
+        let mistakes = mistakes.into_iter().map(|mistake| Mistake {
+            place: format!("{shown}:{}:{}", mistake.place.0, mistake.place.1),
+            message: mistake.message,
+            help: mistake.help,
+        });
+        let mut mistakes: Vec<Mistake> = mistakes.collect();
+        let Some(file) = file else {
+            return (None, mistakes);
         };
         let (mut users, mut groups) = (defaults::users(), defaults::groups());
         let (mut document, mut notes) = (None, Vec::new());
@@ -93,18 +99,37 @@ impl Job {
                 Err(more) => mistakes.extend(more),
             }
         }
-        match token {
-            Some(token) if mistakes.is_empty() => Ok(Self {
-                path,
-                file,
-                token,
-                source_token,
-                users,
-                groups,
-                schema: document,
-                notes,
-            }),
-            _ => Err(mistakes),
+        let source_token = match &file.source {
+            SourceSpec::Scim { token, .. } => Some(token),
+            SourceSpec::Files { .. } | SourceSpec::Directory { .. } => None,
+        };
+        // what is wrong with one is among the mistakes
+        let source_token = source_token.map(|spec| secret(spec).ok());
+        let (Ok(token), None | Some(Some(_))) = (secret(&file.token), &source_token) else {
+            return (None, mistakes);
+        };
+        let job = Self {
+            path,
+            token,
+            source_token: source_token.flatten(),
+            file,
+            users,
+            groups,
+            schema: document,
+            notes,
+        };
+        (Some(job), mistakes)
+    }
+
+    /// Says that the file assigns somebody whom the source does not have.
+    pub(crate) fn nobody(&self, principal: &Principal) -> Mistake {
+        Mistake {
+            place: format!("{}: [scope] assigned", self.path.display()),
+            message: format!(
+                "`{principal}`: the source has no such {}",
+                file::noun(principal.kind)
+            ),
+            help: "take it out, or look at its spelling in the source".to_owned(),
         }
     }
 
@@ -157,57 +182,28 @@ fn read_schema(path: &Path) -> Result<schema::Imported, Vec<Mistake>> {
     })
 }
 
-fn secret(
-    spec: &SecretSpec,
-    place: &str,
-    what: &str,
-    mistakes: &mut Vec<Mistake>,
-) -> Option<Secret> {
-    let mut wrong = |message: String, help: &str| {
-        mistakes.push(Mistake {
-            place: format!("{place}: {what}"),
-            message,
-            help: help.to_owned(),
-        });
-        None
-    };
+/// Fetches a secret, or says what is wrong with it and what to do.
+fn secret(spec: &SecretSpec) -> Result<Secret, (String, &'static str)> {
+    const HELP: &str = "the file holds the token and nothing else";
     let text = match spec {
-        SecretSpec::Variable(name) => match std::env::var(name) {
-            Ok(text) => text,
-            Err(_) => {
-                return wrong(
-                    format!("the variable `{name}` is not set"),
-                    "set it before the command, or name a file",
-                );
-            }
-        },
+        SecretSpec::Variable(name) => std::env::var(name).map_err(|_| {
+            let message = format!("the variable `{name}` is not set");
+            (message, "set it before the command, or name a file")
+        })?,
         SecretSpec::File(path) => {
-            let is_long = std::fs::metadata(path).is_ok_and(|data| data.len() > LONGEST_SECRET);
-            match std::fs::read_to_string(path) {
-                Ok(text) if !is_long => text,
-                Ok(_) => {
-                    return wrong(
-                        format!("{} is longer than a token", path.display()),
-                        "the file holds the token and nothing else",
-                    );
-                }
-                Err(error) => {
-                    return wrong(
-                        format!("{} cannot be read: {error}", path.display()),
-                        "the file holds the token and nothing else",
-                    );
-                }
+            let shown = path.display();
+            if std::fs::metadata(path).is_ok_and(|data| data.len() > LONGEST_SECRET) {
+                return Err((format!("{shown} is longer than a token"), HELP));
             }
+            std::fs::read_to_string(path)
+                .map_err(|error| (format!("{shown} cannot be read: {error}"), HELP))?
         }
     };
     let text = text.trim();
     if text.is_empty() {
-        return wrong(
-            "the token is empty".to_owned(),
-            "put the target's token there",
-        );
+        return Err(("the token is empty".to_owned(), "put the token there"));
     }
-    Some(Secret::new(text))
+    Ok(Secret::new(text))
 }
 
 /// A job whose application is in the store.
@@ -281,7 +277,8 @@ impl Stage {
                 .ok_or_else(never)?,
         };
         let context = app.command_context(organisation.id);
-        let application = app.job_application(&context, &job.file.name).await?;
+        let file = job.path.display().to_string();
+        let application = app.job_of_file(&context, &job.file.name, &file).await?;
         let application = application.ok_or_else(never)?.id;
         let engine = Engine::new(app.clone(), runtime::client(config)?);
         Ok(Self {
@@ -321,20 +318,13 @@ impl Stage {
     }
 
     /// Assigns exactly those whom the file names.
-    async fn assign(&self) -> anyhow::Result<()> {
+    pub(crate) async fn assign(&self) -> anyhow::Result<()> {
         let principals = self.job.file.assigned.clone().unwrap_or_default();
         let (found, nobody) = self.app.resolve(&self.context, principals).await?;
         if !nobody.is_empty() {
             let mistakes: Vec<Mistake> = nobody
                 .iter()
-                .map(|principal| Mistake {
-                    place: format!("{}: [scope] assigned", self.job.path.display()),
-                    message: format!(
-                        "`{principal}`: the source has no such {}",
-                        file::noun(principal.kind)
-                    ),
-                    help: "take it out, or look at its spelling in the source".to_owned(),
-                })
+                .map(|principal| self.job.nobody(principal))
                 .collect();
             return Err(wrong(&mistakes));
         }

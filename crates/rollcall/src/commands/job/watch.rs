@@ -32,7 +32,7 @@ pub(crate) async fn run(config: &Config, path: &Path) -> anyhow::Result<Exit> {
         drop(stop_signal().await);
         signal.cancel();
     });
-    let mut source = Reading::new(&stage);
+    let mut source = Reading::new();
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -42,7 +42,12 @@ pub(crate) async fn run(config: &Config, path: &Path) -> anyhow::Result<Exit> {
         }
         if source.is_due(&stage) {
             match stage.read_source(config).await {
-                Ok(_) => {}
+                // who is named may have come back under the name
+                Ok(_) => {
+                    if let Err(error) = stage.assign().await {
+                        printer::error(&format!("the assignments stay as they are: {error:#}"));
+                    }
+                }
                 // the next reading may do better, and nobody leaves by this one
                 Err(error) => printer::error(&format!("the source was not read: {error:#}")),
             }
@@ -102,10 +107,11 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(stage: &Stage) -> Self {
+    /// Begins without having seen the files: what was written while the first reading went on is read at once.
+    fn new() -> Self {
         Self {
             last: Instant::now(),
-            seen: files(stage),
+            seen: Vec::new(),
         }
     }
 
