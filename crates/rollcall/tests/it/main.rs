@@ -17,6 +17,7 @@ mod discovery;
 mod ends;
 mod hostile;
 mod isolation;
+mod killed;
 mod lifecycle;
 mod listings;
 mod okta;
