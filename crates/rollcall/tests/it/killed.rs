@@ -28,7 +28,7 @@ use source::{Form, Source};
 /// How many processes are killed in a test.
 const KILLS: usize = 50;
 /// How many rounds a test may take: a process may be done before its moment comes.
-const ROUNDS: usize = 2 * KILLS;
+const ROUNDS: usize = 4 * KILLS;
 
 /// A process, and when it is killed.
 #[derive(Debug, Default)]

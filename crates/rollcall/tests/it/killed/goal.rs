@@ -14,6 +14,7 @@ use super::Trap;
 use crate::ends::app;
 use crate::support::{Installation, Scim, Server};
 
+/// A target.
 pub(super) enum Goal {
     Testkit {
         target: Target,
@@ -189,15 +190,14 @@ impl Goal {
         }
     }
 
-    /// Waits until what was on its way has arrived.
+    /// Waits until what was on its way has arrived: against a request that takes effect after the next run has looked, no sender can do
+    /// anything.
     pub(super) async fn settle(&self) {
-        let mut before = self.writes().await;
-        loop {
+        let (mut before, mut quiet) = (self.writes().await, 0);
+        while quiet < 3 {
             tokio::time::sleep(Duration::from_millis(20)).await;
             let now = self.writes().await;
-            if now == before {
-                return;
-            }
+            quiet = if now == before { quiet + 1 } else { 0 };
             before = now;
         }
     }
