@@ -1,7 +1,9 @@
 //! Administrators: added, listed, given a new way in.
 
 use jiff::SignedDuration;
-use rollcall_model::{Actor, AdminId, Administrator, Email, OrgId, Origin, Role, Secret, Slug};
+use rollcall_model::{
+    Actor, AdminId, Administrator, Email, OrgId, Origin, Role, Rules, Secret, Slug,
+};
 use rollcall_store::{NewAudit, Reader, SignInLink};
 use serde_json::json;
 use subtle::ConstantTimeEq;

@@ -696,6 +696,42 @@ mod tests {
         );
     }
 
+    /// A table points to people by identity or by name; who has a name that is another's identity is not that other.
+    #[tokio::test]
+    async fn whoever_is_pointed_to_is_known_by_identity_before_name() {
+        let installation = Installation::new().await;
+        let boss = Some(Pointer::Name("ann".into()));
+        let records = vec![
+            person("1", "ann", None),
+            person("ann", "bob", None),
+            person("3", "carl", boss),
+            group("G", &["ann"]),
+        ];
+
+        let result = read(&installation, records, None).await;
+
+        assert!(result.refused.is_empty(), "{result:?}");
+        let context = installation.command();
+        let id = |kind, key: &str| mirrored_id(context.tenant().organisation(), kind, key);
+        let (bob, carl, group) = (
+            id(Kind::User, "ann"),
+            id(Kind::User, "3"),
+            id(Kind::Group, "G"),
+        );
+        let (carl, members) = context
+            .tenant()
+            .read::<_, Failure, _>(move |reader| {
+                let carl = reader.entry(Kind::User, carl)?;
+                Ok((carl.unwrap(), reader.members(group, None, PAGE)?))
+            })
+            .await
+            .unwrap();
+        let manager = &carl.resource.as_map()[ENTERPRISE_USER]["manager"]["value"];
+        assert_eq!(manager, &json!(bob));
+        let members: Vec<_> = members.into_iter().map(|member| member.id).collect();
+        assert_eq!(members, [bob]);
+    }
+
     #[tokio::test]
     async fn only_a_complete_read_removes_anybody() {
         let installation = Installation::new().await;

@@ -50,6 +50,7 @@ pub(crate) fn begin<'w>(work: &'w Work, known: &'w Known) -> Task<'w> {
         &surroundings,
     )
 }
+
 /// Brings an object, and remembers how that ended.
 pub(crate) async fn bring(work: &Arc<Work>, known: Known) -> Result<(), Error> {
     let begun = Instant::now();
@@ -115,6 +116,7 @@ pub(crate) async fn remember(work: &Arc<Work>, link: Link) -> Result<Answer, Err
         Err(error) => Err(error),
     }
 }
+
 /// Claims the value by which an object is about to be created; another object of this cycle may have it.
 pub(crate) fn claim(work: &Work, link: &Link) -> Option<Trouble> {
     let LinkState::Creating(intent) = &link.state else {
@@ -131,6 +133,7 @@ fn taken(what: &str) -> Trouble {
     );
     Trouble::of_object("DuplicateSourceEntries", message, false)
 }
+
 /// Makes sure that what was created is not another object's counterpart: some targets answer a creation with what was there.
 async fn own(work: &Work, object: &SourceObject, answer: Answer) -> Result<Answer, Error> {
     match &answer {

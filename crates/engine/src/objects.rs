@@ -182,6 +182,7 @@ pub(crate) async fn one(work: &Arc<Work>, kind: Kind, id: ResourceId) -> Result<
         })
         .await
 }
+
 /// Handles an object, unless it was overtaken.
 async fn bring_in_turn(work: &Arc<Work>, known: Known) -> Result<(), Error> {
     let key = known.object.key();

@@ -44,6 +44,7 @@ pub(crate) fn save(writer: &mut dyn Writer, mut link: Link) -> Result<(), rollca
     }
     writer.save_link(&link)
 }
+
 /// Forgets the memberships of a counterpart that is gone, and has the references of those who report to it compared again; returns who
 /// they are.
 fn forget_counterpart(

@@ -174,6 +174,37 @@ async fn members_of_a_group_are_read_and_sent_whole() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_removed_because_it_is_not_there_is_gone_already() {
+    let schema = "urn:ietf:params:scim:api:messages:2.0:Error";
+    let refusal = |kind: &'static str| {
+        move |_: &Seen, _| {
+            let body = json!({"schemas": [schema], "status": "400", "scimType": kind});
+            Said::json(400, &body)
+        }
+    };
+    let removal = || member_patch(&[], &["b".into()]);
+    let both = || member_patch(&["a".into()], &["b".into()]);
+    for (operations, kind, is_done) in [
+        (removal(), "noTarget", true),
+        (removal(), "invalidPath", false),
+        // nobody knows which of the two has no target
+        (both(), "noTarget", false),
+        (member_patch(&["a".into()], &[]), "noTarget", false),
+    ] {
+        let endpoint = Scripted::start(refusal(kind)).await;
+        let write = Write::Patch {
+            id: "1".into(),
+            operations,
+        };
+
+        let answer = endpoint.target().write(Kind::Group, &write).await;
+
+        assert_eq!(answer == Answer::Done, is_done, "{kind}: {write:?}");
+        assert_eq!(endpoint.lines(), ["PATCH /scim/Groups/1"]);
+    }
+}
+
+#[tokio::test]
 async fn too_many_members_are_halved_and_never_below_one() {
     let add = |count: usize| Write::Patch {
         id: "1".into(),

@@ -2,6 +2,7 @@
 
 mod demand;
 mod drift;
+mod members;
 mod nested;
 mod pace;
 mod references;

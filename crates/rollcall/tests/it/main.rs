@@ -18,6 +18,7 @@ mod ends;
 mod hostile;
 mod isolation;
 mod jobs;
+mod killed;
 mod lifecycle;
 mod listings;
 mod okta;

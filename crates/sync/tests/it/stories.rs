@@ -5,7 +5,7 @@ use rollcall_model::link::LinkState;
 use rollcall_model::mapping::{AttributeMapping, Source};
 use rollcall_model::{Kind, Link};
 use rollcall_sync::source::SourceObject;
-use rollcall_sync::task::Decision;
+use rollcall_sync::task::{Decision, Entitlement};
 use serde_json::{Value, json};
 
 use crate::target::{ID, Luck, Target, application, person, rules, run};
@@ -182,6 +182,44 @@ fn actions_that_are_switched_off_are_not_taken() {
     run(&rules, &gone, &mut link, &mut target, || Luck::Good).unwrap();
     assert_eq!(target.resources.len(), 1);
     assert_eq!(link.unwrap().state, LinkState::Released);
+}
+
+/// Who may not be switched off or deleted does not leave: the guard does not count him, and nothing is sent.
+#[test]
+fn who_leaves_while_the_action_for_it_is_switched_off_does_not_count_as_leaving() {
+    let blocked = person("ann", json!({"active": false}));
+    let unassigned = SourceObject {
+        is_assigned: false,
+        ..person("ann", json!({}))
+    };
+    let gone = SourceObject::gone(Kind::User, ID.parse().unwrap());
+    for (object, leaving, may_update, may_delete, counts) in [
+        (&blocked, Leaving::Disable, false, true, false),
+        (&blocked, Leaving::Disable, true, false, true),
+        (&unassigned, Leaving::Disable, false, true, false),
+        (&unassigned, Leaving::Delete, true, false, false),
+        (&unassigned, Leaving::Delete, false, true, true),
+        (&unassigned, Leaving::Unlink, true, true, false),
+        (&gone, Leaving::Disable, true, false, false),
+        (&gone, Leaving::Disable, false, true, true),
+    ] {
+        let (mut link, mut target) = (None, Target::default());
+        calm(&person("ann", json!({})), &mut link, &mut target);
+        let mut application = application();
+        application.settings.leaving = leaving;
+        application.users.actions.update = may_update;
+        application.users.actions.delete = may_delete;
+        let (rules, writes) = (rules(&application), target.writes);
+
+        let users = rules.of(Kind::User);
+        let entitlement = Entitlement::of(users, object, true);
+        let takes_away = entitlement.takes_away(users, link.as_ref().unwrap());
+        run(&rules, object, &mut link, &mut target, || Luck::Good).unwrap();
+
+        let row = format!("{entitlement:?} {leaving:?} {may_update} {may_delete}");
+        assert_eq!(takes_away, counts, "{row}");
+        assert_eq!(target.writes > writes, counts, "{row}");
+    }
 }
 
 #[test]
