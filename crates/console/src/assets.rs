@@ -13,9 +13,9 @@ use ring::digest::{SHA256, digest};
 use crate::Console;
 
 /// The style sheet.
-pub const STYLE: &str = include_str!("../assets/style.css");
+pub(crate) const STYLE: &str = include_str!("../assets/style.css");
 /// The script.
-pub const SCRIPT: &str = include_str!("../assets/console.js");
+pub(crate) const SCRIPT: &str = include_str!("../assets/console.js");
 
 /// The name of the style sheet in addresses.
 pub(crate) static STYLE_NAME: LazyLock<String> = LazyLock::new(|| named("style", STYLE, "css"));

@@ -1,6 +1,5 @@
 //! What templates may write as markup: icons and times. Everything else is escaped.
 
-// the filters' signature is askama's
 #![expect(
     clippy::unnecessary_wraps,
     clippy::trivially_copy_pass_by_ref,

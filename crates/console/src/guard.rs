@@ -184,7 +184,8 @@ async fn enter(
         if let (Needs::Fresh(_), Some(known)) = (needs, &visitor)
             && !known.session.is_fresh(console.app.now())
         {
-            let proof = proven(console, known, &form, &knock, request).await?;
+            let action = request.uri().path().to_owned();
+            let proof = proven(console, known, &form, &knock, &action).await?;
             visitor = console
                 .app
                 .visitor(&proof.cookie, seen.id, knock.address.clone())
@@ -275,10 +276,10 @@ async fn proven(
     visitor: &Visitor,
     form: &Form,
     knock: &Knock,
-    request: &Request,
+    action: &str,
 ) -> Result<Proof, Response> {
     let ask = |error: Option<String>| {
-        let page = pages::prove::page(request.uri().path(), form, visitor, error);
+        let page = pages::prove::page(action, form, visitor, error);
         layout::rendered(&page)
     };
     if !form.has("proof_password") {

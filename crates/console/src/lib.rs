@@ -69,5 +69,11 @@ pub fn samples() -> Vec<(String, String)> {
     pages::samples()
 }
 
+/// Returns what the samples load, by name.
 #[cfg(any(test, feature = "samples"))]
-pub use assets::{SCRIPT as SAMPLE_SCRIPT, STYLE as SAMPLE_STYLE};
+pub fn sample_assets() -> [(String, &'static str); 2] {
+    [
+        (assets::STYLE_NAME.clone(), assets::STYLE),
+        (assets::SCRIPT_NAME.clone(), assets::SCRIPT),
+    ]
+}

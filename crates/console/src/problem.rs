@@ -6,6 +6,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use rollcall_app::Failure;
 
+use crate::filters;
 use crate::layout::{self, Bare};
 
 /// Why a request is not answered with its page. The only place with HTTP status codes for failures of use cases.

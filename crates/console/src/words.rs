@@ -1,7 +1,8 @@
 //! How the console writes times, numbers and names.
 
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp};
 
 /// How an organisation writes times, as of the present instant.
 #[derive(Debug, Clone)]
@@ -54,8 +55,8 @@ impl Zone {
         &self.zone
     }
 
-    fn local(&self, at: Timestamp) -> Zoned {
-        at.to_zoned(self.zone.clone())
+    fn local(&self, at: Timestamp) -> DateTime {
+        self.zone.to_datetime(at)
     }
 
     /// Writes an instant: today as a time, this year as day and month, else the date.
@@ -123,7 +124,7 @@ impl Zone {
     }
 }
 
-fn month(at: &Zoned) -> &'static str {
+fn month(at: &DateTime) -> &'static str {
     usize::try_from(at.month() - 1)
         .ok()
         .and_then(|place| MONTHS.get(place))

@@ -85,9 +85,7 @@ fn hand_out(email: &str, handed: &Handed, as_json: bool) -> anyhow::Result<()> {
         _ if as_json => printer::json(&json!({"email": email, "link": link}))?,
         None => printer::say("the password is set"),
         Some(link) => {
-            printer::say(
-                "this link signs in once, within 24 hours, in a version with the console:",
-            );
+            printer::say("this link signs in once, within 24 hours:");
             printer::data(link);
         }
     }

@@ -1,4 +1,4 @@
-//! `rollcall serve`: the endpoint and the engine, until they are told to stop.
+//! `rollcall serve`: the endpoint, the console and the engine, until they are told to stop.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -9,6 +9,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use rollcall_app::App;
+use rollcall_console::Console;
 use rollcall_endpoint::Endpoint;
 use rollcall_engine::Engine;
 use rollcall_web::rates::Rates;
@@ -38,8 +39,9 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
     let rates = NonZeroU32::new(config.rate.value).map_or_else(Rates::default, Rates::new);
     let engine = Engine::new(app.clone(), runtime::client(&config)?);
     let serving = Serving {
-        app,
-        engine: Some(engine),
+        app: app.clone(),
+        engine,
+        runs_cycles: true,
         rates,
     };
     let served = start(serving, listener).await?;
@@ -51,6 +53,13 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
         "  SCIM     {}/scim/v2/ORGANISATION",
         config.public_url.value
     ));
+    printer::say(&format!("  console  {}/", config.public_url.value));
+    if let Some(address) = app.open_set_up().await? {
+        printer::say(
+            "  there is no organisation yet; this page makes the first one, and works once:",
+        );
+        printer::say(&format!("           {}", address.expose()));
+    }
     printer::say("  stop it with Ctrl-C or SIGTERM");
     stop_signal().await?;
     printer::say("finishing what is in flight …");
@@ -90,14 +99,20 @@ pub(crate) async fn bind(listen: &str) -> anyhow::Result<TcpListener> {
 #[derive(Debug)]
 pub(crate) struct Serving {
     pub(crate) app: App,
-    /// Runs the cycles that are due; absent: none is run.
-    pub(crate) engine: Option<Engine>,
+    pub(crate) engine: Engine,
+    /// Whether the cycles that are due are run.
+    pub(crate) runs_cycles: bool,
     pub(crate) rates: Rates,
 }
 
 /// Starts the server.
 pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Result<Served> {
-    let Serving { app, engine, rates } = serving;
+    let Serving {
+        app,
+        engine,
+        runs_cycles,
+        rates,
+    } = serving;
     let address = listener.local_addr()?;
     let rates = Arc::new(rates);
     let endpoint = Endpoint::new(app.clone(), Arc::clone(&rates))
@@ -106,6 +121,10 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
     let router = Router::new()
         .merge(rollcall_web::health::routes(app.clone()))
         .merge(rollcall_endpoint::routes(endpoint))
+        .merge(rollcall_console::routes(Console::new(
+            app.clone(),
+            engine.clone(),
+        )))
         .layer(from_fn_with_state(app.clone(), rollcall_web::gate::enter));
     let stop = CancellationToken::new();
     let server = tokio::spawn(rollcall_web::serve::serve(
@@ -115,7 +134,7 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
         stop.clone().cancelled_owned(),
     ));
     let mut tasks = vec![server, tokio::spawn(forget(rates, stop.clone()))];
-    if let Some(engine) = engine {
+    if runs_cycles {
         tasks.push(tokio::spawn(rollcall_engine::schedule::run(
             engine,
             stop.clone(),

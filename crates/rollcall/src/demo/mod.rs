@@ -113,7 +113,8 @@ impl Stage {
         let serving = Serving {
             app: app.clone(),
             // the story runs its cycles itself
-            engine: None,
+            engine: engine.clone(),
+            runs_cycles: false,
             rates: Rates::new(NonZeroU32::MAX),
         };
         let served = serve::start(serving, listener).await?;
