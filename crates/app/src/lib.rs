@@ -15,6 +15,7 @@ pub mod mappings;
 pub mod mirror;
 pub mod organisations;
 pub mod overview;
+pub mod plans;
 pub mod principals;
 mod randomness;
 pub mod schemas;
