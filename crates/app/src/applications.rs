@@ -3,9 +3,7 @@
 //! **Is:** what an administrator of the directory side does before a cycle can run. **Is not:** the cycle; `rollcall-engine` runs it.
 
 use jiff::Timestamp;
-use rollcall_model::application::{
-    Application, Assignment, Mode, NestedGroups, Status, Target,
-};
+use rollcall_model::application::{Application, Assignment, Mode, NestedGroups, Status, Target};
 use rollcall_model::provisioning::{
     ComparisonAsked, GIVEN_UP, ObjectKey, Quarantine, QuarantineReason, ResetScope,
 };
@@ -633,7 +631,8 @@ fn move_away(job: &mut JobState) {
 
 fn unconnected() -> Failure {
     Failure::Forbidden {
-        reason: "the application has no address and token yet: connect it, then start it".to_owned(),
+        reason: "the application has no address and token yet: connect it, then start it"
+            .to_owned(),
     }
 }
 

@@ -2,10 +2,14 @@
 //!
 //! **Is not:** a credential: whether there is one is told, not which.
 
-use rollcall_model::link::Setback;
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use rollcall_model::link::Setback;
 use rollcall_model::provisioning::{LogStatus, NOTE_LASTS, ObjectKey, Running};
 use rollcall_model::{Application, ApplicationId, JobState, Kind, LinkState, LogEntry, ResourceId};
+
+use rollcall_store::Reader;
 
 use crate::applications::missing;
 use crate::directory::Context;
@@ -80,8 +84,10 @@ pub struct Standing {
     pub causes: Vec<Cause>,
     /// Whether more wait than were looked at: then the numbers are too low.
     pub is_partial: bool,
-    /// Until where the job has read the directory's changes, and how many changes there are.
+    /// How many changes of the directory no complete cycle has seen.
     pub changes_waiting: u64,
+    /// How many people who were disabled or deleted in these changes are still in use in the target, while a job is in quarantine.
+    pub still_in: u64,
 }
 
 /// Why objects failed.
@@ -110,6 +116,21 @@ pub struct Listed {
     pub in_use: u64,
 }
 
+/// What the form *Provisioning* tells beside the application itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetUp {
+    /// Whether a credential is stored.
+    pub has_credential: bool,
+    /// How many people are assigned directly.
+    pub assigned_people: u64,
+    /// How many groups are assigned.
+    pub assigned_groups: u64,
+    /// How many people the directory has.
+    pub people: u64,
+    /// How many groups it has.
+    pub groups: u64,
+}
+
 /// Returns the cycle that is noted to be running, unless the note is so old that it has died.
 fn alive(running: Option<Running>, now: Timestamp) -> Option<Running> {
     running.filter(|running| now.duration_since(running.noted) < NOTE_LASTS)
@@ -133,17 +154,53 @@ impl App {
         context
             .tenant()
             .read(move |reader| {
-                let mut listed = Vec::new();
-                for application in reader.applications()? {
-                    let id = application.id;
-                    listed.push(Listed {
-                        job: reader.job(id)?,
-                        running: alive(reader.progress(id)?, now),
-                        in_use: reader.in_use(id)?,
-                        application,
-                    });
-                }
-                Ok(listed)
+                let applications = reader.applications()?.into_iter();
+                applications
+                    .map(|application| listed(reader, application, now))
+                    .collect()
+            })
+            .await
+    }
+
+    /// Returns an application as a list shows it.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`].
+    pub async fn application_listed(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+    ) -> Result<Listed, Failure> {
+        let now = self.now();
+        context
+            .tenant()
+            .read(move |reader| {
+                let application = reader.application(id)?.ok_or_else(|| missing(id))?;
+                listed(reader, application, now)
+            })
+            .await
+    }
+
+    /// Returns what the form *Provisioning* tells beside the application itself.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`].
+    pub async fn set_up_of(&self, context: &Context, id: ApplicationId) -> Result<SetUp, Failure> {
+        context
+            .tenant()
+            .read(move |reader| {
+                reader.application(id)?.ok_or_else(|| missing(id))?;
+                let assignments = reader.assignments(id)?;
+                let groups = assignments.iter().filter(|one| one.kind == Kind::Group);
+                let assigned_groups = groups.count() as u64;
+                let counts = reader.counts()?;
+                Ok(SetUp {
+                    has_credential: reader.sealed_secret(id)?.is_some(),
+                    assigned_people: assignments.len() as u64 - assigned_groups,
+                    assigned_groups,
+                    people: counts.users,
+                    groups: counts.groups,
+                })
             })
             .await
     }
@@ -178,8 +235,12 @@ impl App {
                     causes: Vec::new(),
                     is_partial: false,
                     changes_waiting: reader.last_change()?.saturating_sub(read_up_to),
+                    still_in: 0,
                     job,
                 };
+                if standing.job.quarantine.is_some() && standing.job.watermark.is_some() {
+                    standing.still_in = still_in(reader, id, read_up_to)?;
+                }
                 for kind in [Kind::User, Kind::Group] {
                     let links = reader.links_needing_attention(id, kind, None, LOOKED_AT)?;
                     standing.is_partial |= links.len() as u64 == LOOKED_AT;
@@ -290,6 +351,44 @@ impl App {
             })
             .await
     }
+}
+
+/// Counts the people who were disabled or deleted since a place in the change feed, and whose counterparts are in use.
+fn still_in(
+    reader: &dyn Reader,
+    id: ApplicationId,
+    read_up_to: u64,
+) -> Result<u64, rollcall_store::Error> {
+    let changes = reader.changes(read_up_to, LOOKED_AT)?;
+    let people: BTreeSet<ResourceId> = changes
+        .iter()
+        .filter(|change| change.kind == Kind::User)
+        .map(|change| change.id)
+        .collect();
+    let mut count = 0;
+    for person in people {
+        let entry = reader.entry(Kind::User, person)?;
+        let may_sign_in = entry.is_some_and(|entry| entry.resource.is_active());
+        let link = reader.link(id, Kind::User, person)?;
+        if !may_sign_in && link.is_some_and(|link| link.is_in_use()) {
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+fn listed(
+    reader: &dyn Reader,
+    application: Application,
+    now: Timestamp,
+) -> Result<Listed, Failure> {
+    let id = application.id;
+    Ok(Listed {
+        job: reader.job(id)?,
+        running: alive(reader.progress(id)?, now),
+        in_use: reader.in_use(id)?,
+        application,
+    })
 }
 
 fn note_cause(causes: &mut Vec<Cause>, failure: Setback, name: String) {

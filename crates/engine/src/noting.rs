@@ -14,11 +14,7 @@ use crate::work::Work;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Waits for a cycle that began then, and notes meanwhile how far it is. Afterwards there is no note.
-pub(crate) async fn noted<T>(
-    work: &Work,
-    began: Timestamp,
-    cycle: impl Future<Output = T>,
-) -> T {
+pub(crate) async fn noted<T>(work: &Work, began: Timestamp, cycle: impl Future<Output = T>) -> T {
     let mut cycle = pin!(cycle);
     let mut has_noted = false;
     loop {

@@ -7,9 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rollcall_app::Failure;
 use rollcall_app::directory::Context;
 use rollcall_model::application::{Application, Mode, Status};
-use rollcall_model::provisioning::{
-    CycleOutcome, CycleReport, DriftReport, GIVEN_UP, Quarantine,
-};
+use rollcall_model::provisioning::{CycleOutcome, CycleReport, DriftReport, GIVEN_UP, Quarantine};
 use rollcall_model::{Actor, ApplicationId, JobState, OrgId, Origin};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;

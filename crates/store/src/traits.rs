@@ -396,7 +396,12 @@ pub trait ReadJobs {
     /// Returns a plan's bytes, as they were saved.
     fn plan(&self, id: ApplicationId, number: u64) -> Result<Option<Vec<u8>>, Error>;
     /// Returns a piece of a plan, as it was saved.
-    fn plan_page(&self, id: ApplicationId, number: u64, page: u64) -> Result<Option<Vec<u8>>, Error>;
+    fn plan_page(
+        &self,
+        id: ApplicationId,
+        number: u64,
+        page: u64,
+    ) -> Result<Option<Vec<u8>>, Error>;
     /// Returns the latest `count` entries of the provisioning log about one object of the source, latest first.
     fn object_log(
         &self,

@@ -88,7 +88,8 @@ impl Target {
         let search = self.find(kind, attribute, nobody);
         let answer = tokio::time::timeout(LOOK_UP, search).await;
         let answer = answer.unwrap_or_else(|_| {
-            let message = "the endpoint did not answer a search in time: look there whether it is overloaded";
+            let message =
+                "the endpoint did not answer a search in time: look there whether it is overloaded";
             Answer::Failed(Trouble::of_target("Timeout", message))
         });
         let took = present().saturating_duration_since(begun);
@@ -99,7 +100,8 @@ impl Target {
             Answer::Found(found) if found.is_empty() => {
                 add(Step::SignIn, Ok(accepted));
                 add(Step::Speak, Ok(speaks));
-                let seen = format!("asked for a `{attribute}` that nobody has, and got an empty list");
+                let seen =
+                    format!("asked for a `{attribute}` that nobody has, and got an empty list");
                 add(Step::Search, Ok(seen));
             }
             Answer::Failed(trouble) | Answer::Unknown(trouble) if is_about_credential(&trouble) => {
@@ -184,10 +186,7 @@ impl Target {
 }
 
 fn is_about_credential(trouble: &Trouble) -> bool {
-    matches!(
-        trouble.code.as_str(),
-        "Unauthorized" | "InsufficientRights"
-    )
+    matches!(trouble.code.as_str(), "Unauthorized" | "InsufficientRights")
 }
 
 /// Says what an endpoint supports by its own words (RFC 7643 §5).
@@ -206,8 +205,14 @@ fn abilities(config: &serde_json::Map<String, Value>) -> String {
         }
     }
     match (can.is_empty(), cannot.is_empty()) {
-        (true, _) => "SCIM 2.0; it says of itself that it supports neither PATCH nor filters".into(),
+        (true, _) => {
+            "SCIM 2.0; it says of itself that it supports neither PATCH nor filters".into()
+        }
         (false, true) => format!("SCIM 2.0 with {}", can.join(", ")),
-        (false, false) => format!("SCIM 2.0 with {}, without {}", can.join(", "), cannot.join(", ")),
+        (false, false) => format!(
+            "SCIM 2.0 with {}, without {}",
+            can.join(", "),
+            cannot.join(", ")
+        ),
     }
 }

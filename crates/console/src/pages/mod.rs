@@ -1,5 +1,6 @@
 //! The pages: a file for each, with its routes, its view, its handlers and its samples.
 
+pub(crate) mod applications;
 pub(crate) mod dashboard;
 pub(crate) mod prove;
 pub(crate) mod security;
@@ -10,6 +11,7 @@ pub(crate) mod sign_in;
 pub(crate) fn samples() -> Vec<(String, String)> {
     let mut samples = Vec::new();
     samples.extend(crate::problem::samples());
+    samples.extend(applications::samples());
     samples.extend(dashboard::samples());
     samples.extend(prove::samples());
     samples.extend(security::samples());
