@@ -7,6 +7,7 @@
 
 pub mod administrators;
 pub mod applications;
+pub mod assignments;
 pub mod attention;
 pub mod directory;
 mod failure;

@@ -20,7 +20,7 @@ use crate::table::{Needs, Routes, action, page};
 use crate::words::{Moment, counted, number, people};
 
 /// How many of those who are held are shown.
-const SHOWN: usize = 200;
+const SHOWN: usize = 100;
 
 pub(super) fn routes() -> Routes {
     let manage = Needs::Role(Permission::ManageProvisioning);

@@ -3,6 +3,7 @@
 //! **Start at** [`routes`]. What all pages of one application share, its name, state and tabs, is [`Head`]; each page is a file.
 
 mod acts;
+mod assignments;
 mod list;
 mod overview;
 mod provisioning;
@@ -23,6 +24,7 @@ pub(crate) fn routes() -> Routes {
     routes.extend(overview::routes());
     routes.extend(acts::routes());
     routes.extend(provisioning::routes());
+    routes.extend(assignments::routes());
     routes
 }
 
@@ -203,6 +205,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(overview::samples());
     samples.extend(acts::samples());
     samples.extend(provisioning::samples());
+    samples.extend(assignments::samples());
     samples
 }
 

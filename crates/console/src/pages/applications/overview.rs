@@ -188,7 +188,7 @@ fn quarantine(standing: &Standing, zone: &Zone) -> Option<QuarantineView> {
         next: next.filter(|at| *at < gives_up).map(|at| zone.short(at)),
         gives_up: zone.day(gives_up),
         waits: match standing.changes_waiting {
-            0 => "Nothing waits to be sent".to_owned(),
+            0 => "No change of the directory waits".to_owned(),
             1 => "1 change of the directory waits".to_owned(),
             count => format!("{} changes of the directory wait", number(count)),
         },
@@ -213,14 +213,14 @@ fn report(report: &CycleReport, zone: &Zone) -> ReportView {
     };
     let took = report.ended.duration_since(report.began);
     let mut extra = Vec::new();
-    for (count, word) in [
-        (report.references, "references sent"),
-        (report.members_added, "memberships added"),
-        (report.members_removed, "memberships removed"),
-        (report.requests, "requests"),
+    for (count, noun, done) in [
+        (report.references, "reference", " sent"),
+        (report.members_added, "membership", " added"),
+        (report.members_removed, "membership", " removed"),
+        (report.requests, "request", ""),
     ] {
         if count > 0 {
-            extra.push(format!("{} {word}", number(count)));
+            extra.push(format!("{}{done}", counted(count, noun)));
         }
     }
     ReportView {
