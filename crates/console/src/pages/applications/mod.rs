@@ -5,8 +5,11 @@
 mod acts;
 mod assignments;
 mod list;
+mod on_demand;
 mod overview;
+mod plan;
 mod provisioning;
+pub(crate) mod steps;
 
 use rollcall_app::Failure;
 use rollcall_model::application::{Mode, Status};
@@ -25,6 +28,8 @@ pub(crate) fn routes() -> Routes {
     routes.extend(acts::routes());
     routes.extend(provisioning::routes());
     routes.extend(assignments::routes());
+    routes.extend(plan::routes());
+    routes.extend(on_demand::routes());
     routes
 }
 
@@ -206,6 +211,8 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(acts::samples());
     samples.extend(provisioning::samples());
     samples.extend(assignments::samples());
+    samples.extend(plan::samples());
+    samples.extend(on_demand::samples());
     samples
 }
 
