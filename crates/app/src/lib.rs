@@ -18,6 +18,7 @@ pub mod organisations;
 pub mod overview;
 pub mod plans;
 pub mod principals;
+pub mod provisioning_logs;
 mod randomness;
 pub mod schemas;
 pub mod sealing;

@@ -78,6 +78,7 @@ pub(crate) fn routes() -> Routes {
     routes.extend(security::routes());
     routes.extend(pages::dashboard::routes());
     routes.extend(pages::applications::routes());
+    routes.extend(pages::logs::routes());
     routes
 }
 

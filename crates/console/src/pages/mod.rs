@@ -2,6 +2,7 @@
 
 pub(crate) mod applications;
 pub(crate) mod dashboard;
+pub(crate) mod logs;
 pub(crate) mod prove;
 pub(crate) mod security;
 pub(crate) mod sign_in;
@@ -13,6 +14,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(crate::problem::samples());
     samples.extend(applications::samples());
     samples.extend(dashboard::samples());
+    samples.extend(logs::samples());
     samples.extend(prove::samples());
     samples.extend(security::samples());
     samples.extend(sign_in::samples());

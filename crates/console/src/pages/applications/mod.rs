@@ -7,7 +7,7 @@ mod assignments;
 mod list;
 mod on_demand;
 mod overview;
-mod plan;
+pub(crate) mod plan;
 mod provisioning;
 pub(crate) mod steps;
 

@@ -487,7 +487,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             StepKind::Export,
             LogStatus::Failure,
             "the target answered 400",
-            json!({"ErrorMessage": format!("{{\"detail\": \"{HOSTILE}\"}}")}),
+            json!({"request": {"method": "PATCH", "path": "/Users/u_1", "body": {"title": HOSTILE}}}),
         ),
     ];
     let property = ModifiedProperty {

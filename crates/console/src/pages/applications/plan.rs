@@ -43,10 +43,10 @@ pub(super) fn routes() -> Routes {
 }
 
 #[derive(Debug)]
-pub(super) struct Change {
-    pub(super) name: String,
-    pub(super) old: Option<String>,
-    pub(super) new: Option<String>,
+pub(crate) struct Change {
+    pub(crate) name: String,
+    pub(crate) old: Option<String>,
+    pub(crate) new: Option<String>,
 }
 
 #[derive(Debug)]
@@ -188,7 +188,7 @@ fn change(property: &rollcall_model::provisioning::ModifiedProperty) -> Change {
 }
 
 /// Makes the view of attributes that changed; for the log, too.
-pub(super) fn changes(
+pub(crate) fn changes(
     properties: &[rollcall_model::provisioning::ModifiedProperty],
 ) -> (Vec<Change>, String) {
     let rest = properties.len().saturating_sub(ATTRIBUTES) as u64;

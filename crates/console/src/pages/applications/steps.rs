@@ -18,8 +18,8 @@ pub(crate) struct StepView {
     pub(crate) title: &'static str,
     pub(crate) lines: Vec<String>,
     pub(crate) details: Vec<(String, String)>,
-    /// What the target answered, as it came.
-    pub(crate) answer: Option<String>,
+    /// The request that was sent, when it is told whole.
+    pub(crate) request: Option<String>,
 }
 
 const STEPS: [(&str, &[StepKind]); 4] = [
@@ -72,7 +72,7 @@ fn one(title: &'static str, steps: &[&Step]) -> StepView {
             .map(|step| sentence(&step.description))
             .collect(),
         details: Vec::new(),
-        answer: None,
+        request: None,
     };
     if view.lines.is_empty() {
         view.lines.push("Nothing was done.".to_owned());
@@ -83,9 +83,8 @@ fn one(title: &'static str, steps: &[&Step]) -> StepView {
         if is_nothing {
             continue;
         }
-        let is_answer = matches!(name.as_str(), "ErrorMessage" | "Response" | "Answer");
-        if is_answer {
-            view.answer = Some(text);
+        if name == "request" && value.is_object() {
+            view.request = serde_json::to_string_pretty(value).ok().map(shortened);
         } else if view.details.len() < DETAILS {
             view.details.push((name.clone(), text));
         }
@@ -99,6 +98,10 @@ pub(crate) fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
+    shortened(text)
+}
+
+fn shortened(text: String) -> String {
     if text.len() <= LONGEST {
         return text;
     }
