@@ -7,6 +7,7 @@
 
 pub mod administrators;
 pub mod applications;
+pub mod assignments;
 pub mod attention;
 pub mod directory;
 mod failure;
@@ -16,7 +17,9 @@ pub mod mirror;
 pub mod organisations;
 pub mod overview;
 pub mod post;
+pub mod plans;
 pub mod principals;
+pub mod provisioning_logs;
 mod randomness;
 pub mod schemas;
 pub mod sealing;

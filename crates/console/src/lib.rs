@@ -6,6 +6,7 @@
 //! **Start at** [`table`], the list of all pages; then `pages/`, one file for each.
 
 mod assets;
+mod causes;
 mod cookies;
 mod filters;
 mod form;

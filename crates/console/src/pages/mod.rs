@@ -1,6 +1,8 @@
 //! The pages: a file for each, with its routes, its view, its handlers and its samples.
 
+pub(crate) mod applications;
 pub(crate) mod dashboard;
+pub(crate) mod logs;
 pub(crate) mod prove;
 pub(crate) mod security;
 pub(crate) mod sign_in;
@@ -10,7 +12,9 @@ pub(crate) mod sign_in;
 pub(crate) fn samples() -> Vec<(String, String)> {
     let mut samples = Vec::new();
     samples.extend(crate::problem::samples());
+    samples.extend(applications::samples());
     samples.extend(dashboard::samples());
+    samples.extend(logs::samples());
     samples.extend(prove::samples());
     samples.extend(security::samples());
     samples.extend(sign_in::samples());
