@@ -21,8 +21,8 @@ use serde_json::{Map, Value};
 
 pub use crate::entitlement::Entitlement;
 pub use crate::exchange::{
-    Answer, Extent, INCOMPATIBLE, REFERENCES_FAILED, Step, Trouble, Write, member_patch,
-    reference_patch,
+    Answer, Extent, INCOMPATIBLE, INSUFFICIENT_RIGHTS, REFERENCES_FAILED, Step, Trouble,
+    UNAUTHORIZED, Write, member_patch, reference_patch,
 };
 
 use crate::entitlement::is_off;
