@@ -95,8 +95,8 @@ pub fn mirrored_id(organisation: OrgId, kind: Kind, key: &str) -> ResourceId {
     ResourceId::from_bytes(bytes)
 }
 
-/// Tells whether an id is one that [`mirrored_id`] gives.
-fn is_mirrored(id: ResourceId) -> bool {
+/// Tells whether an id is one that [`mirrored_id`] gives: what a foreign source had has such a one, and nothing else does.
+pub fn is_mirrored(id: ResourceId) -> bool {
     id.as_bytes()
         .get(6)
         .is_some_and(|version| version >> 4 == 8)

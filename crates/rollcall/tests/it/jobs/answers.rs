@@ -275,7 +275,7 @@ fn who_left_the_source_is_still_explained_while_the_job_remembers_them() {
     let why = desk.ok(&["why", "user:bob"]);
 
     assert!(
-        why.contains("does not have it any more") && why.contains("delete"),
+        why.contains("does not have it any more") && why.contains("disable"),
         "{why}"
     );
 }
