@@ -231,6 +231,7 @@ fn record(place: String, line: Line, keys: &HashSet<String>) -> Taken {
         place: place.clone(),
         reason,
         key,
+        name: line.name.clone(),
     };
     let mut body = line.body.map_err(|reason| refused(reason, key.clone()))?;
     let Some(key) = key else {
