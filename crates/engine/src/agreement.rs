@@ -356,7 +356,9 @@ fn is_left_alone(known: &Known, entitlement: Entitlement, leaving: Leaving) -> b
     };
     match entitlement {
         Entitlement::Excluded => true,
-        Entitlement::OutOfScope => leaving == Leaving::Unlink || is_released(),
+        Entitlement::OutOfScope | Entitlement::Vanished => {
+            leaving == Leaving::Unlink || is_released()
+        }
         Entitlement::Gone => is_released(),
         Entitlement::Entitled | Entitlement::Blocked => false,
     }

@@ -479,6 +479,8 @@ pub(crate) fn stopped(trouble: &Trouble) -> Error {
     }
     let reason = if trouble.code == INCOMPATIBLE {
         QuarantineReason::ServiceIncompatible
+    } else if trouble.is_about_credential() {
+        QuarantineReason::CredentialRefused
     } else {
         QuarantineReason::EncounteredQuarantineException
     };

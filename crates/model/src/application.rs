@@ -147,8 +147,8 @@ pub struct Settings {
     pub drift: Option<DriftCheck>,
 }
 
-/// What becomes of an account whose owner leaves the scope. Who is blocked at the source is switched off in any case, and a
-/// permanent deletion is always sent.
+/// What becomes of an account whose owner leaves the scope, or vanishes from a foreign source. Who is blocked at the source is switched off in
+/// any case, and a permanent deletion in an own directory is always sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Leaving {

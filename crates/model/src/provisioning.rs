@@ -439,8 +439,10 @@ pub const GIVEN_UP: jiff::SignedDuration = jiff::SignedDuration::from_hours(28 *
 /// Why a job stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum QuarantineReason {
-    /// The target is out of reach, or refuses the credentials.
+    /// The target is out of reach.
     EncounteredQuarantineException,
+    /// The target refuses the credential, or does not let its owner read; Entra says `EncounteredQuarantineException` of this too.
+    CredentialRefused,
     /// The target does not speak SCIM.
     ServiceIncompatible,
     /// More accounts would have been disabled or deleted than the guard allows.
