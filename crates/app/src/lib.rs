@@ -10,6 +10,7 @@ pub mod applications;
 pub mod attention;
 pub mod directory;
 mod failure;
+pub mod integrations;
 pub mod jobs;
 pub mod mappings;
 pub mod mirror;
@@ -23,6 +24,7 @@ pub mod sign_in;
 #[cfg(test)]
 mod testing;
 pub mod tokens;
+pub mod traffic;
 pub mod transfer;
 
 use std::collections::BTreeMap;

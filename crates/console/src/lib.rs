@@ -6,7 +6,9 @@
 //! **Start at** [`table`], the list of all pages; then `pages/`, one file for each.
 
 mod assets;
+mod charts;
 mod cookies;
+mod explain;
 mod filters;
 mod form;
 mod guard;

@@ -9,6 +9,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use rollcall_app::App;
+use rollcall_app::traffic::Recorder;
 use rollcall_console::Console;
 use rollcall_endpoint::Endpoint;
 use rollcall_engine::Engine;
@@ -74,6 +75,8 @@ pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    /// What records requests, and how it is told that the last one was answered.
+    recording: (JoinHandle<()>, CancellationToken),
 }
 
 impl Served {
@@ -83,6 +86,9 @@ impl Served {
         for task in self.tasks {
             drop(task.await);
         }
+        let (recording, answered) = self.recording;
+        answered.cancel();
+        drop(recording.await);
     }
 }
 
@@ -115,7 +121,10 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
     } = serving;
     let address = listener.local_addr()?;
     let rates = Arc::new(rates);
-    let endpoint = Endpoint::new(app.clone(), Arc::clone(&rates))
+    let (recorder, recording) = Recorder::new(app.clone());
+    let answered = CancellationToken::new();
+    let recording = tokio::spawn(recording.run(answered.clone().cancelled_owned()));
+    let endpoint = Endpoint::new(app.clone(), Arc::clone(&rates), recorder)
         .await
         .context("preparing the endpoint")?;
     let router = Router::new()
@@ -144,6 +153,7 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
         address,
         stop,
         tasks,
+        recording: (recording, answered),
     })
 }
 

@@ -366,6 +366,7 @@ pub async fn managed_objects_are_counted(store: Store) {
     let integration = Integration {
         id: IntegrationId::new(at(0), &DICE),
         kind: IntegrationKind::Entra,
+        seen: rollcall_model::integration::Seen::default(),
         created: at(0),
     };
     let id = integration.id;

@@ -325,6 +325,7 @@ pub async fn tokens_are_found_by_digest_in_their_organisation(store: Store) {
         created_by: Actor::Command,
         expires: None,
         last_used: None,
+        ending: Some("abcd".into()),
     };
     let stored = token.clone();
     change(&one, move |writer| writer.insert_token(&stored, &[7; 32])).await;

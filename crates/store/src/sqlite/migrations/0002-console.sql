@@ -49,6 +49,7 @@ CREATE TABLE exchanges (
 CREATE INDEX exchanges_by_request ON exchanges (org, request);
 CREATE INDEX exchanges_by_integration ON exchanges (org, integration, sequence);
 CREATE INDEX exchanges_by_failure ON exchanges (org, sequence) WHERE failed;
+CREATE INDEX exchanges_by_failure_and_integration ON exchanges (org, integration, sequence) WHERE failed;
 ALTER TABLE organisations ADD COLUMN last_exchange INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE traffic (
@@ -59,6 +60,9 @@ CREATE TABLE traffic (
     failed INTEGER NOT NULL,
     PRIMARY KEY (org, hour, integration)
 ) STRICT, WITHOUT ROWID;
+
+-- the last characters of a token, by which people tell tokens apart
+ALTER TABLE tokens ADD COLUMN ending TEXT;
 
 -- How often each thing was done on each day (UTC), by whom: `actor` is a kind of actor and, for one of several, its id.
 CREATE TABLE tallies (
