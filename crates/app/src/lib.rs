@@ -5,6 +5,7 @@
 //! **Is not:** a surface. Nothing here knows HTTP, and no surface knows a rule.
 //! **Start at** [`App`]; [`directory`] holds the rules about people and groups.
 
+pub mod activity;
 pub mod administrators;
 pub mod applications;
 pub mod attention;
@@ -42,7 +43,8 @@ use sealing::Sealer;
 pub use failure::Failure;
 pub use randomness::SystemRandomness;
 pub use rollcall_store::{
-    AuditQuery, Counts, Error as StoreError, ExchangeQuery, Paging, Selection, Tally, actor_key,
+    AuditQuery, Counts, Entry, Error as StoreError, ExchangeQuery, Paging, Selection, Tally,
+    actor_key,
 };
 
 /// What an installation knows about itself.

@@ -7,13 +7,16 @@
 
 mod assets;
 mod charts;
+mod code;
 mod cookies;
+mod deeds;
 mod explain;
 mod filters;
 mod form;
 mod guard;
 mod layout;
 mod pages;
+mod people;
 mod problem;
 mod table;
 mod words;

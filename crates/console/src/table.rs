@@ -78,6 +78,7 @@ pub(crate) fn routes() -> Routes {
     routes.extend(security::routes());
     routes.extend(pages::dashboard::routes());
     routes.extend(pages::integrations::routes());
+    routes.extend(pages::users::routes());
     routes
 }
 

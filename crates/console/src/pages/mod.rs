@@ -2,9 +2,11 @@
 
 pub(crate) mod dashboard;
 pub(crate) mod integrations;
+pub(crate) mod object_question;
 pub(crate) mod prove;
 pub(crate) mod security;
 pub(crate) mod sign_in;
+pub(crate) mod users;
 
 /// Returns samples of every page as whole documents, by name.
 #[cfg(any(test, feature = "samples"))]
@@ -16,6 +18,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(prove::samples());
     samples.extend(security::samples());
     samples.extend(sign_in::samples());
+    samples.extend(users::samples());
     samples
 }
 

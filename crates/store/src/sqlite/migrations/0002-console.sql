@@ -81,8 +81,8 @@ INSERT INTO tallies (org, day, action, actor, count)
 -- the activity log is filtered by what was done and to what
 CREATE INDEX audit_by_action ON audit (org, action, sequence);
 CREATE INDEX audit_by_object ON audit (org, object, sequence);
--- how many people and groups an integration manages
-CREATE INDEX resources_by_manager_integration ON resources (org, managed_by, kind, active);
+-- which people and groups an integration manages, and how many
+CREATE INDEX resources_by_management ON resources (org, managed_by, kind, id, active);
 
 -- Mail that waits to be sent, sealed, for it may hold a link that signs in; what was sent is forgotten.
 CREATE TABLE mail (
