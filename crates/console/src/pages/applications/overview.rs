@@ -182,7 +182,10 @@ fn quarantine(standing: &Standing, zone: &Zone) -> Option<QuarantineView> {
         title: title_of(quarantine.reason),
         message: sentence(&quarantine.message),
         is_held: quarantine.reason == QuarantineReason::TooManyDeletes,
-        is_credential: quarantine.reason == QuarantineReason::EncounteredQuarantineException,
+        is_credential: matches!(
+            quarantine.reason,
+            QuarantineReason::EncounteredQuarantineException | QuarantineReason::CredentialRefused
+        ),
         since: zone.short(quarantine.since),
         count: counted(u64::from(quarantine.count), "try").replace("trys", "tries"),
         next: next.filter(|at| *at < gives_up).map(|at| zone.short(at)),
