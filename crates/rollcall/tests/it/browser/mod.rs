@@ -1,6 +1,7 @@
 //! A real browser, Debian's chromium, on the console.
 
 mod samples;
+mod walk;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -1,0 +1,271 @@
+//! The whole guide, step by step, in a browser: both ends on one server, with scripts and without.
+
+use std::time::{Duration, Instant};
+
+use thirtyfour::prelude::*;
+
+use super::Browser;
+use crate::console::guest::{PASSWORD, administrator};
+use crate::support::{Installation, Server};
+
+/// How long something may take to appear.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Browser {
+    /// Presses the link or button with this text; of several, the first that can be seen.
+    async fn press(&self, text: &str) {
+        let path = format!(
+            "//*[(self::a or self::button) and normalize-space(.)=\"{text}\"] | //*[(self::a or self::button) and starts-with(normalize-space(.), \"{text}\")]"
+        );
+        self.click(By::XPath(path.as_str()), text).await;
+    }
+
+    /// Ticks the box, or chooses the choice, whose label begins so.
+    async fn choose(&self, label: &str) {
+        let path = format!("//label[starts-with(normalize-space(.), \"{label}\")]");
+        self.click(By::XPath(path.as_str()), label).await;
+    }
+
+    async fn click(&self, by: By, what: &str) {
+        let begun = Instant::now();
+        loop {
+            for found in self.page.find_all(by.clone()).await.unwrap_or_default() {
+                let is_seen = found.is_displayed().await.unwrap_or(false);
+                if is_seen && found.scroll_into_view().await.is_ok() && found.click().await.is_ok()
+                {
+                    return;
+                }
+            }
+            if begun.elapsed() > PATIENCE {
+                let source = self.page.source().await.unwrap_or_default();
+                panic!("there is no `{what}` to press in:\n{source}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Types into the field with this id, in place of what is there.
+    async fn fill(&self, id: &str, text: &str) {
+        let field = self.found(&format!("#{id}")).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Waits for an element.
+    async fn found(&self, css: &str) -> WebElement {
+        let begun = Instant::now();
+        loop {
+            if let Ok(found) = self.page.find(By::Css(css)).await {
+                return found;
+            }
+            if begun.elapsed() > PATIENCE {
+                let source = self.page.source().await.unwrap_or_default();
+                panic!("there is no `{css}` in:\n{source}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until the page says something, loading it again when it does not change by itself.
+    async fn says(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.shown().await.contains(text) {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the page does not say `{text}` but:\n{}",
+                self.shown().await
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn says_in_time(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.shown().await.contains(text) {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the page does not say `{text}` but:\n{}",
+                self.shown().await
+            );
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            drop(self.page.refresh().await);
+        }
+    }
+
+    /// Returns the text that can be seen.
+    async fn shown(&self) -> String {
+        match self.page.find(By::Tag("body")).await {
+            Ok(body) => body.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Returns the text of an element.
+    async fn text_of(&self, css: &str) -> String {
+        self.found(css).await.text().await.unwrap()
+    }
+
+    async fn sign_in(&self, server: &Server, email: &str) {
+        self.open(&format!("{}/", server.url)).await;
+        self.fill("email", email).await;
+        self.fill("password", PASSWORD).await;
+        self.press("Sign in").await;
+        self.says("Dashboard").await;
+    }
+
+    async fn sign_out(&self, server: &Server) {
+        self.open(&format!("{}/settings/security", server.url))
+            .await;
+        self.found(".me summary").await.click().await.unwrap();
+        self.press("Sign out").await;
+        self.says("You are signed out").await;
+    }
+}
+
+/// A directory with people and groups, an application that is to receive them, and an owner of each.
+fn prepared() -> (Installation, Server) {
+    let (installation, _) = Installation::with("vault");
+    installation.ok(&["org", "create", "northwind", "--name", "Northwind"]);
+    let people: String = (1..=6)
+        .map(|n| {
+            format!("person{n}@northwind.example,Given{n},Family{n},Given{n} Family{n},person{n}@northwind.example,e-{n}\n")
+        })
+        .collect();
+    let at = |name: &str| installation.folder.path().join(name).display().to_string();
+    std::fs::write(
+        at("people.csv"),
+        format!("userName,name.givenName,name.familyName,displayName,email,externalId\n{people}"),
+    )
+    .unwrap();
+    std::fs::write(
+        at("groups.csv"),
+        "displayName,members\nSales,person1@northwind.example;person2@northwind.example;person3@northwind.example\n",
+    )
+    .unwrap();
+    let (users, groups) = (at("people.csv"), at("groups.csv"));
+    installation.ok(&[
+        "import",
+        "--org",
+        "northwind",
+        "--users",
+        &users,
+        "--groups",
+        &groups,
+    ]);
+    administrator(&installation, "vault", "owner@vault.example");
+    administrator(&installation, "northwind", "owner@northwind.example");
+    let server = installation.serve(&[("ROLLCALL_ALLOW_PRIVATE_TARGETS", "true")]);
+    (installation, server)
+}
+
+/// Walks the guide; `guide-walk` numbers in the comments.
+async fn walk(browser: &Browser) {
+    let (_installation, server) = prepared();
+
+    // 1.1–1.4: the application's console, Settings > Directory integrations > Azure AD
+    browser.sign_in(&server, "owner@vault.example").await;
+    browser.press("Directory integrations").await;
+    browser.says("Azure AD / Entra ID").await;
+    // 1.5: the URL
+    let url = browser.text_of("#url").await;
+    assert_eq!(url, format!("{}/scim/v2/vault", server.url));
+    // 1.6: the token, shown once
+    browser.press("Create provisioning token").await;
+    let first = browser.text_of("#tok").await;
+    assert!(first.starts_with("rc_main_"), "{first}");
+    browser.press("I have stored it").await;
+    assert!(!browser.shown().await.contains(&first), "it is shown once");
+    // the note: a reset makes a new one, and the old one stops
+    browser.press("Reset provisioning token").await;
+    browser.choose("Stops now").await;
+    browser.press("Reset token").await;
+    let token = browser.text_of("#tok").await;
+    assert_ne!(token, first);
+    browser.sign_out(&server).await;
+
+    // 2.1–2.3: the directory's console, a new non-gallery application
+    browser.sign_in(&server, "owner@northwind.example").await;
+    browser.press("Enterprise applications").await;
+    browser.press("New application").await;
+    browser.fill("name", "Vault").await;
+    browser.press("Add").await;
+    browser.says("Vault").await;
+    // 2.4–2.6: provisioning, automatic, URL and token
+    browser.press("Provisioning").await;
+    browser.choose("Automatic").await;
+    browser.fill("url", &url).await;
+    // 2.7: a wrong token is told exactly, the right one is good
+    browser.fill("token", &first).await;
+    browser.press("Test Connection").await;
+    browser.says("does not accept").await;
+    browser.fill("token", &token).await;
+    browser.press("Test Connection").await;
+    browser.says("The connection works").await;
+    // 2.8: notification, save
+    browser.fill("token", &token).await;
+    browser.fill("email", "ops@northwind.example").await;
+    browser
+        .choose("Send an email notification when a failure occurs")
+        .await;
+    browser.press("Save").await;
+    browser.says("Saved").await;
+
+    // 2.9–2.12: the mapping of people; Join as in the guide, seen on a real person first
+    browser.press("Synchronize Users to Vault").await;
+    browser.says("Attribute mapping").await;
+    browser.press("Edit [displayName]").await;
+    browser.choose("Expression").await;
+    let join = "Join(\" \", [givenName], [surname])";
+    browser.fill("ex", join).await;
+    browser.press("Preview").await;
+    browser.says("Given1 Family1").await;
+    browser.press("Apply").await;
+    browser.says(join).await;
+    // 2.14–2.16: the mapping of groups
+    browser.press("Groups").await;
+    browser.says("members").await;
+
+    // 2.18: who
+    browser.press("Vault").await;
+    browser.press("Users and groups").await;
+    browser.press("Add user or group").await;
+    browser.fill("q", "Sales").await;
+    browser.press("Find").await;
+    browser.press("Choose").await;
+    browser.press("Assign").await;
+    browser.says("Sales").await;
+
+    // 2.19–2.20: on
+    browser.press("Provisioning").await;
+    browser.choose("On").await;
+    browser.press("Save").await;
+    browser.says("Saved").await;
+
+    // the end: people are there, and the log says so
+    browser.press("Overview").await;
+    browser
+        .open(&format!("{}/provisioning-logs", server.url))
+        .await;
+    browser.says_in_time("Given3 Family3").await;
+    browser.sign_out(&server).await;
+    browser.sign_in(&server, "owner@vault.example").await;
+    browser.press("Users").await;
+    browser.says_in_time("Given1 Family1").await;
+    browser.press("Groups").await;
+    browser.says_in_time("Sales").await;
+    browser.press("Directory integrations").await;
+    browser.says_in_time("3 people").await;
+}
+
+#[tokio::test]
+async fn the_guide_is_walked_with_scripts() {
+    let browser = Browser::start(1280, 900).await;
+    walk(&browser).await;
+}
+
+#[tokio::test]
+async fn the_guide_is_walked_without_scripts() {
+    let browser = Browser::start(1280, 900).await;
+    browser.without_scripts().await;
+    walk(&browser).await;
+}
