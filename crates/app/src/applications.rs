@@ -218,13 +218,14 @@ impl App {
                 let mut application = before.clone();
                 change(&mut application)?;
                 // an address changes with its credential only
-                application.target = before.target;
+                application.target = before.target.clone();
                 application.id = id;
                 Rules::compile(&application).map_err(Failure::Configuration)?;
                 writer.save_application(&application)?;
                 tell(writer, id, |_| {})?;
                 let detail = json!({
                     "status": application.status, "mode": application.mode, "scope": application.scope,
+                    "mappings": mappings_changed(&before, &application),
                 });
                 Ok((application, detail))
             },
@@ -451,6 +452,43 @@ impl App {
             })
             .await
     }
+}
+
+/// Names the mappings that a change touched, and the lines in them.
+fn mappings_changed(before: &Application, after: &Application) -> Value {
+    let of = |kind| {
+        let (before, after) = (before.mapping(kind), after.mapping(kind));
+        if before == after {
+            return None;
+        }
+        let lines = || before.attributes.iter().chain(&after.attributes);
+        let mut targets: Vec<&str> = lines()
+            .filter(|line| !before.attributes.contains(line) || !after.attributes.contains(line))
+            .map(|line| line.target.as_str())
+            .collect();
+        targets.sort_unstable();
+        targets.dedup();
+        let mut parts = Vec::new();
+        for (name, differs) in [
+            ("enabled", before.enabled != after.enabled),
+            ("actions", before.actions != after.actions),
+            ("filters", before.filters != after.filters),
+            (
+                "attribute list",
+                before.target_attributes != after.target_attributes,
+            ),
+        ] {
+            if differs {
+                parts.push(name);
+            }
+        }
+        Some(json!({"lines": targets, "parts": parts}))
+    };
+    let changed = [("users", Kind::User), ("groups", Kind::Group)];
+    let changed = changed
+        .into_iter()
+        .filter_map(|(name, kind)| Some((name.to_owned(), of(kind)?)));
+    Value::Object(changed.collect())
 }
 
 fn is_named(application: &Application, name: &str) -> bool {

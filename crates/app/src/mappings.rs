@@ -7,11 +7,47 @@ use rollcall_model::mapping::{
     AttributeMapping, ObjectMapping, ScopeFilter, Source, TargetAttribute, defaults,
 };
 use rollcall_model::{Application, ApplicationId, Kind};
+use rollcall_sync::digest::Digest;
 
 use crate::directory::Context;
 use crate::{App, Failure};
 
+/// Returns the version of a mapping: another one whenever anything in it changed.
+pub fn version(mapping: &ObjectMapping) -> String {
+    let mut digest = Digest::default();
+    // a structure of texts and lists always has a JSON form
+    digest.value(&serde_json::to_value(mapping).unwrap_or_default());
+    digest.finish()
+}
+
+/// Returns the version of all mappings of an application.
+pub fn versions(application: &Application) -> String {
+    let both = [&application.users, &application.groups].map(version);
+    both.join("-")
+}
+
 impl App {
+    /// Changes the mapping of a kind of object. `expected` is the [`version`] that the change was made for; absent: whatever is there.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] for the application; [`Failure::Precondition`] when somebody else changed the mapping meanwhile; what
+    /// `change` refuses; [`Failure::Configuration`].
+    pub async fn edit_mapping(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        (kind, expected): (Kind, Option<String>),
+        change: impl FnOnce(&mut ObjectMapping) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<Application, Failure> {
+        self.on_mapping(context, id, kind, move |mapping| {
+            if expected.is_some_and(|expected| expected != version(mapping)) {
+                return Err(Failure::Precondition);
+            }
+            change(mapping)
+        })
+        .await
+    }
+
     /// Changes what fills an attribute of the target, or adds it; what the change does not touch stays.
     ///
     /// # Errors

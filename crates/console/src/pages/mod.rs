@@ -1,6 +1,7 @@
 //! The pages: a file for each, with its routes, its view, its handlers and its samples.
 
 pub(crate) mod dashboard;
+pub(crate) mod mappings;
 pub(crate) mod prove;
 pub(crate) mod security;
 pub(crate) mod sign_in;
@@ -11,6 +12,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     let mut samples = Vec::new();
     samples.extend(crate::problem::samples());
     samples.extend(dashboard::samples());
+    samples.extend(mappings::samples());
     samples.extend(prove::samples());
     samples.extend(security::samples());
     samples.extend(sign_in::samples());
