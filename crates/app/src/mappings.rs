@@ -244,3 +244,76 @@ fn take_out<T>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Installation;
+
+    #[tokio::test]
+    async fn a_change_made_for_an_older_version_is_refused_and_changes_are_on_record() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        let made = app
+            .create_application(&context, "Vault".into())
+            .await
+            .unwrap();
+        let seen = version(&made.users);
+        let take_out = |mapping: &mut ObjectMapping| {
+            mapping.take_out("title");
+            Ok(())
+        };
+
+        let changed = app
+            .edit_mapping(
+                &context,
+                made.id,
+                (Kind::User, Some(seen.clone())),
+                take_out,
+            )
+            .await
+            .unwrap();
+
+        assert!(changed.users.place_of("title").is_none());
+        assert_ne!(version(&changed.users), seen);
+        let again = app
+            .edit_mapping(&context, made.id, (Kind::User, Some(seen)), take_out)
+            .await;
+        assert!(matches!(again, Err(Failure::Precondition)), "{again:?}");
+        let audit = context
+            .tenant()
+            .read(|reader| Ok::<_, Failure>(reader.audit(None, 1)?))
+            .await
+            .unwrap();
+        let detail = &audit.first().unwrap().detail;
+        assert_eq!(
+            detail["mappings"]["users"]["lines"],
+            serde_json::json!(["title"])
+        );
+        assert_eq!(detail["mappings"].get("groups"), None);
+    }
+
+    #[tokio::test]
+    async fn a_document_does_not_replace_mappings_that_were_changed_meanwhile() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        let made = app
+            .create_application(&context, "Vault".into())
+            .await
+            .unwrap();
+        let text = crate::schemas::export(&made).to_string();
+        let seen = versions(&made);
+        app.remove_mapping(&context, made.id, (Kind::Group, "externalId".to_owned()))
+            .await
+            .unwrap();
+
+        let refused = app
+            .import_schema(&context, made.id, &text, Some(seen))
+            .await;
+
+        assert!(matches!(refused, Err(Failure::Precondition)), "{refused:?}");
+        app.import_schema(&context, made.id, &text, None)
+            .await
+            .unwrap();
+    }
+}

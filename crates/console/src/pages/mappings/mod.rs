@@ -2,7 +2,7 @@
 //!
 //! **Start at** [`list`]; [`edit`] has one line, [`line`] what is pure about it.
 
-// mod attributes;
+mod attributes;
 mod conflict;
 mod edit;
 mod line;
@@ -10,8 +10,8 @@ mod list;
 mod restore;
 #[cfg(any(test, feature = "samples"))]
 mod sample;
-// mod schema;
-// mod scope;
+mod schema;
+mod scope;
 
 use rollcall_app::mappings::version;
 use rollcall_engine::Error;
@@ -32,9 +32,9 @@ pub(crate) fn routes() -> Routes {
     let mut routes = list::routes();
     routes.extend(edit::routes());
     routes.extend(restore::routes());
-    // routes.extend(scope::routes());
-    // routes.extend(attributes::routes());
-    // routes.extend(schema::routes());
+    routes.extend(scope::routes());
+    routes.extend(attributes::routes());
+    routes.extend(schema::routes());
     routes
 }
 

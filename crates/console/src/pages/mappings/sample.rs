@@ -1,16 +1,22 @@
 //! Samples of the pages about mappings, in every state, with hostile names.
 
 use askama::Template;
-use rollcall_engine::preview::{Extent, Population, Shared};
-use rollcall_model::mapping::{Apply, AttributeMapping, ObjectMapping, defaults};
+use rollcall_engine::preview::{Extent, Population, ScopeEffect, Shared};
+use rollcall_model::mapping::{
+    Apply, AttributeMapping, Clause, ObjectMapping, Operator, ScopeFilter, TargetAttribute,
+    defaults,
+};
 use rollcall_model::{Application, ApplicationId, Kind};
 use rollcall_sync::explain::{Explained, Outcome};
 
+use super::attributes::{AttributesPage, listed};
 use super::conflict::{ConflictPage, Sides};
 use super::edit::{EditPage, FunctionRow, Tried, carets, sources};
 use super::line::Fields;
 use super::list::{ListPage, rows};
 use super::restore::{RestorePage, differences};
+use super::schema::{Draft, SchemaPage};
+use super::scope::{ScopePage, operators, typed};
 use super::{Head, Person};
 use crate::layout::sample::{HOSTILE, frame};
 use crate::layout::{Frame, Mistakes, Place};
@@ -376,7 +382,206 @@ pub(crate) fn samples() -> Vec<(String, String)> {
             .render(),
         ),
     ];
+    all.extend(scopes());
+    all.extend(lists());
+    all.extend(schemas());
     all.drain(..)
         .map(|(name, page)| (name.to_owned(), page.unwrap_or_default()))
         .collect()
+}
+
+type Rendered = Vec<(&'static str, Result<String, askama::Error>)>;
+
+fn scope(filters: &[ScopeFilter]) -> ScopePage {
+    ScopePage {
+        frame: at("Source object scope"),
+        head: head("Keyhaven", Kind::User),
+        filters: typed(filters),
+        operators: operators(),
+        sources: sources(Kind::User, &[]),
+        mistakes: Mistakes::default(),
+        effect: None,
+        shown: String::new(),
+        busy: false,
+        is_stored: true,
+        asks: false,
+    }
+}
+
+fn scopes() -> Rendered {
+    let clause = |attribute: &str, operator, values: &[&str]| Clause {
+        attribute: attribute.to_owned(),
+        operator,
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    let filters = [
+        ScopeFilter {
+            name: "Filter 1".to_owned(),
+            clauses: vec![
+                clause("department", Operator::Equals, &["Warehouse Planning"]),
+                clause(
+                    "employeeType",
+                    Operator::NotEquals,
+                    &["Contractor", "Guest"],
+                ),
+            ],
+        },
+        ScopeFilter {
+            name: HOSTILE.to_owned(),
+            clauses: vec![clause(HOSTILE, Operator::RegexMatch, &[HOSTILE])],
+        },
+    ];
+    let mut wrong = scope(&filters);
+    wrong.mistakes = Mistakes::one(
+        "filters",
+        "Some lines cannot be used: what is wrong stands below them.",
+    );
+    for line in wrong
+        .filters
+        .iter_mut()
+        .flat_map(|filter| &mut filter.lines)
+    {
+        line.error = Some(format!("`{HOSTILE}` cannot be used."));
+    }
+    let mut reader = scope(&filters);
+    reader.frame.may.provisioning = false;
+    vec![
+        ("mapping-scope-empty", scope(&[]).render()),
+        ("mapping-scope-mistakes", wrong.render()),
+        ("mapping-scope-reader", reader.render()),
+        (
+            "mapping-scope",
+            ScopePage {
+                effect: Some(ScopeEffect {
+                    extent: Extent {
+                        looked: 5_000,
+                        more: true,
+                    },
+                    now: 4_412,
+                    then: 1_174,
+                    entering: 1,
+                    entering_names: vec![HOSTILE.to_owned()],
+                    leaving: 3_239,
+                    leaving_names: vec![
+                        "ingrid.solheim@alderbrook.example".to_owned(),
+                        HOSTILE.to_owned(),
+                    ],
+                    accounts: 3_200,
+                    held_above: Some(50),
+                }),
+                is_stored: false,
+                asks: true,
+                ..scope(&filters)
+            }
+            .render(),
+        ),
+        (
+            "mapping-scope-nobody",
+            ScopePage {
+                effect: Some(ScopeEffect::default()),
+                ..scope(&filters)
+            }
+            .render(),
+        ),
+    ]
+}
+
+fn lists() -> Rendered {
+    let page = |mapping: &ObjectMapping, kind, list: &[TargetAttribute]| {
+        let rows = listed(mapping, kind, list);
+        AttributesPage {
+            frame: at("Edit attribute list"),
+            head: head("Keyhaven", kind),
+            mistakes: rows.iter().filter(|row| row.error.is_some()).count(),
+            is_changed: list != mapping.target_attributes,
+            rows,
+            new: TargetAttribute::new(""),
+        }
+    };
+    let users = defaults::users();
+    let groups = defaults::groups();
+    let mut wrong = groups.target_attributes.clone();
+    wrong.push(TargetAttribute {
+        api_expression: Some(HOSTILE.to_owned()),
+        referenced_objects: vec![HOSTILE.to_owned()],
+        ..TargetAttribute::new(HOSTILE)
+    });
+    vec![
+        (
+            "attribute-list",
+            page(&users, Kind::User, &users.target_attributes).render(),
+        ),
+        (
+            "attribute-list-groups",
+            page(&groups, Kind::Group, &groups.target_attributes).render(),
+        ),
+        (
+            "attribute-list-mistakes",
+            page(&groups, Kind::Group, &wrong).render(),
+        ),
+        (
+            "attribute-list-empty",
+            page(&groups, Kind::Group, &[]).render(),
+        ),
+    ]
+}
+
+fn schemas() -> Rendered {
+    let page = || SchemaPage {
+        frame: at("Synchronization schema"),
+        head: head(HOSTILE, Kind::User),
+        pasted: String::new(),
+        mistakes: Vec::new(),
+        draft: None,
+    };
+    let draft = |users, groups| Draft {
+        text: HOSTILE.to_owned(),
+        users,
+        groups,
+        more: 3,
+        notes: vec![rollcall_sync::schema::Note {
+            place: "/synchronizationRules/0/priority".to_owned(),
+            message: format!("`{HOSTILE}` is not known here"),
+        }],
+    };
+    let mistake = |place: &str, message: &str| rollcall_sync::schema::Mistake {
+        place: place.to_owned(),
+        message: message.to_owned(),
+        help: "write it in brackets, as an export does".to_owned(),
+    };
+    let changes = differences(&hostile(), &defaults::users());
+    vec![
+        ("schema", page().render()),
+        (
+            "schema-mistakes",
+            SchemaPage {
+                pasted: HOSTILE.to_owned(),
+                mistakes: vec![
+                    mistake(
+                        "/synchronizationRules (line 3)",
+                        "`synchronizationRules` is a list, not `x`",
+                    ),
+                    mistake("line 1, column 2", HOSTILE),
+                ],
+                ..page()
+            }
+            .render(),
+        ),
+        (
+            "schema-changes",
+            SchemaPage {
+                draft: Some(draft(changes, Vec::new())),
+                ..page()
+            }
+            .render(),
+        ),
+        (
+            "schema-same",
+            SchemaPage {
+                draft: Some(draft(Vec::new(), Vec::new())),
+                ..page()
+            }
+            .render(),
+        ),
+    ]
 }
