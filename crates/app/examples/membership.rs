@@ -65,6 +65,7 @@ async fn open(folder: &std::path::Path) -> (App, Context) {
         regions: BTreeMap::new(),
         public_url: String::new(),
         limits: STANDARD,
+        sends_mail: false,
     };
     let app = App::new(
         Store::open(&location).await.unwrap(),

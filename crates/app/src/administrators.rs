@@ -1,6 +1,7 @@
 //! Administrators: added, listed, given a new way in.
 
 use jiff::SignedDuration;
+use rollcall_model::letter::Content;
 use rollcall_model::{
     Actor, AdminId, Administrator, Email, OrgId, Origin, Role, Rules, Secret, Slug,
 };
@@ -9,6 +10,7 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use crate::organisations::NewOrganisation;
+use crate::post::called;
 use crate::sign_in::{Knock, Proof, Visitor, check_password, sha256, there};
 use crate::{App, Failure};
 
@@ -86,7 +88,8 @@ impl App {
         let now = self.now();
         let id = AdminId::new(now, &**self.randomness());
         let access = self.access(organisation, id, &email, way).await?;
-        let stored = access.stored;
+        let (stored, letter) = (access.stored, access.letter);
+        let app = self.clone();
         let administrator = self
             .store()
             .tenant(organisation)
@@ -115,6 +118,11 @@ impl App {
                         other => other.into(),
                     })?;
                 stored.keep(writer, id)?;
+                if let Some((url, until)) = letter {
+                    let by = called(writer, &origin.actor)?;
+                    let content = Content::Invitation { by, url, until };
+                    app.post_to(writer, now, &administrator.email, content)?;
+                }
                 let detail = json!({"email": administrator.email, "role": role});
                 let entry = NewAudit {
                     origin,
@@ -153,12 +161,18 @@ impl App {
         let access = self
             .access(organisation, administrator.id, &email, way)
             .await?;
-        let stored = access.stored;
+        let (stored, letter) = (access.stored, access.letter);
+        let app = self.clone();
         self.store()
             .tenant(organisation)
             .write::<_, Failure, _>(move |writer| {
                 stored.keep(writer, administrator.id)?;
                 writer.end_sessions(administrator.id, None)?;
+                if let Some((url, until)) = letter {
+                    let by = called(writer, &origin.actor)?;
+                    let content = Content::NewWayIn { by, url, until };
+                    app.post_to(writer, now, &administrator.email, content)?;
+                }
                 let object = administrator.id.to_string();
                 let entry = NewAudit {
                     origin,
@@ -389,6 +403,7 @@ impl App {
                 Ok(Access {
                     stored: Stored::Hash(hash),
                     handed: Handed::Nothing,
+                    letter: None,
                 })
             }
             WayIn::Link => {
@@ -410,6 +425,7 @@ impl App {
                 );
                 Ok(Access {
                     stored: Stored::Link(link),
+                    letter: Some((address.clone(), expires)),
                     handed: Handed::Link(Secret::new(address)),
                 })
             }
@@ -470,6 +486,8 @@ impl SetUpCode {
 struct Access {
     stored: Stored,
     handed: Handed,
+    /// What is mailed of it: the link, and until when it works.
+    letter: Option<(String, jiff::Timestamp)>,
 }
 
 enum Stored {

@@ -15,6 +15,7 @@ pub mod mappings;
 pub mod mirror;
 pub mod organisations;
 pub mod overview;
+pub mod post;
 pub mod principals;
 mod randomness;
 pub mod schemas;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub public_url: String,
     /// The limits of SCIM requests.
     pub limits: Limits,
+    /// Whether there is a way to send mail; without one none is written.
+    pub sends_mail: bool,
 }
 
 impl Settings {
@@ -80,6 +83,7 @@ pub struct App {
     passwords: sign_in::Passwords,
     attempts: Arc<sign_in::Attempts>,
     set_up_code: Arc<administrators::SetUpCode>,
+    letters: Arc<tokio::sync::Notify>,
 }
 
 impl App {
@@ -103,6 +107,7 @@ impl App {
             passwords: sign_in::Passwords::default(),
             attempts: Arc::default(),
             set_up_code: Arc::default(),
+            letters: Arc::default(),
         }
     }
 

@@ -54,6 +54,7 @@ impl Installation {
                 regions: BTreeMap::new(),
                 public_url: "https://rollcall.example".into(),
                 limits: Limits::default(),
+                sends_mail: true,
             },
         );
         let new = NewOrganisation {

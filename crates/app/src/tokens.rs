@@ -120,6 +120,7 @@ impl App {
             created: now,
         };
         let id = TokenId::new(now, &**self.randomness());
+        let app = self.clone();
         let record = self
             .store()
             .tenant(organisation)
@@ -144,6 +145,7 @@ impl App {
                 } else {
                     "token.created"
                 };
+                app.post_token_made(writer, now, kind, &origin.actor)?;
                 let detail = json!({"integration": kind.word(), "expires": expires});
                 writer.append_audit(
                     now,

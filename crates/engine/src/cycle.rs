@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use rollcall_app::App;
 use rollcall_app::directory::Context;
 use rollcall_model::provisioning::{
     CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
@@ -114,7 +115,7 @@ impl Engine {
         };
         let profile = work.as_ref().map(|work| work.target.profile());
         let word = (application, job.generation, job.assignments);
-        remember(&context.tenant().quiet(), word, ended, profile).await
+        remember(&self.app, &context.tenant().quiet(), word, ended, profile).await
     }
 }
 
@@ -266,14 +267,17 @@ enum Ended {
 /// Stores how a cycle ended. The state is read again in the same transaction: what an administrator said meanwhile is for the next cycle,
 /// and stays.
 async fn remember(
+    app: &App,
     tenant: &Tenant,
     (application, generation, assignments): (ApplicationId, u64, u64),
     ended: Ended,
     profile: Option<Profile>,
 ) -> Result<CycleReport, Error> {
+    let app = app.clone();
     tenant
         .write(move |writer| {
             let mut job = writer.job(application)?;
+            let reason_before = job.quarantine.as_ref().map(|before| before.reason);
             let is_current = job.generation == generation;
             if let Some(profile) = profile.filter(|_| is_current) {
                 job.profile = profile;
@@ -318,6 +322,13 @@ async fn remember(
             };
             job.last = Some(report.clone());
             writer.save_job(application, &job)?;
+            // one mail for each cause
+            if let Some(quarantine) = &job.quarantine
+                && reason_before != Some(quarantine.reason)
+                && let Some(application) = writer.application(application)?
+            {
+                app.post_quarantine(writer, report.ended, &application, quarantine)?;
+            }
             Ok(report)
         })
         .await

@@ -73,6 +73,13 @@ impl Application {
         }
     }
 
+    /// Returns who is to be told when provisioning fails or stops.
+    pub fn notified(&self) -> Option<&Email> {
+        self.notification_email
+            .as_ref()
+            .filter(|_| self.notify_on_failure)
+    }
+
     /// Returns the mapping of a kind of object.
     pub fn mapping(&self, kind: Kind) -> &ObjectMapping {
         match kind {

@@ -11,6 +11,7 @@ pub mod change;
 pub mod clock;
 pub mod id;
 pub mod integration;
+pub mod letter;
 pub mod link;
 pub mod mapping;
 pub mod organisation;
@@ -30,6 +31,7 @@ pub use id::{
     SessionId, TokenId,
 };
 pub use integration::{Integration, IntegrationKind};
+pub use letter::Letter;
 pub use link::{Link, LinkState};
 pub use mapping::{AttributeMapping, ObjectMapping};
 pub use organisation::{Organisation, Plan, Region, Rules, Slug};

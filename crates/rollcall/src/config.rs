@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rollcall_model::Region;
+use rollcall_model::{Region, Secret};
 use rollcall_store::Location;
 use serde::Deserialize;
 
@@ -61,6 +61,12 @@ pub(crate) struct Config {
     pub(crate) allow_private_targets: Setting<bool>,
     /// Files with SCIM schemas (JSON) that extend the User.
     pub(crate) user_extensions: Setting<Vec<PathBuf>>,
+    /// The mail server, as an address that may hold a password; absent: mail goes nowhere, or into a folder.
+    pub(crate) smtp_url: Setting<Option<Secret>>,
+    /// The folder into which mail is written where there is no server.
+    pub(crate) mail_dir: Setting<Option<PathBuf>>,
+    /// The sender of mail.
+    pub(crate) mail_from: Setting<String>,
 }
 
 /// What a configuration file may hold.
@@ -79,6 +85,9 @@ struct File {
     allow_private_targets: Option<bool>,
     #[serde(default)]
     user_extensions: Vec<PathBuf>,
+    smtp_url: Option<String>,
+    mail_dir: Option<String>,
+    mail_from: Option<String>,
 }
 
 impl Config {
@@ -143,6 +152,15 @@ impl Config {
             file.allow_private_targets.map(|allow| allow.to_string()),
             || "false".into(),
         );
+        let smtp_url = layers.pick_optional(("", None), "ROLLCALL_SMTP_URL", file.smtp_url);
+        let mail_dir = layers.pick_optional(
+            ("--mail-dir", serve.and_then(|serve| serve.mail_dir.clone())),
+            "ROLLCALL_MAIL_DIR",
+            file.mail_dir,
+        );
+        let mail_from = layers.pick(("", None), "ROLLCALL_MAIL_FROM", file.mail_from, || {
+            "Rollcall <rollcall@localhost>".into()
+        });
         let user_extensions = match (&path, file.user_extensions.is_empty()) {
             (Some(path), false) => Setting {
                 value: file.user_extensions,
@@ -177,13 +195,16 @@ impl Config {
             },
             rate: rate.try_map("rate", rate_of)?,
             user_extensions,
+            smtp_url: smtp_url.map(Secret::new),
+            mail_dir: mail_dir.map(PathBuf::from),
+            mail_from,
             key_file: key_file.parse("key_file")?,
             allow_private_targets: allow_private_targets
                 .try_map("allow_private_targets", truth_of)?,
         })
     }
 
-    /// Returns every value as text with where it came from. None of them is a secret yet; one that is shows as `…`.
+    /// Returns every value as text with where it came from; a secret shows as `…`.
     pub(crate) fn rows(&self) -> Vec<[String; 3]> {
         let regions: Vec<String> = self
             .regions
@@ -225,6 +246,27 @@ impl Config {
                 "allow_private_targets",
                 self.allow_private_targets.value.to_string(),
                 &self.allow_private_targets.source,
+            ),
+            row(
+                "smtp_url",
+                self.smtp_url
+                    .value
+                    .as_ref()
+                    .map_or_else(String::new, |_| "…".to_owned()),
+                &self.smtp_url.source,
+            ),
+            row(
+                "mail_dir",
+                self.mail_dir
+                    .value
+                    .as_ref()
+                    .map_or_else(String::new, |path| path.display().to_string()),
+                &self.mail_dir.source,
+            ),
+            row(
+                "mail_from",
+                self.mail_from.value.clone(),
+                &self.mail_from.source,
             ),
         ]
     }
@@ -268,6 +310,31 @@ impl Layers<'_> {
     }
 }
 
+impl Layers<'_> {
+    /// Likewise, for a value that may be absent.
+    fn pick_optional(
+        &self,
+        typed: (&'static str, Option<String>),
+        variable: &'static str,
+        filed: Option<String>,
+    ) -> Setting<Option<String>> {
+        let Setting { value, source } = self.pick(typed, variable, filed, String::new);
+        Setting {
+            value: Some(value).filter(|value| !value.is_empty()),
+            source,
+        }
+    }
+}
+
+impl Setting<Option<String>> {
+    fn map<T>(self, convert: impl FnOnce(String) -> T) -> Setting<Option<T>> {
+        Setting {
+            value: self.value.map(convert),
+            source: self.source,
+        }
+    }
+}
+
 impl Setting<String> {
     fn parse<T>(self, name: &str) -> anyhow::Result<Setting<T>>
     where
@@ -302,7 +369,7 @@ fn read_file(path: &Path) -> anyhow::Result<File> {
             error.to_string().trim_end()
         ))
         .hint(
-            "the keys are store, listen, public_url, region, regions, rate, key_file, allow_private_targets and user_extensions",
+            "the keys are store, listen, public_url, region, regions, rate, key_file, allow_private_targets, user_extensions, smtp_url, mail_dir and mail_from",
         )
         .into()
     })

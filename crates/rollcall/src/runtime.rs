@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rollcall_app::{App, Settings, SystemRandomness};
 use rollcall_connect::client::Client;
 use rollcall_connect::guard::Reach;
+use rollcall_mail::Way;
 use rollcall_model::SystemClock;
 use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::{Registry, Schema};
@@ -36,6 +37,7 @@ pub(crate) async fn begun(config: &Config) -> anyhow::Result<App> {
         regions: config.regions.value.clone(),
         public_url: config.public_url.value.clone(),
         limits: Limits::default(),
+        sends_mail: config.smtp_url.value.is_some() || config.mail_dir.value.is_some(),
     };
     let registry = Arc::new(registry(config)?);
     let randomness = SystemRandomness::default();
@@ -67,6 +69,19 @@ pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
         Reach::Public
     };
     Ok(Client::new(reach)?)
+}
+
+/// Returns the way that mail takes; absent: there is none.
+pub(crate) fn mail(config: &Config) -> anyhow::Result<Option<Way>> {
+    let from = &config.mail_from.value;
+    let way = match (&config.smtp_url.value, &config.mail_dir.value) {
+        (Some(address), _) => Way::smtp(address, from),
+        (None, Some(folder)) => Way::folder(folder.clone(), from),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(
+        way.map_err(|error| Trouble::wrong(error.to_string()))?,
+    ))
 }
 
 /// Returns the schemas in force: the standard ones, and those that the configuration adds to the User.

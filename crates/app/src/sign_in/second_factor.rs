@@ -162,11 +162,15 @@ impl App {
     ) -> Result<(), Failure> {
         let now = self.now();
         let origin = visitor.origin();
+        let app = self.clone();
         visitor
             .tenant
             .write::<_, Failure, _>(move |writer| {
-                super::there(writer, id)?;
+                let owner = super::there(writer, id)?;
                 writer.save_second_factor(id, None)?;
+                let by = crate::post::called(writer, &origin.actor)?;
+                let content = rollcall_model::letter::Content::SecondFactorRemoved { by };
+                app.post_to(writer, now, &owner.email, content)?;
                 // whoever could sign in with it alone signs in anew
                 if origin.actor != (rollcall_model::Actor::Administrator { id }) {
                     writer.end_sessions(id, None)?;

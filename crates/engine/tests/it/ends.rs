@@ -81,6 +81,7 @@ impl Ends {
             regions: BTreeMap::new(),
             public_url: String::new(),
             limits: STANDARD,
+            sends_mail: false,
         };
         let app = App::new(
             store,

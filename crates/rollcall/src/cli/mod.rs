@@ -116,6 +116,9 @@ pub(crate) struct Serve {
     /// The URL under which clients reach this server [default: http:// and the address] [env: ROLLCALL_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Write mail into this folder as .eml files, where there is no mail server (else: ROLLCALL_SMTP_URL, such as smtps://USER:PASSWORD@HOST) [env: ROLLCALL_MAIL_DIR]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) mail_dir: Option<String>,
 }
 
 #[derive(Debug, Args)]

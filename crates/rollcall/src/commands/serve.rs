@@ -12,6 +12,7 @@ use rollcall_app::App;
 use rollcall_console::Console;
 use rollcall_endpoint::Endpoint;
 use rollcall_engine::Engine;
+use rollcall_mail::Way;
 use rollcall_web::rates::Rates;
 use rollcall_web::serve::Bounds;
 use tokio::net::TcpListener;
@@ -38,10 +39,12 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
     let _only_server = app.store().claim_server()?;
     let rates = NonZeroU32::new(config.rate.value).map_or_else(Rates::default, Rates::new);
     let engine = Engine::new(app.clone(), runtime::client(&config)?);
+    let mail = runtime::mail(&config)?;
     let serving = Serving {
         app: app.clone(),
         engine,
         runs_cycles: true,
+        mail,
         rates,
     };
     let served = start(serving, listener).await?;
@@ -102,6 +105,8 @@ pub(crate) struct Serving {
     pub(crate) engine: Engine,
     /// Whether the cycles that are due are run.
     pub(crate) runs_cycles: bool,
+    /// The way that mail takes; absent: none is written.
+    pub(crate) mail: Option<Way>,
     pub(crate) rates: Rates,
 }
 
@@ -111,6 +116,7 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
         app,
         engine,
         runs_cycles,
+        mail,
         rates,
     } = serving;
     let address = listener.local_addr()?;
@@ -134,6 +140,9 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
         stop.clone().cancelled_owned(),
     ));
     let mut tasks = vec![server, tokio::spawn(forget(rates, stop.clone()))];
+    if let Some(way) = mail {
+        tasks.push(tokio::spawn(rollcall_mail::run(app, way, stop.clone())));
+    }
     if runs_cycles {
         tasks.push(tokio::spawn(rollcall_engine::schedule::run(
             engine,

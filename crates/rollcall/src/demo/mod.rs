@@ -115,6 +115,7 @@ impl Stage {
             // the story runs its cycles itself
             engine: engine.clone(),
             runs_cycles: false,
+            mail: None,
             rates: Rates::new(NonZeroU32::MAX),
         };
         let served = serve::start(serving, listener).await?;

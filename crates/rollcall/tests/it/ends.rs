@@ -30,6 +30,7 @@ pub(crate) async fn app(path: &Path) -> App {
         regions: BTreeMap::new(),
         public_url: String::new(),
         limits: STANDARD,
+        sends_mail: false,
     };
     App::new(
         store,

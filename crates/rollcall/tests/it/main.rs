@@ -11,6 +11,7 @@
 mod access;
 mod applications;
 mod commands;
+mod console;
 mod cycles;
 mod demo;
 mod discovery;

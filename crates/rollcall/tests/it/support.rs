@@ -52,6 +52,11 @@ impl Installation {
     pub(crate) fn serve(&self, variables: &[(&str, &str)]) -> Server {
         Server::start(self.folder.path(), "127.0.0.1:0", variables)
     }
+
+    /// Starts a server; returns, besides, what it says until it is there.
+    pub(crate) fn serve_telling(&self) -> (Server, Vec<String>) {
+        Server::start_telling(self.folder.path(), "127.0.0.1:0", &[])
+    }
 }
 
 /// Returns a command of the binary, in a folder, with nothing of the environment that could change what it does.
@@ -70,22 +75,38 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(folder: &Path, listen: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_telling(folder, listen, variables).0
+    }
+
+    fn start_telling(
+        folder: &Path,
+        listen: &str,
+        variables: &[(&str, &str)],
+    ) -> (Self, Vec<String>) {
         let mut process = rollcall(folder, &["serve", "--listen", listen])
             .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| Some(line.split_once(" on ")?.1.trim().to_owned()));
+        let mut said = Vec::new();
+        for line in lines.by_ref().map_while(Result::ok) {
+            let is_last = line.contains("stop it with");
+            said.push(line);
+            if is_last {
+                break;
+            }
+        }
         // what else it says must not fill the pipe
         std::thread::spawn(move || lines.for_each(drop));
-        Self {
+        let address = said
+            .iter()
+            .find_map(|line| Some(line.split_once(" on ")?.1.trim().to_owned()));
+        let server = Self {
             process,
             url: format!("http://{}", address.unwrap()),
-        }
+        };
+        (server, said)
     }
 
     /// Returns a client of an organisation's endpoint.

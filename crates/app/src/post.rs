@@ -1,0 +1,320 @@
+//! Mail that waits to be sent: put into the queue in the transaction of what it tells of, taken out when it was sent.
+//!
+//! A letter may hold a link that signs in, so the queue holds it sealed.
+
+use jiff::{SignedDuration, Timestamp};
+use rollcall_model::letter::Content;
+use rollcall_model::provisioning::{Quarantine, QuarantineReason};
+use rollcall_model::{Actor, Administrator, Application, Letter, OrgId, Permission, Secret};
+use rollcall_store::{Reader, WaitingMail, Writer};
+
+use crate::{App, Failure};
+
+/// After so many attempts a letter is given up.
+const ATTEMPTS: u32 = 12;
+/// The first pause after a failure; it doubles each time.
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+/// The longest pause.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
+
+/// A letter that is due.
+#[derive(Debug)]
+pub struct Due {
+    /// The organisation in whose queue it is.
+    pub organisation: OrgId,
+    /// The letter.
+    pub letter: Letter,
+    mail: WaitingMail,
+}
+
+impl App {
+    /// Puts letters into the queue, in the transaction of what they tell of. Without a way to send mail nothing is kept.
+    pub(crate) fn post(
+        &self,
+        writer: &mut dyn Writer,
+        now: Timestamp,
+        letters: &[Letter],
+    ) -> Result<(), Failure> {
+        if !self.settings().sends_mail {
+            return Ok(());
+        }
+        let organisation = writer.organisation()?;
+        for letter in letters {
+            let text = serde_json::to_string(letter)
+                .map_err(|error| Failure::Internal(Box::new(error)))?;
+            let sealed = self.sealer().seal(
+                &place(organisation.id),
+                &Secret::new(text),
+                &**self.randomness(),
+            );
+            writer.queue_mail(now, &sealed)?;
+        }
+        self.letters.notify_one();
+        Ok(())
+    }
+
+    /// Waits until this process has put a letter into the queue. The transaction that holds it may still be on its way.
+    pub async fn letter_posted(&self) {
+        self.letters.notified().await;
+    }
+
+    /// Writes to one person of the organisation.
+    pub(crate) fn post_to(
+        &self,
+        writer: &mut dyn Writer,
+        now: Timestamp,
+        to: &rollcall_model::Email,
+        content: Content,
+    ) -> Result<(), Failure> {
+        let letter = Letter {
+            to: to.clone(),
+            organisation: writer.organisation()?.name,
+            content,
+        };
+        self.post(writer, now, &[letter])
+    }
+
+    /// Puts a letter to whoever an application names into the queue: provisioning has stopped.
+    ///
+    /// # Errors
+    /// When the store is out of reach.
+    pub fn post_quarantine(
+        &self,
+        writer: &mut dyn Writer,
+        now: Timestamp,
+        application: &Application,
+        quarantine: &Quarantine,
+    ) -> Result<(), Failure> {
+        let Some(to) = application.notified() else {
+            return Ok(());
+        };
+        let url = format!(
+            "{}/applications/{}",
+            self.settings().public_url,
+            application.id
+        );
+        let (application, message) = (application.name.clone(), quarantine.message.clone());
+        let content = if quarantine.reason == QuarantineReason::TooManyDeletes {
+            Content::Held {
+                application,
+                message,
+                url,
+            }
+        } else {
+            Content::Quarantine {
+                application,
+                message,
+                next_attempt: quarantine.next_attempt,
+                url,
+            }
+        };
+        let letter = Letter {
+            to: to.clone(),
+            organisation: writer.organisation()?.name,
+            content,
+        };
+        self.post(writer, now, &[letter])
+    }
+
+    /// Returns letters that are due, from all organisations, a few of each.
+    pub async fn due_letters(&self) -> Result<Vec<Due>, Failure> {
+        const EACH: u64 = 50;
+        let now = self.now();
+        let mut due = Vec::new();
+        for organisation in self.organisations().await? {
+            let id = organisation.id;
+            let waiting = self
+                .store()
+                .tenant(id)
+                .read::<_, Failure, _>(move |reader| Ok(reader.due_mail(now, EACH)?))
+                .await?;
+            for mail in waiting {
+                let opened = self.sealer().open(&place(id), &mail.sealed).ok();
+                let letter = opened.and_then(|text| serde_json::from_str(text.expose()).ok());
+                match letter {
+                    Some(letter) => due.push(Due {
+                        organisation: id,
+                        letter,
+                        mail,
+                    }),
+                    None => {
+                        tracing::error!(organisation = %id, "a letter cannot be opened, and is given up: the key file was replaced");
+                        self.forget_letter(id, mail.sequence).await?;
+                    }
+                }
+            }
+        }
+        Ok(due)
+    }
+
+    /// Takes a letter that was sent out of the queue.
+    pub async fn letter_sent(&self, due: Due) -> Result<(), Failure> {
+        self.forget_letter(due.organisation, due.mail.sequence)
+            .await
+    }
+
+    /// Puts a letter that could not be sent off, longer each time; in the end it is given up. Tells whether it was.
+    pub async fn letter_failed(&self, due: Due) -> Result<bool, Failure> {
+        let attempts = due.mail.attempts + 1;
+        if attempts >= ATTEMPTS {
+            self.forget_letter(due.organisation, due.mail.sequence)
+                .await?;
+            return Ok(true);
+        }
+        let pause = FIRST_PAUSE * 2_i32.saturating_pow(attempts.saturating_sub(1).min(16));
+        let again = self
+            .now()
+            .saturating_add(pause.min(LONGEST_PAUSE))
+            .unwrap_or(Timestamp::MAX);
+        let sequence = due.mail.sequence;
+        self.store()
+            .tenant(due.organisation)
+            .quiet()
+            .write::<_, Failure, _>(move |writer| Ok(writer.defer_mail(sequence, again)?))
+            .await?;
+        Ok(false)
+    }
+
+    async fn forget_letter(&self, organisation: OrgId, sequence: u64) -> Result<(), Failure> {
+        self.store()
+            .tenant(organisation)
+            .quiet()
+            .write::<_, Failure, _>(move |writer| Ok(writer.remove_mail(sequence)?))
+            .await
+    }
+
+    /// Announces tokens that end soon to those who can reset them: two weeks before, and once more three days before. Called now and
+    /// then; whom it has told it does not tell again.
+    pub async fn announce_expiring_tokens(&self) -> Result<(), Failure> {
+        const BEFORE: [SignedDuration; 2] = [
+            SignedDuration::from_hours(14 * 24),
+            SignedDuration::from_hours(3 * 24),
+        ];
+        let now = self.now();
+        for organisation in self.organisations().await? {
+            let app = self.clone();
+            let origin = self.command_origin();
+            let name = organisation.name.clone();
+            self.store()
+                .tenant(organisation.id)
+                .quiet()
+                .write::<_, Failure, _>(move |writer| {
+                    let integrations = writer.integrations()?;
+                    let administrators = writer.administrators()?;
+                    for token in writer.tokens()? {
+                        let Some(at) = token.expires.filter(|at| *at > now) else {
+                            continue;
+                        };
+                        let left = at.duration_since(now);
+                        let Some(stage) = BEFORE.iter().filter(|before| left <= **before).min()
+                        else {
+                            continue;
+                        };
+                        // a successor that lives longer makes it no news
+                        let has_successor = writer.tokens()?.iter().any(|other| {
+                            other.integration == token.integration
+                                && other.expires.is_none_or(|end| end > at)
+                        });
+                        let told = format!("{} {}", token.id, stage.as_hours());
+                        let query = rollcall_store::AuditQuery {
+                            action: Some("token.expiry_announced".to_owned()),
+                            object: Some(told.clone()),
+                            ..Default::default()
+                        };
+                        let kind = integrations
+                            .iter()
+                            .find(|integration| integration.id == token.integration);
+                        let (Some(kind), false, true) = (
+                            kind.map(|integration| integration.kind),
+                            has_successor,
+                            writer.audit_where(&query, 1)?.is_empty(),
+                        ) else {
+                            continue;
+                        };
+                        let url = app.integration_page(kind);
+                        let content = Content::TokenExpires { kind, at, url };
+                        let letters = to_managers(&administrators, &name, &content);
+                        app.post(writer, now, &letters)?;
+                        let entry = rollcall_store::NewAudit {
+                            origin: rollcall_model::Origin {
+                                actor: Actor::System,
+                                ..origin.clone()
+                            },
+                            action: "token.expiry_announced",
+                            object: told,
+                            detail: serde_json::json!({"expires": at}),
+                        };
+                        writer.append_audit(now, &entry)?;
+                    }
+                    Ok(())
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the address of the console's page of an integration.
+    pub(crate) fn integration_page(&self, kind: rollcall_model::IntegrationKind) -> String {
+        format!(
+            "{}/settings/integrations/{}",
+            self.settings().public_url,
+            kind.word()
+        )
+    }
+
+    /// Writes to whoever may change provisioning that a token was made.
+    pub(crate) fn post_token_made(
+        &self,
+        writer: &mut dyn Writer,
+        now: Timestamp,
+        kind: rollcall_model::IntegrationKind,
+        by: &Actor,
+    ) -> Result<(), Failure> {
+        let content = Content::TokenMade {
+            kind,
+            by: called(writer, by)?,
+            url: self.integration_page(kind),
+        };
+        let name = writer.organisation()?.name;
+        let letters = to_managers(&writer.administrators()?, &name, &content);
+        self.post(writer, now, &letters)
+    }
+}
+
+/// Addresses a letter to everybody who may change provisioning.
+fn to_managers(
+    administrators: &[Administrator],
+    organisation: &str,
+    content: &Content,
+) -> Vec<Letter> {
+    administrators
+        .iter()
+        .filter(|one| one.role.may(Permission::ManageProvisioning))
+        .map(|one| Letter {
+            to: one.email.clone(),
+            organisation: organisation.to_owned(),
+            content: content.clone(),
+        })
+        .collect()
+}
+
+/// Returns how a letter calls whoever acted.
+pub(crate) fn called<R: Reader + ?Sized>(reader: &R, actor: &Actor) -> Result<String, Failure> {
+    Ok(match actor {
+        Actor::Administrator { id } => reader
+            .administrators()?
+            .iter()
+            .find(|one| one.id == *id)
+            .map_or_else(
+                || "an administrator".to_owned(),
+                |one| one.title().to_owned(),
+            ),
+        Actor::Command => "a command on the server".to_owned(),
+        Actor::Integration { .. } => "a directory".to_owned(),
+        Actor::System => "Rollcall".to_owned(),
+    })
+}
+
+fn place(organisation: OrgId) -> Vec<u8> {
+    format!("mail {organisation}").into_bytes()
+}

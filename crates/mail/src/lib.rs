@@ -1,0 +1,64 @@
+//! Mail: its words, and its way out.
+//!
+//! **Is:** how a [`rollcall_model::Letter`] becomes a mail in text and HTML ([`words`]), and who takes it: an SMTP server or a folder
+//! ([`Way`]). The courier takes what is due out of the queue and tries again what did not get through.
+//! **Is not:** what is written to whom, which use cases decide.
+//! **Start at** [`run`].
+
+mod way;
+mod words;
+
+use std::time::Duration;
+
+use rollcall_app::App;
+use tokio_util::sync::CancellationToken;
+
+pub use way::{Way, WayError};
+pub use words::{Mail, written};
+
+/// The queue is looked at this often, whatever is said to have been put into it.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// So long after a letter was put into the queue its transaction is over.
+const SETTLES: Duration = Duration::from_millis(200);
+/// Tokens that end soon are looked for this often.
+const ANNOUNCE_EVERY: Duration = Duration::from_hours(1);
+
+/// Sends what is due, until `stop`.
+pub async fn run(app: App, way: Way, stop: CancellationToken) {
+    let mut announced: Option<tokio::time::Instant> = None;
+    loop {
+        if announced.is_none_or(|at| at.elapsed() >= ANNOUNCE_EVERY) {
+            if let Err(failure) = app.announce_expiring_tokens().await {
+                tracing::warn!(%failure, "expiring tokens could not be looked for");
+            }
+            announced = Some(tokio::time::Instant::now());
+        }
+        if let Err(failure) = deliver(&app, &way).await {
+            tracing::warn!(%failure, "the mail that waits could not be read");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = app.letter_posted() => tokio::time::sleep(SETTLES).await,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// Sends what is due now.
+///
+/// # Errors
+/// When the queue is out of reach. A mail that cannot be sent is no error: it is tried again.
+pub async fn deliver(app: &App, way: &Way) -> Result<(), rollcall_app::Failure> {
+    for due in app.due_letters().await? {
+        let mail = words::written(&due.letter);
+        match way.send(&due.letter.to, &mail, app.now()).await {
+            Ok(()) => app.letter_sent(due).await?,
+            Err(error) => {
+                let to = due.letter.to.to_string();
+                let given_up = app.letter_failed(due).await?;
+                tracing::warn!(%to, %error, given_up, "a mail could not be sent");
+            }
+        }
+    }
+    Ok(())
+}

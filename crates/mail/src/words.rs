@@ -1,0 +1,257 @@
+//! What mails say: one template in text and one in HTML, filled by each kind of letter.
+
+use askama::Template;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rollcall_model::Letter;
+use rollcall_model::letter::Content;
+
+/// A mail, as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Its subject; one line.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
+    /// The same in HTML.
+    pub html: String,
+}
+
+/// What every mail is made of.
+#[derive(Debug)]
+struct Parts {
+    subject: String,
+    paragraphs: Vec<String>,
+    /// What its button says, and where it leads.
+    button: Option<(&'static str, String)>,
+    /// What is said below, smaller.
+    note: String,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "mail.txt", escape = "none")]
+struct Text<'p> {
+    organisation: &'p str,
+    parts: &'p Parts,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "mail.html")]
+struct Html<'p> {
+    organisation: &'p str,
+    parts: &'p Parts,
+}
+
+/// Writes a letter.
+pub fn written(letter: &Letter) -> Mail {
+    let mut parts = parts(letter);
+    parts.subject = one_line(&parts.subject);
+    let organisation = &letter.organisation;
+    let text = Text {
+        organisation,
+        parts: &parts,
+    };
+    let html = Html {
+        organisation,
+        parts: &parts,
+    };
+    Mail {
+        text: text.render().unwrap_or_default(),
+        html: html.render().unwrap_or_default(),
+        subject: parts.subject,
+    }
+}
+
+/// Makes one line of a text that may come from others.
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ").chars().take(150).collect()
+}
+
+/// Writes an instant in UTC: who reads a mail may be anywhere.
+fn at(instant: Timestamp) -> String {
+    let time = TimeZone::UTC.to_datetime(instant);
+    format!(
+        "{:04}-{:02}-{:02}, {:02}:{:02} UTC",
+        time.year(),
+        time.month(),
+        time.day(),
+        time.hour(),
+        time.minute()
+    )
+}
+
+fn parts(letter: &Letter) -> Parts {
+    let organisation = &letter.organisation;
+    match &letter.content {
+        Content::Invitation { by, url, until } => Parts {
+            subject: format!("You administer {organisation} in Rollcall"),
+            paragraphs: vec![
+                format!("{by} has made you an administrator of {organisation}."),
+                "Choose a password to come in.".to_owned(),
+            ],
+            button: Some(("Choose a password", url.clone())),
+            note: format!("The link works once, until {}. Nobody but you should see it.", at(*until)),
+        },
+        Content::NewWayIn { by, url, until } => Parts {
+            subject: format!("A new way in to {organisation}"),
+            paragraphs: vec![
+                format!("{by} has replaced your way in to {organisation}: the old password does not work any more, and you were signed out everywhere."),
+                "Choose a new password to come in. A second factor stays as it was.".to_owned(),
+            ],
+            button: Some(("Choose a password", url.clone())),
+            note: format!("The link works once, until {}. If this surprises you, ask another owner of {organisation}.", at(*until)),
+        },
+        Content::SecondFactorRemoved { by } => Parts {
+            subject: format!("Your second factor at {organisation} was removed"),
+            paragraphs: vec![
+                format!("{by} has removed the second factor with which you signed in to {organisation}."),
+                "Set up a new one when you sign in next: Admins and security, Your second factor.".to_owned(),
+            ],
+            button: None,
+            note: format!("If this surprises you, change your password and ask another owner of {organisation}."),
+        },
+        Content::TokenMade { kind, by, url } => Parts {
+            subject: format!("New provisioning token for {}", kind.title()),
+            paragraphs: vec![
+                format!("{by} has created a provisioning token for {} at {organisation}.", kind.title()),
+                "Whoever has the token can create, change and disable people there.".to_owned(),
+            ],
+            button: Some(("See the tokens", url.clone())),
+            note: "If this surprises you, stop the token there.".to_owned(),
+        },
+        Content::TokenExpires { kind, at: end, url } => Parts {
+            subject: format!("The provisioning token of {} ends soon", kind.title()),
+            paragraphs: vec![
+                format!("The token with which {} provisions people into {organisation} ends on {}.", kind.title(), at(*end)),
+                "From then on nobody is created, changed or disabled from there. Reset the token with an overlap, enter the new one in the directory, and nothing is interrupted.".to_owned(),
+            ],
+            button: Some(("Reset the token", url.clone())),
+            note: "You get this two weeks and three days before.".to_owned(),
+        },
+        Content::Quarantine { application, message, next_attempt, url } => Parts {
+            subject: format!("Provisioning to {application} has stopped"),
+            paragraphs: vec![
+                format!("Provisioning from {organisation} to {application} has stopped: {message}."),
+                match next_attempt {
+                    Some(next) => format!("It is tried again at {}, and then less and less often. It goes on by itself as soon as it works; nothing is lost meanwhile.", at(*next)),
+                    None => "It goes on when somebody has decided.".to_owned(),
+                },
+                "Until then, people who leave keep their access there.".to_owned(),
+            ],
+            button: Some(("See what to do", url.clone())),
+            note: format!("You get one mail for each cause, because {application} names this address for notifications."),
+        },
+        Content::Held { application, message, url } => Parts {
+            subject: format!("{application} would lose many people: please look"),
+            paragraphs: vec![
+                format!("Provisioning from {organisation} to {application} holds people back: {message}."),
+                "Nobody has been disabled or deleted. Look at the list, then bring them back, or let exactly that list go.".to_owned(),
+            ],
+            button: Some(("Look at the list", url.clone())),
+            note: format!("You get one mail for each cause, because {application} names this address for notifications."),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_model::IntegrationKind;
+
+    use super::*;
+
+    const HOSTILE: &str = "\"><script>alert(1)</script>\r\nBcc: x@example.com";
+
+    fn all(name: &str) -> Vec<Letter> {
+        let (by, url) = (
+            name.to_owned(),
+            "https://rollcall.example/x?token=abc".to_owned(),
+        );
+        let until = Timestamp::from_second(1_763_500_000).unwrap();
+        let message = format!("it refuses the token {name}");
+        let (kind, application) = (IntegrationKind::Entra, name.to_owned());
+        let contents = [
+            Content::Invitation {
+                by: by.clone(),
+                url: url.clone(),
+                until,
+            },
+            Content::NewWayIn {
+                by: by.clone(),
+                url: url.clone(),
+                until,
+            },
+            Content::SecondFactorRemoved { by: by.clone() },
+            Content::TokenMade {
+                kind,
+                by,
+                url: url.clone(),
+            },
+            Content::TokenExpires {
+                kind,
+                at: until,
+                url: url.clone(),
+            },
+            Content::Quarantine {
+                application: application.clone(),
+                message: message.clone(),
+                next_attempt: Some(until),
+                url: url.clone(),
+            },
+            Content::Held {
+                application,
+                message,
+                url,
+            },
+        ];
+        contents
+            .into_iter()
+            .map(|content| Letter {
+                to: "ann@example.com".parse().unwrap(),
+                organisation: name.to_owned(),
+                content,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_letter_reads_well() {
+        let texts: Vec<String> = all("Alderbrook")
+            .iter()
+            .map(|letter| {
+                let mail = written(letter);
+                format!("# {}\n\n{}", mail.subject, mail.text)
+            })
+            .collect();
+        insta::assert_snapshot!(texts.join("\n----\n"));
+    }
+
+    #[test]
+    fn hostile_names_stay_names() {
+        for letter in all(HOSTILE) {
+            let mail = written(&letter);
+            assert!(!mail.html.contains("<script"), "{}", mail.html);
+            assert!(!mail.subject.contains(['\r', '\n']), "{}", mail.subject);
+        }
+    }
+
+    #[test]
+    fn html_says_what_the_text_says() {
+        for letter in all("Alderbrook") {
+            let mail = written(&letter);
+            let first = mail.text.lines().next().unwrap_or_default();
+            assert!(!first.is_empty());
+            if mail.text.contains("https://") {
+                assert!(
+                    mail.html
+                        .contains("href=\"https://rollcall.example/x?token=abc\""),
+                    "{}",
+                    mail.html
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What Rollcall writes to people by mail.
+//!
+//! **Is:** what a mail says, as facts. **Is not:** its words, which are `rollcall-mail`'s, or its way.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Email, IntegrationKind};
+
+/// A mail on its way to one person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    /// To whom.
+    pub to: Email,
+    /// The organisation in whose name it is written.
+    pub organisation: String,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a mail says. Addresses (`url`) are those of pages of the console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "camelCase")]
+pub enum Content {
+    /// They may administer the organisation now.
+    Invitation {
+        /// Who invited them.
+        by: String,
+        /// The page that lets them in once: a secret.
+        url: String,
+        /// Until when it works.
+        until: Timestamp,
+    },
+    /// Their way in was replaced.
+    NewWayIn {
+        /// Who did it.
+        by: String,
+        /// The page that lets them in once: a secret.
+        url: String,
+        /// Until when it works.
+        until: Timestamp,
+    },
+    /// Their second factor was removed.
+    SecondFactorRemoved {
+        /// Who did it.
+        by: String,
+    },
+    /// A provisioning token was created or reset.
+    TokenMade {
+        /// For which integration.
+        kind: IntegrationKind,
+        /// Who did it.
+        by: String,
+        /// The page of the integration.
+        url: String,
+    },
+    /// A provisioning token ends soon.
+    TokenExpires {
+        /// Of which integration.
+        kind: IntegrationKind,
+        /// When.
+        at: Timestamp,
+        /// The page where it is reset.
+        url: String,
+    },
+    /// An application's provisioning has stopped.
+    Quarantine {
+        /// The application.
+        application: String,
+        /// The cause, for people.
+        message: String,
+        /// When it is tried again; absent: when somebody decides.
+        next_attempt: Option<Timestamp>,
+        /// The page of the application.
+        url: String,
+    },
+    /// The deletion guard holds people back.
+    Held {
+        /// The application.
+        application: String,
+        /// What the guard said.
+        message: String,
+        /// The page where it is decided.
+        url: String,
+    },
+}

@@ -1,0 +1,6 @@
+//! The console over HTTP, as a browser without scripts sees it.
+
+mod access;
+pub(crate) mod guest;
+mod letters;
+mod sign_in;
