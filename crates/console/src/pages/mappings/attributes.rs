@@ -22,11 +22,11 @@ use crate::table::{Needs, Routes, action, page};
 
 pub(super) fn routes() -> Routes {
     let change = Needs::Role(Permission::ManageProvisioning);
-    let path = "/applications/{id}/attributes/{kind}";
+    let path = "/applications/{id}/attributes/{object}";
     vec![
         page(path, Needs::Role(Permission::Read), look),
         action(path, change, save),
-        action("/applications/{id}/attributes/{kind}/edit", change, edit),
+        action("/applications/{id}/attributes/{object}/edit", change, edit),
     ]
 }
 
@@ -56,6 +56,10 @@ pub(super) struct AttributesPage {
 }
 
 impl AttributesPage {
+    fn address(&self) -> String {
+        format!("/applications/{}/attributes/{}", self.head.id, self.head.word())
+    }
+
     fn types(&self) -> [&'static str; 6] {
         ValueType::ALL.map(ValueType::name)
     }

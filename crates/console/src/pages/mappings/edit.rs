@@ -30,20 +30,20 @@ pub(super) fn routes() -> Routes {
     let change = Needs::Role(Permission::ManageProvisioning);
     vec![
         page(
-            "/applications/{id}/mappings/{kind}/new",
+            "/applications/{id}/mappings/{object}/new",
             change,
             look_at_new,
         ),
-        action("/applications/{id}/mappings/{kind}/new", change, add),
+        action("/applications/{id}/mappings/{object}/new", change, add),
         action(
-            "/applications/{id}/mappings/{kind}/new/preview",
+            "/applications/{id}/mappings/{object}/new/preview",
             change,
             preview_new,
         ),
-        page("/applications/{id}/mappings/{kind}/{n}", look_at, look),
-        action("/applications/{id}/mappings/{kind}/{n}", change, save),
+        page("/applications/{id}/mappings/{object}/{n}", look_at, look),
+        action("/applications/{id}/mappings/{object}/{n}", change, save),
         action(
-            "/applications/{id}/mappings/{kind}/{n}/preview",
+            "/applications/{id}/mappings/{object}/{n}/preview",
             change,
             preview,
         ),

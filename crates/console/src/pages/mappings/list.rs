@@ -25,9 +25,9 @@ pub(super) fn routes() -> Routes {
     let change = Needs::Role(Permission::ManageProvisioning);
     vec![
         page("/applications/{id}/mappings", look_at, forward),
-        page("/applications/{id}/mappings/{kind}", look_at, look),
-        action("/applications/{id}/mappings/{kind}", change, save),
-        action("/applications/{id}/mappings/{kind}/lines", change, act),
+        page("/applications/{id}/mappings/{object}", look_at, look),
+        action("/applications/{id}/mappings/{object}", change, save),
+        action("/applications/{id}/mappings/{object}/lines", change, act),
     ]
 }
 

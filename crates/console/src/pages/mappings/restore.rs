@@ -19,7 +19,7 @@ use crate::table::{Needs, Routes, action, page};
 
 pub(super) fn routes() -> Routes {
     let change = Needs::Role(Permission::ManageProvisioning);
-    let path = "/applications/{id}/mappings/{kind}/restore";
+    let path = "/applications/{id}/mappings/{object}/restore";
     vec![page(path, change, ask), action(path, change, restore)]
 }
 

@@ -46,6 +46,12 @@ pub(super) struct SchemaPage {
     pub(super) draft: Option<Draft>,
 }
 
+impl SchemaPage {
+    fn address(&self) -> String {
+        format!("/applications/{}/schema", self.head.id)
+    }
+}
+
 /// A document that can be taken over.
 #[derive(Debug)]
 pub(super) struct Draft {

@@ -23,12 +23,12 @@ use crate::table::{Needs, Routes, action, page};
 
 pub(super) fn routes() -> Routes {
     let change = Needs::Role(Permission::ManageProvisioning);
-    let path = "/applications/{id}/mappings/{kind}/scope";
+    let path = "/applications/{id}/mappings/{object}/scope";
     vec![
         page(path, Needs::Role(Permission::Read), look),
         action(path, change, save),
         action(
-            "/applications/{id}/mappings/{kind}/scope/edit",
+            "/applications/{id}/mappings/{object}/scope/edit",
             change,
             edit,
         ),
