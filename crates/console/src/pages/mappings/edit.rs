@@ -135,7 +135,7 @@ pub(super) fn carets(text: &str, kind: Kind, known: &[String]) -> Vec<Caret> {
             &rollcall_expression::Mistake {
                 span: span.clone(),
                 message: format!(
-                    "Rollcall itself has no attribute “{name}”: it has a value only for people whose directory sends it."
+                    "Rollcall itself has no attribute “{name}”: it has a value only where the directory sends it"
                 ),
                 help: near.map(|near| format!("did you mean [{near}]?")),
                 fix: near.map(|near| rollcall_expression::Fix {
