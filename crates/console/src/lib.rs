@@ -6,12 +6,22 @@
 //! **Start at** [`table`], the list of all pages; then `pages/`, one file for each.
 
 mod assets;
+mod causes;
+mod charts;
+mod code;
 mod cookies;
+mod deeds;
+mod explain;
+#[expect(
+    unreachable_pub,
+    reason = "the filters' macro makes what it makes public"
+)]
 mod filters;
 mod form;
 mod guard;
 mod layout;
 mod pages;
+mod people;
 mod problem;
 mod table;
 mod words;

@@ -78,6 +78,10 @@ pub(crate) fn routes() -> Routes {
     routes.extend(security::routes());
     routes.extend(pages::dashboard::routes());
     routes.extend(pages::mappings::routes());
+    routes.extend(pages::applications::routes());
+    routes.extend(pages::logs::routes());
+    routes.extend(pages::integrations::routes());
+    routes.extend(pages::users::routes());
     routes
 }
 

@@ -1,21 +1,30 @@
 //! The pages: a file for each, with its routes, its view, its handlers and its samples.
 
+pub(crate) mod applications;
 pub(crate) mod dashboard;
+pub(crate) mod integrations;
+pub(crate) mod logs;
 pub(crate) mod mappings;
+pub(crate) mod object_question;
 pub(crate) mod prove;
 pub(crate) mod security;
 pub(crate) mod sign_in;
+pub(crate) mod users;
 
 /// Returns samples of every page as whole documents, by name.
 #[cfg(any(test, feature = "samples"))]
 pub(crate) fn samples() -> Vec<(String, String)> {
     let mut samples = Vec::new();
     samples.extend(crate::problem::samples());
+    samples.extend(applications::samples());
     samples.extend(dashboard::samples());
     samples.extend(mappings::samples());
+    samples.extend(logs::samples());
+    samples.extend(integrations::samples());
     samples.extend(prove::samples());
     samples.extend(security::samples());
     samples.extend(sign_in::samples());
+    samples.extend(users::samples());
     samples
 }
 

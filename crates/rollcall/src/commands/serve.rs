@@ -9,6 +9,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use rollcall_app::App;
+use rollcall_app::traffic::Recorder;
 use rollcall_console::Console;
 use rollcall_endpoint::Endpoint;
 use rollcall_engine::Engine;
@@ -77,15 +78,26 @@ pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    /// What records requests, and how it is told that the last one was answered.
+    recording: (JoinHandle<()>, CancellationToken),
 }
 
 impl Served {
+    /// Runs the cycles that are due, from now on.
+    pub(crate) fn run_cycles(&mut self, engine: Engine) {
+        let cycles = rollcall_engine::schedule::run(engine, self.stop.clone());
+        self.tasks.push(tokio::spawn(cycles));
+    }
+
     /// Takes no new connections and returns when all requests are answered.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         for task in self.tasks {
             drop(task.await);
         }
+        let (recording, answered) = self.recording;
+        answered.cancel();
+        drop(recording.await);
     }
 }
 
@@ -121,7 +133,10 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
     } = serving;
     let address = listener.local_addr()?;
     let rates = Arc::new(rates);
-    let endpoint = Endpoint::new(app.clone(), Arc::clone(&rates))
+    let (recorder, recording) = Recorder::new(app.clone());
+    let answered = CancellationToken::new();
+    let recording = tokio::spawn(recording.run(answered.clone().cancelled_owned()));
+    let endpoint = Endpoint::new(app.clone(), Arc::clone(&rates), recorder)
         .await
         .context("preparing the endpoint")?;
     let router = Router::new()
@@ -143,17 +158,16 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
     if let Some(way) = mail {
         tasks.push(tokio::spawn(rollcall_mail::run(app, way, stop.clone())));
     }
-    if runs_cycles {
-        tasks.push(tokio::spawn(rollcall_engine::schedule::run(
-            engine,
-            stop.clone(),
-        )));
-    }
-    Ok(Served {
+    let mut served = Served {
         address,
         stop,
         tasks,
-    })
+        recording: (recording, answered),
+    };
+    if runs_cycles {
+        served.run_cycles(engine);
+    }
+    Ok(served)
 }
 
 async fn forget(rates: Arc<Rates>, stop: CancellationToken) {

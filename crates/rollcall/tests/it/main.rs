@@ -10,6 +10,7 @@
 
 mod access;
 mod applications;
+mod browser;
 mod commands;
 mod console;
 mod cycles;
@@ -23,6 +24,7 @@ mod killed;
 mod lifecycle;
 mod listings;
 mod okta;
+mod recording;
 mod support;
 mod transfer;
 mod vectors;

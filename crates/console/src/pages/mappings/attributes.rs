@@ -57,7 +57,11 @@ pub(super) struct AttributesPage {
 
 impl AttributesPage {
     fn address(&self) -> String {
-        format!("/applications/{}/attributes/{}", self.head.id, self.head.word())
+        format!(
+            "/applications/{}/attributes/{}",
+            self.head.id,
+            self.head.word()
+        )
     }
 
     fn types(&self) -> [&'static str; 6] {
