@@ -170,7 +170,7 @@ impl Console {
             "Error: Edit attribute list"
         };
         Ok(AttributesPage {
-            frame: self.frame(known, Place::Applications, title).await?,
+            frame: self.mapping_frame(known, &head, title).await?,
             is_changed: list != mapping.target_attributes,
             rows,
             new,
@@ -212,7 +212,7 @@ async fn edit(
     form: Form,
 ) -> Result<Response, Problem> {
     let kind = kind_of(&kind)?;
-    let application = console.application(&known, &id).await?;
+    let application = console.editable(&known, &id).await?;
     let mapping = application.mapping(kind);
     let (mut list, mut new) = of_form(&form);
     pressed(&mut list, &mut new, form.text("do"));
@@ -232,7 +232,7 @@ async fn save(
     form: Form,
 ) -> Result<Response, Problem> {
     let kind = kind_of(&kind)?;
-    let application = console.application(&known, &id).await?;
+    let application = console.editable(&known, &id).await?;
     let mapping = application.mapping(kind);
     let head = Head::new(&application, kind);
     let (mut list, mut new) = of_form(&form);

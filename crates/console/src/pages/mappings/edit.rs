@@ -99,6 +99,13 @@ struct Ask<'f> {
     count: bool,
 }
 
+/// What a request is about to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Look,
+    Change,
+}
+
 /// Which form it is.
 #[derive(Debug)]
 struct Site {
@@ -272,10 +279,11 @@ impl Console {
         } else {
             format!("Error: {name}")
         };
-        let frame = self.frame(known, Place::Applications, &title).await?;
+        let head = Head::new(application, kind);
+        let frame = self.mapping_frame(known, &head, &title).await?;
         let person = self.person(known, application, kind, ask.person).await?;
         let mut page = EditPage {
-            head: Head::new(application, kind),
+            head,
             number: number.clone(),
             sources: sources(kind, &used(application, kind)),
             targets: targets(mapping, &fields),
@@ -386,9 +394,13 @@ impl Site {
         known: &Known,
         (id, kind): (&str, &str),
         number: &str,
+        way: Way,
     ) -> Result<Self, Problem> {
         let kind = kind_of(kind)?;
-        let application = console.application(known, id).await?;
+        let application = match way {
+            Way::Look => console.application(known, id).await?,
+            Way::Change => console.editable(known, id).await?,
+        };
         if number != "new" && !number.chars().all(|digit| digit.is_ascii_digit()) {
             return Err(Problem::missing());
         }
@@ -406,7 +418,7 @@ async fn look(
     Path((id, kind, n)): Path<(String, String, String)>,
     form: Form,
 ) -> Result<Response, Problem> {
-    let place = Site::find(&console, &known, (&id, &kind), &n).await?;
+    let place = Site::find(&console, &known, (&id, &kind), &n, Way::Look).await?;
     let mapping = place.application.mapping(place.kind);
     let number = n
         .parse::<usize>()
@@ -433,7 +445,7 @@ async fn look_at_new(
     Path((id, kind)): Path<(String, String)>,
     form: Form,
 ) -> Result<Response, Problem> {
-    let place = Site::find(&console, &known, (&id, &kind), "new").await?;
+    let place = Site::find(&console, &known, (&id, &kind), "new", Way::Change).await?;
     let fields = Fields {
         was: String::new(),
         ..Fields::of_form(&form)
@@ -486,7 +498,7 @@ async fn preview(
     Path((id, kind, n)): Path<(String, String, String)>,
     form: Form,
 ) -> Result<Response, Problem> {
-    let place = Site::find(&console, &known, (&id, &kind), &n).await?;
+    let place = Site::find(&console, &known, (&id, &kind), &n, Way::Change).await?;
     previewed(&console, &known, &place, &form).await
 }
 
@@ -496,7 +508,7 @@ async fn preview_new(
     Path((id, kind)): Path<(String, String)>,
     form: Form,
 ) -> Result<Response, Problem> {
-    let place = Site::find(&console, &known, (&id, &kind), "new").await?;
+    let place = Site::find(&console, &known, (&id, &kind), "new", Way::Change).await?;
     previewed(&console, &known, &place, &form).await
 }
 
@@ -506,7 +518,7 @@ async fn save(
     Path((id, kind, n)): Path<(String, String, String)>,
     form: Form,
 ) -> Result<Response, Problem> {
-    let place = Site::find(&console, &known, (&id, &kind), &n).await?;
+    let place = Site::find(&console, &known, (&id, &kind), &n, Way::Change).await?;
     saved(&console, &known, &place, &form).await
 }
 
@@ -516,7 +528,7 @@ async fn add(
     Path((id, kind)): Path<(String, String)>,
     form: Form,
 ) -> Result<Response, Problem> {
-    let place = Site::find(&console, &known, (&id, &kind), "new").await?;
+    let place = Site::find(&console, &known, (&id, &kind), "new", Way::Change).await?;
     saved(&console, &known, &place, &form).await
 }
 

@@ -17,6 +17,7 @@ use crate::filters;
 use crate::form::Form;
 use crate::guard::Known;
 use crate::layout::{self, Flash, Frame, Place};
+use crate::pages::applications::Tab;
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
 
@@ -122,9 +123,9 @@ async fn look(
     let application = console.application(&known, &id).await?;
     let head = Head::new(&application, kind);
     let frame = console
-        .frame(
+        .mapping_frame(
             &known,
-            Place::Applications,
+            &head,
             &format!("Attribute mapping, {}", head.word()),
         )
         .await?;
@@ -199,7 +200,7 @@ async fn save(
     form: Form,
 ) -> Result<Response, Problem> {
     let kind = kind_of(&kind)?;
-    let application = console.application(&known, &id).await?;
+    let application = console.editable(&known, &id).await?;
     let enabled = form.text("enabled") == "yes";
     let actions = Actions {
         create: form.has("create"),
@@ -338,7 +339,7 @@ async fn act(
     form: Form,
 ) -> Result<Response, Problem> {
     let kind = kind_of(&kind)?;
-    let mut application = console.application(&known, &id).await?;
+    let mut application = console.editable(&known, &id).await?;
     let head = Head::new(&application, kind);
     let (act, target) =
         Act::of_form(&form).ok_or_else(|| Problem::refused("no button was pressed".to_owned()))?;

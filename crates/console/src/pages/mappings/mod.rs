@@ -21,7 +21,8 @@ use rollcall_sync::explain::Outcome;
 
 use crate::Console;
 use crate::guard::Known;
-use crate::layout::encoded;
+use crate::layout::{Frame, Place, encoded};
+use crate::pages::applications::Tab;
 use crate::problem::Problem;
 use crate::table::Routes;
 
@@ -48,6 +49,8 @@ struct Head {
     kind: Kind,
     /// The version of the mapping that the page shows.
     version: String,
+    /// The job file that configures the application: then nothing is changed here.
+    job_file: Option<String>,
 }
 
 impl Head {
@@ -57,6 +60,16 @@ impl Head {
             application: application.name.clone(),
             kind,
             version: version(application.mapping(kind)),
+            job_file: application.job_file.clone(),
+        }
+    }
+
+    /// Marks the current tab of the application.
+    fn at(&self, tab: Tab) -> &'static str {
+        if tab == Tab::Mappings {
+            " aria-current=page"
+        } else {
+            ""
         }
     }
 
@@ -149,6 +162,29 @@ impl Console {
             rollcall_app::Failure::Missing { .. } => Problem::missing(),
             other => other.into(),
         })
+    }
+
+    /// Likewise, for a change: what a job file configures is changed there.
+    async fn editable(&self, known: &Known, id: &str) -> Result<Application, Problem> {
+        let id: ApplicationId = id.parse().map_err(|_| Problem::missing())?;
+        self.changeable(known, id)
+            .await
+            .map_err(|problem| match problem {
+                Problem::Failure(rollcall_app::Failure::Missing { .. }) => Problem::missing(),
+                other => other,
+            })
+    }
+
+    /// Makes the frame of a page about mappings; what a job file configures is not offered to be changed.
+    async fn mapping_frame(
+        &self,
+        known: &Known,
+        head: &Head,
+        title: &str,
+    ) -> Result<Frame, Problem> {
+        let mut frame = self.frame(known, Place::Applications, title).await?;
+        frame.may.provisioning &= head.job_file.is_none();
+        Ok(frame)
     }
 
     /// Finds whom results are shown for: who was named, or the first whom the application concerns.

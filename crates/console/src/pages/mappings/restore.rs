@@ -188,7 +188,7 @@ async fn ask(
     Path((id, kind)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let kind = kind_of(&kind)?;
-    let mut application = console.application(&known, &id).await?;
+    let mut application = console.editable(&known, &id).await?;
     let head = Head::new(&application, kind);
     let frame = console
         .frame(&known, Place::Applications, "Restore default mappings")
@@ -208,7 +208,7 @@ async fn restore(
     form: Form,
 ) -> Result<Response, Problem> {
     let kind = kind_of(&kind)?;
-    let mut application = console.application(&known, &id).await?;
+    let mut application = console.editable(&known, &id).await?;
     let head = Head::new(&application, kind);
     let restored = console
         .app

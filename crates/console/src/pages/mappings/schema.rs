@@ -87,12 +87,13 @@ impl Console {
         application: &Application,
         title: &str,
     ) -> Result<SchemaPage, Problem> {
+        let head = Head {
+            version: versions(application),
+            ..Head::new(application, Kind::User)
+        };
         Ok(SchemaPage {
-            frame: self.frame(known, Place::Applications, title).await?,
-            head: Head {
-                version: versions(application),
-                ..Head::new(application, Kind::User)
-            },
+            frame: self.mapping_frame(known, &head, title).await?,
+            head,
             pasted: String::new(),
             mistakes: Vec::new(),
             draft: None,
@@ -152,7 +153,7 @@ async fn read(
     Path(id): Path<String>,
     form: Form,
 ) -> Result<Response, Problem> {
-    let application = console.application(&known, &id).await?;
+    let application = console.editable(&known, &id).await?;
     let uploaded = Some(form.raw("file")).filter(|text| !text.trim().is_empty());
     let text = uploaded.unwrap_or_else(|| form.raw("document")).to_owned();
     let parsed = if text.trim().is_empty() {
@@ -188,7 +189,7 @@ async fn apply(
     Path(id): Path<String>,
     form: Form,
 ) -> Result<Response, Problem> {
-    let application = console.application(&known, &id).await?;
+    let application = console.editable(&known, &id).await?;
     let text = form.raw("document").to_owned();
     let imported = console
         .app

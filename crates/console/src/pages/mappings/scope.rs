@@ -321,7 +321,7 @@ impl Console {
             .flat_map(|filter| &filter.clauses);
         let used: Vec<String> = used.map(|clause| clause.attribute.clone()).collect();
         let mut page = ScopePage {
-            frame: self.frame(known, Place::Applications, title).await?,
+            frame: self.mapping_frame(known, &head, title).await?,
             sources: sources(site.kind, &used),
             operators: operators(),
             is_stored: read.as_ref() == Some(&site.mapping.filters),
@@ -377,7 +377,7 @@ async fn edit(
     form: Form,
 ) -> Result<Response, Problem> {
     let kind = kind_of(&kind)?;
-    let application = console.application(&known, &id).await?;
+    let application = console.editable(&known, &id).await?;
     let mut filters = of_form(&form);
     let button = form.text("do");
     pressed(&mut filters, button);
@@ -400,7 +400,7 @@ async fn save(
     form: Form,
 ) -> Result<Response, Problem> {
     let kind = kind_of(&kind)?;
-    let application = console.application(&known, &id).await?;
+    let application = console.editable(&known, &id).await?;
     let head = Head::new(&application, kind);
     let mapping = application.mapping(kind);
     let site = Site {
