@@ -256,7 +256,7 @@ impl App {
                 let mut application = before.clone();
                 change(&mut application)?;
                 // an address changes with its credential only
-                application.target = before.target;
+                application.target = before.target.clone();
                 application.token_set = before.token_set;
                 application.id = id;
                 Rules::compile(&application).map_err(Failure::Configuration)?;
@@ -264,6 +264,7 @@ impl App {
                 tell(writer, id, |_| {})?;
                 let detail = json!({
                     "status": application.status, "mode": application.mode, "scope": application.scope,
+                    "mappings": mappings_changed(&before, &application),
                 });
                 Ok((application, detail))
             },
@@ -619,6 +620,43 @@ impl App {
             })
             .await
     }
+}
+
+/// Names the mappings that a change touched, and the lines in them.
+fn mappings_changed(before: &Application, after: &Application) -> Value {
+    let of = |kind| {
+        let (before, after) = (before.mapping(kind), after.mapping(kind));
+        if before == after {
+            return None;
+        }
+        let lines = || before.attributes.iter().chain(&after.attributes);
+        let mut targets: Vec<&str> = lines()
+            .filter(|line| !before.attributes.contains(line) || !after.attributes.contains(line))
+            .map(|line| line.target.as_str())
+            .collect();
+        targets.sort_unstable();
+        targets.dedup();
+        let mut parts = Vec::new();
+        for (name, differs) in [
+            ("enabled", before.enabled != after.enabled),
+            ("actions", before.actions != after.actions),
+            ("filters", before.filters != after.filters),
+            (
+                "attribute list",
+                before.target_attributes != after.target_attributes,
+            ),
+        ] {
+            if differs {
+                parts.push(name);
+            }
+        }
+        Some(json!({"lines": targets, "parts": parts}))
+    };
+    let changed = [("users", Kind::User), ("groups", Kind::Group)];
+    let changed = changed
+        .into_iter()
+        .filter_map(|(name, kind)| Some((name.to_owned(), of(kind)?)));
+    Value::Object(changed.collect())
 }
 
 /// Forgets what was learned of a target, because the application lives at another address now.

@@ -7,11 +7,47 @@ use rollcall_model::mapping::{
     AttributeMapping, ObjectMapping, ScopeFilter, Source, TargetAttribute, defaults,
 };
 use rollcall_model::{Application, ApplicationId, Kind};
+use rollcall_sync::digest::Digest;
 
 use crate::directory::Context;
 use crate::{App, Failure};
 
+/// Returns the version of a mapping: another one whenever anything in it changed.
+pub fn version(mapping: &ObjectMapping) -> String {
+    let mut digest = Digest::default();
+    // a structure of texts and lists always has a JSON form
+    digest.value(&serde_json::to_value(mapping).unwrap_or_default());
+    digest.finish()
+}
+
+/// Returns the version of all mappings of an application.
+pub fn versions(application: &Application) -> String {
+    let both = [&application.users, &application.groups].map(version);
+    both.join("-")
+}
+
 impl App {
+    /// Changes the mapping of a kind of object. `expected` is the [`version`] that the change was made for; absent: whatever is there.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] for the application; [`Failure::Precondition`] when somebody else changed the mapping meanwhile; what
+    /// `change` refuses; [`Failure::Configuration`].
+    pub async fn edit_mapping(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        (kind, expected): (Kind, Option<String>),
+        change: impl FnOnce(&mut ObjectMapping) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<Application, Failure> {
+        self.on_mapping(context, id, kind, move |mapping| {
+            if expected.is_some_and(|expected| expected != version(mapping)) {
+                return Err(Failure::Precondition);
+            }
+            change(mapping)
+        })
+        .await
+    }
+
     /// Changes what fills an attribute of the target, or adds it; what the change does not touch stays.
     ///
     /// # Errors
@@ -207,4 +243,77 @@ fn take_out<T>(
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Installation;
+
+    #[tokio::test]
+    async fn a_change_made_for_an_older_version_is_refused_and_changes_are_on_record() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        let made = app
+            .create_application(&context, "Vault".into())
+            .await
+            .unwrap();
+        let seen = version(&made.users);
+        let take_out = |mapping: &mut ObjectMapping| {
+            mapping.take_out("title");
+            Ok(())
+        };
+
+        let changed = app
+            .edit_mapping(
+                &context,
+                made.id,
+                (Kind::User, Some(seen.clone())),
+                take_out,
+            )
+            .await
+            .unwrap();
+
+        assert!(changed.users.place_of("title").is_none());
+        assert_ne!(version(&changed.users), seen);
+        let again = app
+            .edit_mapping(&context, made.id, (Kind::User, Some(seen)), take_out)
+            .await;
+        assert!(matches!(again, Err(Failure::Precondition)), "{again:?}");
+        let audit = context
+            .tenant()
+            .read(|reader| Ok::<_, Failure>(reader.audit(None, 1)?))
+            .await
+            .unwrap();
+        let detail = &audit.first().unwrap().detail;
+        assert_eq!(
+            detail["mappings"]["users"]["lines"],
+            serde_json::json!(["title"])
+        );
+        assert_eq!(detail["mappings"].get("groups"), None);
+    }
+
+    #[tokio::test]
+    async fn a_document_does_not_replace_mappings_that_were_changed_meanwhile() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        let made = app
+            .create_application(&context, "Vault".into())
+            .await
+            .unwrap();
+        let text = crate::schemas::export(&made).to_string();
+        let seen = versions(&made);
+        app.remove_mapping(&context, made.id, (Kind::Group, "externalId".to_owned()))
+            .await
+            .unwrap();
+
+        let refused = app
+            .import_schema(&context, made.id, &text, Some(seen))
+            .await;
+
+        assert!(matches!(refused, Err(Failure::Precondition)), "{refused:?}");
+        app.import_schema(&context, made.id, &text, None)
+            .await
+            .unwrap();
+    }
 }

@@ -5,19 +5,21 @@ use rollcall_sync::schema::{self, Imported, Note};
 use serde_json::Value;
 
 use crate::directory::Context;
-use crate::{App, Failure};
+use crate::{App, Failure, mappings};
 
 impl App {
     /// Takes an application's mappings over from a document, which is kept so that it can be given out again as it was. Returns what of it is
-    /// kept and not acted on.
+    /// kept and not acted on. `expected` is the version of the mappings ([`mappings::versions`]) that are to be replaced; absent: whatever
+    /// is there.
     ///
     /// # Errors
-    /// [`Failure::Missing`]; [`Failure::Configuration`] with every mistake in the document.
+    /// [`Failure::Missing`]; [`Failure::Precondition`] when somebody else changed the mappings meanwhile; [`Failure::Configuration`] with every mistake in the document.
     pub async fn import_schema(
         &self,
         context: &Context,
         id: ApplicationId,
         text: &str,
+        expected: Option<String>,
     ) -> Result<Vec<Note>, Failure> {
         let imported = schema::read(text).map_err(Failure::Configuration)?;
         let groups = imported.groups_or_none();
@@ -27,10 +29,14 @@ impl App {
             notes,
             ..
         } = imported;
-        self.configure(context, id, move |application| {
+        self.reconfigure(context, id, move |application| {
+            if expected.is_some_and(|expected| expected != mappings::versions(application)) {
+                return Err(Failure::Precondition);
+            }
             application.users = users;
             application.groups = groups;
             application.schema = Some(document);
+            Ok(())
         })
         .await?;
         Ok(notes)

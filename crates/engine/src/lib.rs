@@ -24,6 +24,7 @@ mod on_demand;
 mod outlook;
 mod overtake;
 mod planning;
+pub mod preview;
 mod references;
 pub mod schedule;
 mod settling;
@@ -54,6 +55,8 @@ pub use why::Why;
 pub struct Engine {
     app: App,
     client: Client,
+    /// Turns to look at many objects at once.
+    looks: std::sync::Arc<tokio::sync::Semaphore>,
 }
 
 /// Where a cycle tells how far it is, and where it is told to stop.
@@ -113,7 +116,11 @@ impl From<rollcall_store::Error> for Error {
 impl Engine {
     /// Puts an engine on the use cases, with the client for what goes out.
     pub fn new(app: App, client: Client) -> Self {
-        Self { app, client }
+        Self {
+            app,
+            client,
+            looks: std::sync::Arc::new(tokio::sync::Semaphore::new(preview::AT_ONCE)),
+        }
     }
 
     /// Tests the connection to an application's target with its stored credential, and asks the target how it wants to be spoken to.

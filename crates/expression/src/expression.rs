@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use crate::check::check;
@@ -63,6 +64,17 @@ impl Expression {
             }
         });
         names
+    }
+
+    /// Returns every place where an attribute is read, in the order of the text: its name, and the bytes of it with its brackets.
+    pub fn attribute_places(&self) -> Vec<(&str, Range<usize>)> {
+        let mut places = Vec::new();
+        self.root.visit(&mut |node| {
+            if let Kind::Attribute(name) = &node.kind {
+                places.push((name.as_str(), node.span.clone()));
+            }
+        });
+        places
     }
 
     /// Returns the text that was parsed.

@@ -54,7 +54,7 @@ mod value;
 pub use date::is_date;
 pub use evaluate::{Context, Failure, Outcome, Taken};
 pub use expression::Expression;
-pub use mistake::{Mistake, Mistakes, Severity, render};
+pub use mistake::{Fix, Mistake, Mistakes, Severity, render};
 pub use number::{NotANumber, Number};
 pub use outline::{Part, PartKind};
 pub use random::{Randomness, Remembered};

@@ -370,15 +370,24 @@ pub fn find(name: &str) -> Option<&'static Function> {
 
 /// Returns the function whose name is nearest to a text that is none.
 pub fn nearest(name: &str) -> Option<&'static Function> {
+    let best = nearest_of(name, all().iter().map(|function| function.name))?;
+    find(best)
+}
+
+/// Finds the name that was probably meant, among these.
+pub fn nearest_of<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let lower = name.to_ascii_lowercase();
-    let distance = |function: &&Function| distance(&lower, &function.name.to_ascii_lowercase());
-    let best = all().iter().min_by_key(distance)?;
     let allowed = match name.chars().count() {
         0..=3 => 0,
         4..=6 => 1,
         _ => 2,
     };
-    (distance(&best) <= allowed).then_some(best)
+    names
+        .into_iter()
+        .map(|known| (distance(&lower, &known.to_ascii_lowercase()), known))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= allowed)
+        .map(|(_, known)| known)
 }
 
 /// Counts the characters to change, add, leave out or exchange with their neighbour between two short texts.
@@ -458,8 +467,9 @@ pub(crate) fn unknown(name: &str, span: Range<usize>) -> Mistake {
     let same = |other: &str| other.eq_ignore_ascii_case(name);
     if let Some(function) = all().iter().find(|function| same(function.name)) {
         let message = format!("unknown function `{name}`");
-        return Mistake::error(span, message)
-            .help(format!("did you mean `{}`? Case matters", function.name));
+        return Mistake::error(span.clone(), message)
+            .help(format!("did you mean `{}`? Case matters", function.name))
+            .fix(span, function.name);
     }
     if let Some((foreign, instead)) = CONNECT_SYNC.iter().find(|(foreign, _)| same(foreign)) {
         let mistake = Mistake::error(
@@ -480,9 +490,11 @@ pub(crate) fn unknown(name: &str, span: Range<usize>) -> Mistake {
         );
         return Mistake::error(span, message);
     }
-    let mistake = Mistake::error(span, format!("unknown function `{name}`"));
+    let mistake = Mistake::error(span.clone(), format!("unknown function `{name}`"));
     match nearest(name) {
-        Some(function) => mistake.help(format!("did you mean `{}`?", function.name)),
+        Some(function) => mistake
+            .help(format!("did you mean `{}`?", function.name))
+            .fix(span, function.name),
         None => mistake,
     }
 }

@@ -26,8 +26,30 @@ pub struct Mistake {
     pub message: String,
     /// What would be right, when it is known.
     pub help: Option<String>,
+    /// What would be right, when it is certain enough to be put in for the writer.
+    pub fix: Option<Fix>,
     /// Whether it can be used all the same.
     pub severity: Severity,
+}
+
+/// A change of the text that mends a mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What is replaced: bytes of the expression, at character borders; nothing, when something is put in.
+    pub span: Range<usize>,
+    /// What stands there instead.
+    pub text: String,
+}
+
+impl Fix {
+    /// Returns the expression with the change.
+    pub fn applied(&self, source: &str) -> String {
+        let start = border(source, self.span.start);
+        let end = border(source, self.span.end).max(start);
+        let before = source.get(..start).unwrap_or_default();
+        let after = source.get(end..).unwrap_or_default();
+        format!("{before}{}{after}", self.text)
+    }
 }
 
 impl Mistake {
@@ -36,6 +58,7 @@ impl Mistake {
             span,
             message: message.into(),
             help: None,
+            fix: None,
             severity: Severity::Error,
         }
     }
@@ -49,6 +72,14 @@ impl Mistake {
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn fix(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
+        self.fix = Some(Fix {
+            span,
+            text: text.into(),
+        });
         self
     }
 }
@@ -221,6 +252,27 @@ mod tests {
             shown,
             "error: unknown word `oops`\n  |\n2 |  [ä], oops)\n  |       ^^^^\n  = help: write `[oops]`\n"
         );
+    }
+
+    #[test]
+    fn what_is_certain_can_be_put_in() {
+        for (source, mended) in [
+            ("swich([a], , \"b\", \"c\")", "Switch([a], , \"b\", \"c\")"),
+            ("Join(\"é\", [ä] [b])", "Join(\"é\", [ä], [b])"),
+            ("Join(‘x’, [a])", ""),
+            ("ToLower(“é”)", "ToLower(\"é\")"),
+            ("ToLower(mail)", "ToLower([mail])"),
+            ("=[mail]", "[mail]"),
+            (
+                "IIF([a] == \"b\", \"1\", \"2\")",
+                "IIF([a] = \"b\", \"1\", \"2\")",
+            ),
+        ] {
+            let mistakes = crate::Expression::parse(source).unwrap_err();
+            let fix = mistakes.iter().find_map(|mistake| mistake.fix.as_ref());
+            let applied = fix.map(|fix| fix.applied(source)).unwrap_or_default();
+            assert_eq!(applied, mended, "{source}");
+        }
     }
 
     #[test]

@@ -137,7 +137,8 @@ impl Parser<'_> {
                         start..self.position,
                         format!("unknown operator `{foreign}`"),
                     )
-                    .help(format!("write `{ours}`")),
+                    .help(format!("write `{ours}`"))
+                    .fix(start..self.position, ours),
                 );
                 return Some((Operator::Equal, start..self.position));
             }
@@ -207,7 +208,8 @@ impl Parser<'_> {
                         start..self.position,
                         "an expression does not begin with `=`",
                     )
-                    .help("leave it out"),
+                    .help("leave it out")
+                    .fix(start..self.position, ""),
                 );
                 self.operand()
             }
@@ -323,13 +325,22 @@ impl Parser<'_> {
                 self.skip_to_border();
             }
         }
-        self.mistakes.push(
-            Mistake::error(
-                start..self.position,
-                "text is written in straight double quotes",
-            )
-            .help("write \"…\""),
-        );
+        let mistake = Mistake::error(
+            start..self.position,
+            "text is written in straight double quotes",
+        )
+        .help("write \"…\"");
+        let written = self.source.get(start..self.position).unwrap_or_default();
+        let mut letters = written.chars();
+        letters.next();
+        let is_closed = length.is_some() && letters.next_back().is_some();
+        let text = letters.as_str();
+        let mistake = if is_closed && !text.contains(['"', '\\']) {
+            mistake.fix(start..self.position, format!("\"{text}\""))
+        } else {
+            mistake
+        };
+        self.mistakes.push(mistake);
         self.wrong(start)
     }
 
@@ -421,14 +432,22 @@ impl Parser<'_> {
         let word = Word::ALL
             .iter()
             .find(|(word, _)| word.eq_ignore_ascii_case(name));
-        let help = if let Some((word, _)) = word {
-            format!("did you mean `{word}`? Case matters")
+        let mistake = if let Some((word, _)) = word {
+            mistake
+                .help(format!("did you mean `{word}`? Case matters"))
+                .fix(span.clone(), *word)
         } else if library::find(name).is_some() {
-            format!("a function is called with parentheses: `{name}(…)`")
+            mistake.help(format!(
+                "a function is called with parentheses: `{name}(…)`"
+            ))
         } else {
-            format!("an attribute is written `[{name}]`, a text `\"{name}\"`")
+            mistake
+                .help(format!(
+                    "an attribute is written `[{name}]`, a text `\"{name}\"`"
+                ))
+                .fix(span.clone(), format!("[{name}]"))
         };
-        self.mistakes.push(mistake.help(help));
+        self.mistakes.push(mistake);
         Node {
             span,
             kind: Kind::Wrong,
@@ -539,10 +558,15 @@ impl Parser<'_> {
             .peek()
             .is_some_and(|next| is_name(next) || matches!(next, '[' | '"' | '\'' | '“'));
         if begins_operand {
-            self.mistakes.push(Mistake::error(
-                start..start + self.peek().map_or(0, char::len_utf8),
-                "a comma is missing before this",
-            ));
+            let before = self.source.get(..start).unwrap_or_default();
+            let end = before.trim_end().len();
+            self.mistakes.push(
+                Mistake::error(
+                    start..start + self.peek().map_or(0, char::len_utf8),
+                    "a comma is missing before this",
+                )
+                .fix(end..end, ","),
+            );
             return;
         }
         let end = self.skip_to_border();

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::comparison::is_empty;
 use crate::rules::{Compiled, ObjectRules, Rule};
 use crate::source::{MEMBERS, SourceObject};
+use crate::target_path::TargetPath;
 use crate::wish::{Surroundings, Unmappable, attributes_in_use, evaluate, fitted};
 
 /// One line of a mapping, evaluated on one object.
@@ -64,8 +65,32 @@ pub fn explain(
     object: &SourceObject,
     surroundings: &Surroundings<'_>,
 ) -> Vec<Explained> {
+    explain_where(rules, object, surroundings, |_| true)
+}
+
+/// Likewise, only the line that fills this attribute of the target.
+pub fn explain_line(
+    rules: &ObjectRules,
+    object: &SourceObject,
+    surroundings: &Surroundings<'_>,
+    target: &TargetPath,
+) -> Option<Explained> {
+    let is_it = |other: &TargetPath| other == target;
+    explain_where(rules, object, surroundings, is_it).pop()
+}
+
+fn explain_where(
+    rules: &ObjectRules,
+    object: &SourceObject,
+    surroundings: &Surroundings<'_>,
+    is_wanted: impl Fn(&TargetPath) -> bool,
+) -> Vec<Explained> {
     let attributes = attributes_in_use(object);
-    let values = rules.attributes.iter().map(|rule| Explained {
+    let wanted = rules
+        .attributes
+        .iter()
+        .filter(|rule| is_wanted(&rule.target));
+    let values = wanted.map(|rule| Explained {
         target: rule.target.to_string(),
         source: source(rule),
         outcome: outcome(rule, evaluate(rule, &attributes, surroundings)),
@@ -73,16 +98,18 @@ pub fn explain(
         nulls: rule.nulls,
         matching: rule.matching,
     });
-    let references = rules.references.iter().map(|(target, attribute)| {
+    let references = rules.references.iter();
+    let references = references.filter(|(target, _)| is_wanted(target));
+    let references = references.map(|(target, attribute)| {
         let outcome = match object.reference(attribute) {
             Some(reference) => Outcome::Reference(reference.object.to_string()),
             None => Outcome::Nothing,
         };
         reference(&target.to_string(), attribute, outcome)
     });
-    let members = rules
-        .members
-        .then(|| reference(MEMBERS, MEMBERS, Outcome::Members));
+    let is_members = TargetPath::parse(MEMBERS).is_ok_and(|target| is_wanted(&target));
+    let members =
+        (rules.members && is_members).then(|| reference(MEMBERS, MEMBERS, Outcome::Members));
     values.chain(references).chain(members).collect()
 }
 

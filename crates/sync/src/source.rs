@@ -159,6 +159,57 @@ fn overlay(attributes: &mut Map<String, Value>, source: &Map<String, Value>) {
     }
 }
 
+/// Returns the names of the attributes that this source has for a kind of object; a directory that is connected may add its own.
+pub fn attribute_names(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::User => &[
+            "accountEnabled",
+            "city",
+            "companyName",
+            "costCenter",
+            "country",
+            "department",
+            "displayName",
+            "division",
+            "employeeId",
+            "externalId",
+            "facsimileTelephoneNumber",
+            "givenName",
+            "IsSoftDeleted",
+            "jobTitle",
+            "locale",
+            "mail",
+            "mailNickname",
+            "manager",
+            "middleName",
+            "mobile",
+            "nickName",
+            "objectId",
+            "originalUserPrincipalName",
+            "physicalDeliveryOfficeName",
+            "postalCode",
+            "preferredLanguage",
+            "proxyAddresses",
+            "state",
+            "streetAddress",
+            "surname",
+            "telephoneNumber",
+            "timezone",
+            "userPrincipalName",
+            "userType",
+        ],
+        Kind::Group => &[
+            "description",
+            "displayName",
+            "externalId",
+            "IsSoftDeleted",
+            "members",
+            "objectId",
+            "securityEnabled",
+        ],
+    }
+}
+
 /// The attributes that point to other objects, and so are sent when both ends exist.
 pub const REFERENCES: [&str; 1] = ["manager"];
 /// The attribute of a group that holds its members.
@@ -323,6 +374,8 @@ mod tests {
 
         let attributes = user(document.as_object().unwrap());
 
+        let names = attribute_names(Kind::User);
+        assert!(attributes.keys().all(|name| names.contains(&name.as_str())));
         insta::assert_json_snapshot!(attributes, @r#"
         {
           "objectId": "0190b6f1-7c1d-7f5e-9a53-2f6b8c1d4e77",

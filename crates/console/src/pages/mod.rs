@@ -4,6 +4,7 @@ pub(crate) mod applications;
 pub(crate) mod dashboard;
 pub(crate) mod integrations;
 pub(crate) mod logs;
+pub(crate) mod mappings;
 pub(crate) mod object_question;
 pub(crate) mod prove;
 pub(crate) mod security;
@@ -17,6 +18,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(crate::problem::samples());
     samples.extend(applications::samples());
     samples.extend(dashboard::samples());
+    samples.extend(mappings::samples());
     samples.extend(logs::samples());
     samples.extend(integrations::samples());
     samples.extend(prove::samples());

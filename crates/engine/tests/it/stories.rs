@@ -5,4 +5,5 @@ mod drift;
 mod members;
 mod nested;
 mod pace;
+mod preview;
 mod references;

@@ -8,6 +8,8 @@
 
 pub mod defaults;
 mod filter;
+mod matching;
+mod words;
 
 use serde::{Deserialize, Serialize};
 

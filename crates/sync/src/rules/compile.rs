@@ -49,6 +49,50 @@ pub fn check(mapping: &ObjectMapping, kind: Kind) -> Vec<(Spot, Mistake)> {
     compile(mapping, kind).1
 }
 
+/// Tells whether objects can be looked up by what a line of a mapping fills.
+pub fn can_match(mapping: &ObjectMapping, kind: Kind, line: &AttributeMapping) -> bool {
+    TargetPath::parse(&line.target).is_ok_and(|target| {
+        let is_reference = reference(kind, line).is_some();
+        unmatchable(&target, listed(mapping, &line.target), is_reference).is_none()
+    })
+}
+
+/// Says why objects cannot be looked up by an attribute of the target; absent: they can.
+fn unmatchable(
+    target: &TargetPath,
+    listed: Option<&TargetAttribute>,
+    is_reference: bool,
+) -> Option<&'static str> {
+    let kind = listed.map(|listed| listed.kind);
+    if is_reference || kind == Some(ValueType::Reference) {
+        Some("it refers to another object")
+    } else if listed.is_some_and(|listed| listed.multi_valued) && target.is_whole() {
+        Some("it holds many values")
+    } else if matches!(kind, Some(ValueType::Boolean | ValueType::Integer)) {
+        Some("it is no text")
+    } else {
+        None
+    }
+}
+
+fn listed<'m>(mapping: &'m ObjectMapping, target: &str) -> Option<&'m TargetAttribute> {
+    mapping
+        .target_attributes
+        .iter()
+        .find(|listed| listed.name.trim().eq_ignore_ascii_case(target.trim()))
+}
+
+/// Returns the source's attribute that points to other objects, when the line copies one.
+fn reference(kind: Kind, attribute: &AttributeMapping) -> Option<&'static str> {
+    let Source::Direct(name) = &attribute.source else {
+        return None;
+    };
+    if kind == Kind::Group && name == MEMBERS {
+        return Some(MEMBERS);
+    }
+    REFERENCES.into_iter().find(|reference| reference == name)
+}
+
 /// Compiles a mapping. The rules are of use only when there are no mistakes.
 pub(super) fn compile(mapping: &ObjectMapping, kind: Kind) -> (ObjectRules, Vec<(Spot, Mistake)>) {
     let mut compiler = Compiler {
@@ -139,7 +183,7 @@ impl<'m> Compiler<'m> {
         };
         let listed = self.listed(&attribute.target);
         self.check_target(spot, attribute, &target, listed);
-        let reference = self.reference(attribute);
+        let reference = reference(self.kind, attribute);
         self.check_matching(spot, attribute, &target, listed, reference.is_some());
         match reference {
             Some(MEMBERS) => {
@@ -159,21 +203,7 @@ impl<'m> Compiler<'m> {
 
     /// Finds the attribute of the target's list; a list need not have it.
     fn listed(&self, target: &str) -> Option<&'m TargetAttribute> {
-        self.mapping
-            .target_attributes
-            .iter()
-            .find(|listed| listed.name.trim().eq_ignore_ascii_case(target.trim()))
-    }
-
-    /// Returns the source's attribute that points to other objects, when the line copies one.
-    fn reference(&self, attribute: &AttributeMapping) -> Option<&'static str> {
-        let Source::Direct(name) = &attribute.source else {
-            return None;
-        };
-        if self.kind == Kind::Group && name == MEMBERS {
-            return Some(MEMBERS);
-        }
-        REFERENCES.into_iter().find(|reference| reference == name)
+        listed(self.mapping, target)
     }
 
     fn check_target(
@@ -232,14 +262,7 @@ impl<'m> Compiler<'m> {
             );
             self.mistake(spot, place, message, "give each of them another precedence");
         }
-        let kind = listed.map(|listed| listed.kind);
-        let reason = if is_reference || kind == Some(ValueType::Reference) {
-            "it refers to another object"
-        } else if listed.is_some_and(|listed| listed.multi_valued) && target.is_whole() {
-            "it holds many values"
-        } else if matches!(kind, Some(ValueType::Boolean | ValueType::Integer)) {
-            "it is no text"
-        } else {
+        let Some(reason) = unmatchable(target, listed, is_reference) else {
             return;
         };
         let message = format!("objects cannot be looked up by `{place}`: {reason}");

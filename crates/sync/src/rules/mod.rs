@@ -20,7 +20,7 @@ use crate::digest::Digest;
 use crate::scope::ScopeFilters;
 use crate::target_path::TargetPath;
 
-pub use compile::{Spot, check};
+pub use compile::{Spot, can_match, check};
 pub use fit::Misfit;
 
 /// The rules of an application.

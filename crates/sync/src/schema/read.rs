@@ -85,6 +85,7 @@ fn pointed(text: &str, error: &serde_json::Error) -> String {
         span: place..place,
         message: format!("the text is no JSON: {message}"),
         help: None,
+        fix: None,
         severity: rollcall_expression::Severity::Error,
     };
     rollcall_expression::render(text, &mistake)

@@ -1,7 +1,7 @@
 //! `rollcall app filter`: who passes.
 
 use rollcall_model::Application;
-use rollcall_model::mapping::{Clause, ScopeFilter};
+use rollcall_model::mapping::ScopeFilter;
 use serde_json::{Value, json};
 
 use super::{Desk, kinds};
@@ -55,7 +55,7 @@ async fn list(desk: &Desk<'_>, command: &Kinds) -> anyhow::Result<Exit> {
             [
                 noun(*kind).to_owned(),
                 filter.name.clone(),
-                sentence(filter),
+                filter.sentence(),
             ]
         })
     });
@@ -76,19 +76,4 @@ fn described(application: &Application, kinds: &[rollcall_model::Kind]) -> Value
         )
     });
     Value::Array(all.collect())
-}
-
-/// Writes the clauses of a filter as they are typed.
-pub(super) fn sentence(filter: &ScopeFilter) -> String {
-    let clauses = filter.clauses.iter().map(|clause| {
-        let Clause {
-            attribute,
-            operator,
-            values,
-        } = clause;
-        format!("{attribute} {} {}", operator.name(), values.join(", "))
-            .trim_end()
-            .to_owned()
-    });
-    clauses.collect::<Vec<_>>().join(" and ")
 }

@@ -68,7 +68,7 @@ async fn set(desk: &Desk<'_>, command: SetMapping) -> anyhow::Result<Exit> {
         .iter()
         .find(|one| one.target.eq_ignore_ascii_case(&target));
     desk.done(
-        &set.map(sentence).unwrap_or_default(),
+        &set.map(AttributeMapping::sentence).unwrap_or_default(),
         &serde_json::to_value(set)?,
     )
 }
@@ -119,8 +119,8 @@ async fn list(desk: &Desk<'_>, command: &Kinds) -> anyhow::Result<Exit> {
             [
                 noun(*kind).to_owned(),
                 mapping.target.clone(),
-                from(mapping),
-                more(mapping),
+                mapping.origin(),
+                mapping.conditions(),
             ]
         })
     });
@@ -140,43 +140,4 @@ fn described(application: &Application, kinds: &[Kind]) -> anyhow::Result<Vec<Va
         }
     }
     Ok(all)
-}
-
-/// Says in one line what fills an attribute of the target.
-pub(super) fn sentence(mapping: &AttributeMapping) -> String {
-    let more = more(mapping);
-    let more = if more.is_empty() {
-        more
-    } else {
-        format!(" ({more})")
-    };
-    format!("{} ← {}{more}", mapping.target, from(mapping))
-}
-
-fn from(mapping: &AttributeMapping) -> String {
-    match &mapping.source {
-        Source::Direct(name) => name.clone(),
-        Source::Constant(text) => format!("\"{text}\""),
-        Source::Expression(text) => format!("= {text}"),
-        Source::None => "nothing".to_owned(),
-    }
-}
-
-fn more(mapping: &AttributeMapping) -> String {
-    let mut told = Vec::new();
-    if let Some(precedence) = mapping.matching {
-        told.push(format!("matching {precedence}"));
-    }
-    if let Some(default) = &mapping.default {
-        told.push(format!("default \"{default}\""));
-    }
-    match mapping.apply {
-        Apply::Always => {}
-        Apply::OnCreate => told.push("on creation only".to_owned()),
-        Apply::AddOnly => told.push("only adds".to_owned()),
-    }
-    if mapping.nulls == Nulls::Clear {
-        told.push("a null clears".to_owned());
-    }
-    told.join(", ")
 }

@@ -25,7 +25,7 @@ pub(super) async fn run(desk: &Desk<'_>, command: SchemaCommand) -> anyhow::Resu
             let (context, application) = desk.find(&which).await?;
             let notes = desk
                 .app
-                .import_schema(&context, application.id, &text)
+                .import_schema(&context, application.id, &text, None)
                 .await?;
             if desk.as_json {
                 let notes = notes

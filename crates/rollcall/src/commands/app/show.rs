@@ -5,7 +5,7 @@ use rollcall_model::application::{Application, Leaving, Mode, NestedGroups, Scop
 use rollcall_model::{Kind, Slug};
 use serde_json::{Value, json};
 
-use super::{Desk, filter, mapping};
+use super::Desk;
 use crate::cli::app::Which;
 use crate::outcome::Exit;
 use crate::printer;
@@ -246,17 +246,13 @@ fn mappings(application: &Application, kind: Kind) {
     let matching: Vec<&str> = matching.into_iter().map(|(_, target)| target).collect();
     printer::data(&format!("  matched by {}", matching.join(", then ")));
     for one in &object.input_filters {
-        printer::data(&format!(
-            "  input filter {}: {}",
-            one.name,
-            filter::sentence(one)
-        ));
+        printer::data(&format!("  input filter {}: {}", one.name, one.sentence()));
     }
     for one in &object.filters {
-        printer::data(&format!("  filter {}: {}", one.name, filter::sentence(one)));
+        printer::data(&format!("  filter {}: {}", one.name, one.sentence()));
     }
     for one in &object.attributes {
-        printer::data(&format!("  {}", mapping::sentence(one)));
+        printer::data(&format!("  {}", one.sentence()));
     }
 }
 
