@@ -11,6 +11,7 @@ pub mod applications;
 pub mod attention;
 pub mod directory;
 mod failure;
+pub mod glance;
 pub mod integrations;
 pub mod jobs;
 pub mod mappings;
@@ -43,8 +44,8 @@ use sealing::Sealer;
 pub use failure::Failure;
 pub use randomness::SystemRandomness;
 pub use rollcall_store::{
-    AuditQuery, Counts, Entry, Error as StoreError, ExchangeQuery, Paging, Selection, Tally,
-    actor_key,
+    AuditQuery, Counts, Entry, Error as StoreError, ExchangeQuery, Member, Paging, Selection,
+    Tally, actor_key,
 };
 
 /// What an installation knows about itself.

@@ -1,9 +1,11 @@
 //! The pages: a file for each, with its routes, its view, its handlers and its samples.
 
 pub(crate) mod dashboard;
+pub(crate) mod groups;
 pub(crate) mod integrations;
 pub(crate) mod object_question;
 pub(crate) mod prove;
+pub(crate) mod requests;
 pub(crate) mod security;
 pub(crate) mod sign_in;
 pub(crate) mod users;
@@ -14,8 +16,10 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     let mut samples = Vec::new();
     samples.extend(crate::problem::samples());
     samples.extend(dashboard::samples());
+    samples.extend(groups::samples());
     samples.extend(integrations::samples());
     samples.extend(prove::samples());
+    samples.extend(requests::samples());
     samples.extend(security::samples());
     samples.extend(sign_in::samples());
     samples.extend(users::samples());
