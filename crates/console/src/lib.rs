@@ -10,6 +10,7 @@ mod charts;
 mod code;
 mod cookies;
 mod deeds;
+mod download;
 mod explain;
 mod filters;
 mod form;

@@ -78,6 +78,9 @@ pub(crate) fn routes() -> Routes {
     routes.extend(security::routes());
     routes.extend(pages::dashboard::routes());
     routes.extend(pages::integrations::routes());
+    routes.extend(pages::activity::routes());
+    routes.extend(pages::reports::routes());
+    routes.extend(pages::organisation::routes());
     routes.extend(pages::groups::routes());
     routes.extend(pages::users::routes());
     routes.extend(pages::requests::routes());

@@ -1,10 +1,13 @@
 //! The pages: a file for each, with its routes, its view, its handlers and its samples.
 
+pub(crate) mod activity;
 pub(crate) mod dashboard;
 pub(crate) mod groups;
 pub(crate) mod integrations;
 pub(crate) mod object_question;
+pub(crate) mod organisation;
 pub(crate) mod prove;
+pub(crate) mod reports;
 pub(crate) mod requests;
 pub(crate) mod security;
 pub(crate) mod sign_in;
@@ -15,10 +18,13 @@ pub(crate) mod users;
 pub(crate) fn samples() -> Vec<(String, String)> {
     let mut samples = Vec::new();
     samples.extend(crate::problem::samples());
+    samples.extend(activity::samples());
     samples.extend(dashboard::samples());
     samples.extend(groups::samples());
     samples.extend(integrations::samples());
+    samples.extend(organisation::samples());
     samples.extend(prove::samples());
+    samples.extend(reports::samples());
     samples.extend(requests::samples());
     samples.extend(security::samples());
     samples.extend(sign_in::samples());
