@@ -238,7 +238,7 @@ fn coming(standing: &Standing, zone: &Zone) -> Node {
     };
     Node {
         link: format!("/settings/integrations/{}", kind.word()),
-        letter: letter(kind.title()),
+        letter: letter(kind.short().trim_start_matches("the ")),
         name: if kind == IntegrationKind::Custom {
             tab(kind).to_owned()
         } else {
@@ -263,7 +263,7 @@ fn going(application: &Going) -> Node {
     Node {
         link: format!("/applications/{}", application.id),
         letter: letter(&application.name),
-        name: application.name.chars().take(80).collect(),
+        name: application.name.chars().take(40).collect(),
         sub: format!("{} in use", number(application.in_use)),
         class,
         icon,

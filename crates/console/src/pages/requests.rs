@@ -286,11 +286,8 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     refused.asked = Some(asked.to_string());
     let answered = json!({"status": "409", "scimType": "uniqueness", "detail": "`userName` is taken: an account that this directory cannot take over has it; choose another value"});
     refused.answered = Some(answered.to_string());
-    let mut hostile = exchange(
-        HOSTILE,
-        &format!("/Users?filter=userName eq {HOSTILE}"),
-        401,
-    );
+    let mut hostile = exchange("GET", &format!("/Users?filter=userName eq {HOSTILE}"), 401);
+    hostile.request = rollcall_model::RequestId::from_bytes([8; 16]);
     hostile.integration = None;
     hostile.token = None;
     hostile.agent = Some(HOSTILE.to_owned());
@@ -303,7 +300,13 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     ]
     .into_iter()
     .zip(10_u64..)
-    .map(|(exchange, place)| (place, exchange))
+    .map(|(mut exchange, place)| {
+        if exchange.status < 400 {
+            let number = u8::try_from(place).unwrap_or(0);
+            exchange.request = rollcall_model::RequestId::from_bytes([number; 16]);
+        }
+        (place, exchange)
+    })
     .collect();
     let one = |asked: &Asked, found: &[(u64, Exchange)], of: Option<&Exchange>| {
         let detail = of.map(|of| detail(of, "q1fa".to_owned(), &parties, &zone));
