@@ -142,6 +142,8 @@ fn clippy() -> anyhow::Result<()> {
 
 fn tests() -> anyhow::Result<()> {
     need::nextest()?;
+    need::program("chromium", "chromium")?;
+    need::program("chromedriver", "chromium-driver")?;
     cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])
 }
 

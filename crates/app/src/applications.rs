@@ -3,8 +3,10 @@
 //! **Is:** what an administrator of the directory side does before a cycle can run. **Is not:** the cycle; `rollcall-engine` runs it.
 
 use jiff::Timestamp;
-use rollcall_model::application::{Application, Assignment, Mode, Status, Target};
-use rollcall_model::provisioning::{ObjectKey, QuarantineReason, ResetScope};
+use rollcall_model::application::{Application, Assignment, Mode, NestedGroups, Status, Target};
+use rollcall_model::provisioning::{
+    ComparisonAsked, GIVEN_UP, ObjectKey, Quarantine, QuarantineReason, ResetScope,
+};
 use rollcall_model::{
     ApplicationId, JobState, Kind, Link, LinkState, Origin, Profile, ResourceId, Secret,
 };
@@ -33,7 +35,44 @@ pub struct Configured {
     pub job: JobState,
 }
 
+/// Where an application is to live from now on.
+#[derive(Debug)]
+pub struct Connection {
+    /// The address of its SCIM endpoint.
+    pub tenant_url: String,
+    /// The credential for it; absent: the stored one, if the address stays the same.
+    pub token: Option<Secret>,
+}
+
+/// What a new application begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Template {
+    /// Any application that speaks SCIM 2.0.
+    Generic,
+    /// Another installation of Rollcall: it takes groups within groups as they are.
+    Rollcall,
+}
+
 impl App {
+    /// Adds an application made from a template, switched off.
+    ///
+    /// # Errors
+    /// [`Failure::Taken`] when the organisation has one of that name.
+    pub async fn create_application_from(
+        &self,
+        context: &Context,
+        name: String,
+        template: Template,
+    ) -> Result<Application, Failure> {
+        let now = self.now();
+        let id = ApplicationId::new(now, &**self.randomness());
+        let mut application = Application::new(id, name, now);
+        if template == Template::Rollcall {
+            application.settings.nested_groups = NestedGroups::Keep;
+        }
+        self.add_application(context, application).await
+    }
+
     /// Adds an application with the default mappings, switched off.
     ///
     /// # Errors
@@ -157,6 +196,7 @@ impl App {
         let sealed = self
             .sealer()
             .seal(&place(context, id), token, &**self.randomness());
+        let now = self.now();
         self.on_application(
             context,
             id,
@@ -168,15 +208,13 @@ impl App {
                 if is_another {
                     writer.forget_links(id)?;
                     application.target = target;
-                    writer.save_application(&application)?;
                 }
+                application.token_set = Some(now);
+                writer.save_application(&application)?;
                 writer.save_sealed_secret(id, Some(&sealed))?;
                 tell(writer, id, |job| {
                     if is_another {
-                        job.watermark = None;
-                        job.profile = Profile::default();
-                        job.drift = None;
-                        job.last_complete = None;
+                        move_away(job);
                     }
                 })?;
                 Ok(((), detail))
@@ -219,10 +257,84 @@ impl App {
                 change(&mut application)?;
                 // an address changes with its credential only
                 application.target = before.target;
+                application.token_set = before.token_set;
                 application.id = id;
                 Rules::compile(&application).map_err(Failure::Configuration)?;
                 writer.save_application(&application)?;
                 tell(writer, id, |_| {})?;
+                let detail = json!({
+                    "status": application.status, "mode": application.mode, "scope": application.scope,
+                });
+                Ok((application, detail))
+            },
+        )
+        .await
+    }
+
+    /// Changes everything at once that the form *Provisioning* shows: where the application lives, the credential for it, settings. What
+    /// holds for [`set_credentials`](Self::set_credentials) holds here: at another address nobody is known, and the stored credential is
+    /// forgotten unless another one is given.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`]; [`Failure::Configuration`]; [`Failure::Forbidden`] when cycles are to run without address and credential.
+    pub async fn save_provisioning(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        connection: Option<Connection>,
+        change: impl FnOnce(&mut Application) + Send + 'static,
+    ) -> Result<Application, Failure> {
+        let now = self.now();
+        let token = connection.as_ref().and_then(|one| one.token.as_ref());
+        let sealed = token.map(|token| {
+            self.sealer()
+                .seal(&place(context, id), token, &**self.randomness())
+        });
+        let origin = context.origin().clone();
+        self.on_application(
+            context,
+            id,
+            "application.configured",
+            move |writer, before| {
+                let mut application = before.clone();
+                change(&mut application);
+                application.id = id;
+                application.target = before.target.clone();
+                application.token_set = before.token_set;
+                if let Some(connection) = connection {
+                    application.target = Some(Target {
+                        tenant_url: connection.tenant_url,
+                    });
+                }
+                Rules::compile(&application).map_err(Failure::Configuration)?;
+                let is_another = application.target != before.target;
+                if is_another {
+                    writer.forget_links(id)?;
+                    writer.save_sealed_secret(id, None)?;
+                    application.token_set = None;
+                }
+                if let Some(sealed) = &sealed {
+                    writer.save_sealed_secret(id, Some(sealed))?;
+                    application.token_set = Some(now);
+                }
+                let runs = application.mode == Mode::Automatic && application.status == Status::On;
+                let is_connected =
+                    application.target.is_some() && writer.sealed_secret(id)?.is_some();
+                if runs && !is_connected {
+                    return Err(unconnected());
+                }
+                writer.save_application(&application)?;
+                tell(writer, id, |job| {
+                    if is_another {
+                        move_away(job);
+                    }
+                })?;
+                if is_another || sealed.is_some() {
+                    let target = application.target.as_ref();
+                    let detail = json!({"tenant_url": target.map(|target| &target.tenant_url)});
+                    let entry = entry(origin, id, "application.credentials", detail);
+                    writer.append_audit(now, &entry)?;
+                }
                 let detail = json!({
                     "status": application.status, "mode": application.mode, "scope": application.scope,
                 });
@@ -249,10 +361,7 @@ impl App {
             })
             .await?;
         if !is_connected {
-            return Err(Failure::Forbidden {
-                reason: "the application has no address and token yet: connect it, then start it"
-                    .to_owned(),
-            });
+            return Err(unconnected());
         }
         self.configure(context, id, |application| {
             application.mode = Mode::Automatic;
@@ -268,6 +377,65 @@ impl App {
     pub async fn stop(&self, context: &Context, id: ApplicationId) -> Result<Application, Failure> {
         self.configure(context, id, |application| application.status = Status::Off)
             .await
+    }
+
+    /// Asks for a cycle now. One that is running goes on, and another one follows; a job in quarantine tries once, and stays in it
+    /// unless that succeeds.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`]; [`Failure::Forbidden`] while the application is switched off.
+    pub async fn ask_for_cycle(&self, context: &Context, id: ApplicationId) -> Result<(), Failure> {
+        let now = self.now();
+        self.on_application(
+            context,
+            id,
+            "application.cycle_asked",
+            move |writer, application| {
+                if application.mode != Mode::Automatic || application.status != Status::On {
+                    return Err(Failure::Forbidden {
+                        reason: "provisioning is switched off: start it first, or send a plan once"
+                            .to_owned(),
+                    });
+                }
+                let mut job = writer.job(id)?;
+                job.assignments += 1;
+                let lasts = |quarantine: &Quarantine| now.duration_since(quarantine.since);
+                // one that was given up begins anew
+                job.quarantine
+                    .take_if(|quarantine| lasts(quarantine) >= GIVEN_UP);
+                if let Some(quarantine) = &mut job.quarantine {
+                    quarantine.next_attempt = Some(now);
+                }
+                writer.save_job(id, &job)?;
+                Ok(((), json!({})))
+            },
+        )
+        .await
+    }
+
+    /// Asks for a comparison of both ends, and for the repair of what differs.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`].
+    pub async fn ask_for_comparison(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+        repair: bool,
+    ) -> Result<(), Failure> {
+        let at = self.now();
+        self.on_application(
+            context,
+            id,
+            "application.comparison_asked",
+            move |writer, _| {
+                let mut job = writer.job(id)?;
+                job.comparison = Some(ComparisonAsked { at, repair });
+                writer.save_job(id, &job)?;
+                Ok(((), json!({"repair": repair})))
+            },
+        )
+        .await
     }
 
     /// Assigns a person or a group to an application.
@@ -450,6 +618,21 @@ impl App {
                 Ok(changed)
             })
             .await
+    }
+}
+
+/// Forgets what was learned of a target, because the application lives at another address now.
+fn move_away(job: &mut JobState) {
+    job.watermark = None;
+    job.profile = Profile::default();
+    job.drift = None;
+    job.last_complete = None;
+}
+
+fn unconnected() -> Failure {
+    Failure::Forbidden {
+        reason: "the application has no address and token yet: connect it, then start it"
+            .to_owned(),
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod activity;
 pub mod administrators;
 pub mod applications;
+pub mod assignments;
 pub mod attention;
 pub mod directory;
 mod failure;
@@ -18,8 +19,10 @@ pub mod mappings;
 pub mod mirror;
 pub mod organisations;
 pub mod overview;
+pub mod plans;
 pub mod post;
 pub mod principals;
+pub mod provisioning_logs;
 mod randomness;
 pub mod schemas;
 pub mod sealing;

@@ -177,6 +177,17 @@ impl Client {
         Ok(url)
     }
 
+    /// Looks a name up; returns those of its addresses that may be called.
+    pub(crate) async fn resolve(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+        let (allowed, others) = lookup(self.reach, name, port)
+            .await
+            .map_err(|unresolved| unresolved.to_string())?;
+        if allowed.is_empty() && !others.is_empty() {
+            return Err(Refused::Private(name.to_owned()).to_string());
+        }
+        Ok(allowed)
+    }
+
     pub(crate) fn request(&self, method: reqwest::Method, url: Url) -> reqwest::RequestBuilder {
         self.http.request(method, url)
     }
@@ -190,13 +201,7 @@ impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
         let reach = self.0;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let found = found.map_err(|error| {
-                tracing::debug!(name = name.as_str(), %error, "a name is not resolved");
-                Unresolved(name.as_str().to_owned())
-            })?;
-            let (allowed, others): (Vec<SocketAddr>, Vec<SocketAddr>) =
-                found.partition(|address| reach.allows(address.ip()));
+            let (allowed, others) = lookup(reach, name.as_str(), 0).await?;
             if allowed.is_empty() && !others.is_empty() {
                 let refused = Refused::Private(name.as_str().to_owned());
                 return Err(Box::new(Arc::new(refused)) as Box<dyn std::error::Error + Send + Sync>);
@@ -204,6 +209,20 @@ impl Resolve for Guarded {
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
+}
+
+/// Looks a name up; returns the addresses that may be called, and the others.
+async fn lookup(
+    reach: Reach,
+    name: &str,
+    port: u16,
+) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), Unresolved> {
+    let found = tokio::net::lookup_host((name, port)).await;
+    let found = found.map_err(|error| {
+        tracing::debug!(name, %error, "a name is not resolved");
+        Unresolved(name.to_owned())
+    })?;
+    Ok(found.partition(|address| reach.allows(address.ip())))
 }
 
 #[cfg(test)]

@@ -53,10 +53,7 @@ pub fn read(
         line: 1,
         reason: format!("a column is a SCIM attribute, and there is none of the name `{name}`"),
     }));
-    mistakes.extend(text.cut.map(|line| Mistake {
-        line,
-        reason: "the file ends in the middle of this record".to_owned(),
-    }));
+    mistakes.extend(text.cut);
     let mut records = Vec::new();
     for line in text.lines {
         match record(line) {

@@ -106,7 +106,7 @@ impl Frame {
     /// Tells whether this is the current place: the words that mark it in the navigation.
     pub(crate) fn at(&self, place: Place) -> &'static str {
         if self.place == place {
-            " aria-current=\"page\""
+            " aria-current=page"
         } else {
             ""
         }

@@ -6,12 +6,17 @@
 //! **Start at** [`table`], the list of all pages; then `pages/`, one file for each.
 
 mod assets;
+mod causes;
 mod charts;
 mod code;
 mod cookies;
 mod deeds;
 mod download;
 mod explain;
+#[expect(
+    unreachable_pub,
+    reason = "the filters' macro makes what it makes public"
+)]
 mod filters;
 mod form;
 mod guard;

@@ -77,6 +77,8 @@ pub(crate) fn routes() -> Routes {
     routes.extend(sign_in::routes());
     routes.extend(security::routes());
     routes.extend(pages::dashboard::routes());
+    routes.extend(pages::applications::routes());
+    routes.extend(pages::logs::routes());
     routes.extend(pages::integrations::routes());
     routes.extend(pages::activity::routes());
     routes.extend(pages::reports::routes());

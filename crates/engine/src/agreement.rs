@@ -81,6 +81,56 @@ impl Agreement {
 }
 
 impl Engine {
+    /// Compares both ends because somebody asked for it, and repairs what differs if they asked for that. Until it has come to its end,
+    /// the application is marked as one for which it is still to be done.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when a cycle is running that has to end before the repair; then it is still to be done.
+    pub async fn compare_as_asked(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+        watch: Watch,
+    ) -> Result<(), Error> {
+        let tenant = context.tenant().quiet();
+        let asked = tenant
+            .read::<_, Error, _>(move |reader| Ok(reader.job(application)?.comparison))
+            .await?;
+        let Some(asked) = asked else { return Ok(()) };
+        let outcome = match self.compare(context, application).await {
+            Ok(agreement) if asked.repair && !agreement.holds() => {
+                match self.repair(context, application, &agreement, watch).await {
+                    Ok(_) => self.compare(context, application).await.map(drop),
+                    Err(error) => Err(error),
+                }
+            }
+            compared => compared.map(drop),
+        };
+        if let Err(Error::Busy | Error::Interrupted) = outcome {
+            return outcome;
+        }
+        let trouble = outcome.as_ref().err().map(ToString::to_string);
+        let at = self.app.now();
+        tenant
+            .write::<_, Error, _>(move |writer| {
+                let mut job = writer.job(application)?;
+                if let Some(message) = trouble {
+                    job.drift = Some(DriftReport {
+                        at,
+                        trouble: Some(message),
+                        differing: 0,
+                        first: Vec::new(),
+                    });
+                }
+                // somebody may have asked again meanwhile
+                job.comparison = job.comparison.filter(|later| later.at != asked.at);
+                writer.save_job(application, &job)?;
+                Ok(())
+            })
+            .await?;
+        outcome
+    }
+
     /// Compares both ends of an application, and remembers what came of it.
     ///
     /// # Errors
@@ -306,7 +356,9 @@ fn is_left_alone(known: &Known, entitlement: Entitlement, leaving: Leaving) -> b
     };
     match entitlement {
         Entitlement::Excluded => true,
-        Entitlement::OutOfScope => leaving == Leaving::Unlink || is_released(),
+        Entitlement::OutOfScope | Entitlement::Vanished => {
+            leaving == Leaving::Unlink || is_released()
+        }
         Entitlement::Gone => is_released(),
         Entitlement::Entitled | Entitlement::Blocked => false,
     }

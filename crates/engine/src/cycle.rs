@@ -1,6 +1,7 @@
 //! A cycle from its beginning to its end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::App;
@@ -14,6 +15,7 @@ use rollcall_sync::guard::{Failures, Verdict, list_code, too_many};
 use tokio_util::sync::CancellationToken;
 
 use crate::entry::milliseconds;
+use crate::noting::noted;
 use crate::survey::{self, Candidates, Survey};
 use crate::work::{PAGE, Purpose, Tally, Work};
 use crate::{Engine, Error, Watch, memberships, objects, overtake, references};
@@ -67,7 +69,8 @@ impl Engine {
         let mut kind = CycleKind::Initial;
         let (work, outcome) = match prepared {
             Ok(work) => {
-                let outcome = perform(&work, &job, &mut kind).await;
+                let cycle = perform(&work, &job, &mut kind);
+                let outcome = noted(&work, began, cycle).await;
                 (Some(work), outcome)
             }
             Err(error) => (None, Err(error)),
@@ -131,6 +134,8 @@ async fn perform(work: &Arc<Work>, job: &JobState, kind: &mut CycleKind) -> Resu
     if matches!(survey.candidates, Candidates::These(_)) {
         *kind = CycleKind::Incremental;
     }
+    let is_incremental = *kind == CycleKind::Incremental;
+    work.is_incremental.store(is_incremental, Ordering::Relaxed);
     if survey.total > 0 {
         note_beginning(work).await?;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use rollcall_app::mirror::is_mirrored;
 use rollcall_model::application::{Assignment, NestedGroups, Scope};
 use rollcall_model::link::Link;
 use rollcall_model::{ApplicationId, Kind, ResourceId};
@@ -144,6 +145,7 @@ pub(crate) fn known(
 ) -> Result<Known, Error> {
     let object = match reader.raw(kind, id)? {
         Some(raw) => from_raw(reader, &raw, kind, assigned)?,
+        None if is_mirrored(id) => SourceObject::vanished(kind, id),
         None => SourceObject::gone(kind, id),
     };
     Ok(Known {

@@ -12,10 +12,13 @@ mod agreement;
 mod cycle;
 mod directory;
 mod entry;
+mod examination;
 mod gate;
 mod handling;
+mod kept_plans;
 mod memberships;
 mod mirror;
+mod noting;
 mod objects;
 mod on_demand;
 mod outlook;
@@ -38,9 +41,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use agreement::{Agreement, Difference};
+pub use examination::NotTested;
 pub use mirror::NotMirrored;
 pub use on_demand::OnDemand;
 pub use planning::NotApplied;
+pub use rollcall_connect::client::Refused;
+pub use rollcall_connect::target::{Step, Stepped};
 pub use why::Why;
 
 /// Runs cycles for the applications of an installation.

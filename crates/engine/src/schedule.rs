@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rollcall_app::Failure;
 use rollcall_app::directory::Context;
 use rollcall_model::application::{Application, Mode, Status};
-use rollcall_model::provisioning::{CycleOutcome, CycleReport, DriftReport};
+use rollcall_model::provisioning::{CycleOutcome, CycleReport, DriftReport, GIVEN_UP, Quarantine};
 use rollcall_model::{Actor, ApplicationId, JobState, OrgId, Origin};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
@@ -19,8 +19,6 @@ use crate::{Engine, Error, Watch};
 const LOOK: Duration = Duration::from_millis(500);
 /// The longest time between two cycles (Entra's: 40 minutes).
 const SWEEP: SignedDuration = SignedDuration::from_mins(40);
-/// How long a job in quarantine is tried again (Entra's: 28 days).
-const GIVEN_UP: SignedDuration = SignedDuration::from_hours(28 * 24);
 /// How long an application rests after our own side failed.
 const REST: Duration = Duration::from_mins(1);
 /// How long an application is left alone that somebody else provisions.
@@ -38,6 +36,7 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         busy: HashMap::new(),
         resting: HashMap::new(),
     };
+    schedule.engine.bury_plans().await;
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -84,7 +83,7 @@ impl Schedule {
     /// Starts what is due, in these organisations or in all.
     async fn start_due(&mut self, organisations: Option<BTreeSet<OrgId>>) {
         self.resting.retain(|_, until| *until > Instant::now());
-        for (organisation, application) in due(&self.engine, organisations).await {
+        for (organisation, application, due) in due(&self.engine, organisations).await {
             if self.running.len() >= CYCLES {
                 break;
             }
@@ -95,8 +94,39 @@ impl Schedule {
             let (engine, stop) = (self.engine.clone(), self.stop.clone());
             let task = self
                 .running
-                .spawn(async move { cycle(&engine, organisation, application, stop).await });
+                .spawn(async move { cycle(&engine, (organisation, application, due), stop).await });
             self.busy.insert(task.id(), (organisation, application));
+        }
+    }
+}
+
+/// What an application waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    cycle: bool,
+    /// A comparison that somebody asked for.
+    comparison: bool,
+}
+
+/// Compares both ends because somebody asked; tells how long the application is to rest then. Whoever is stopped meanwhile does it again
+/// after the next start.
+async fn compare_as_asked(
+    engine: &Engine,
+    context: &Context,
+    id: ApplicationId,
+    watch: Watch,
+) -> Option<Duration> {
+    let interrupt = watch.interrupt.clone();
+    let done = tokio::select! {
+        done = engine.compare_as_asked(context, id, watch) => done,
+        () = interrupt.cancelled() => return None,
+    };
+    match done {
+        Ok(()) | Err(Error::Interrupted) => None,
+        Err(Error::Busy) => Some(BUSY),
+        Err(error) => {
+            tracing::warn!(application = %id, %error, "both ends could not be compared");
+            Some(REST)
         }
     }
 }
@@ -104,8 +134,7 @@ impl Schedule {
 /// Runs a cycle, and compares both ends when it is time; tells how long the application is to rest then.
 async fn cycle(
     engine: &Engine,
-    organisation: OrgId,
-    application: ApplicationId,
+    (organisation, application, due): (OrgId, ApplicationId, Due),
     stop: CancellationToken,
 ) -> Option<Duration> {
     let origin = Origin {
@@ -118,6 +147,9 @@ async fn cycle(
         interrupt: stop,
         ..Watch::default()
     };
+    if !due.cycle {
+        return compare_as_asked(engine, &context, application, watch).await;
+    }
     let outcome = engine.run(&context, application, watch.clone()).await;
     let rest = match &outcome {
         Err(Error::Failed(_)) => Some(REST),
@@ -127,6 +159,9 @@ async fn cycle(
     match outcome {
         Ok(report) => {
             tell(application, &report);
+            if due.comparison {
+                return compare_as_asked(engine, &context, application, watch).await;
+            }
             if let Err(error) = check_drift(engine, &context, application, watch).await {
                 tracing::warn!(%application, %error, "both ends could not be compared");
             }
@@ -179,11 +214,31 @@ pub async fn check_drift(
     Ok(())
 }
 
-/// Finds the applications whose next cycle is due, the one that waits longest first.
+/// Returns when an application's next cycle is due at the latest, unless something changes before; absent: nobody knows of one.
+pub fn next_cycle(application: &Application, job: &JobState) -> Option<Timestamp> {
+    if application.mode != Mode::Automatic || application.status != Status::On {
+        return None;
+    }
+    if let Some(quarantine) = &job.quarantine {
+        let gives_up = quarantine.since.saturating_add(GIVEN_UP).ok()?;
+        return quarantine.next_attempt.filter(|at| *at < gives_up);
+    }
+    let last = job.last.as_ref()?;
+    let sweep = last.ended.saturating_add(SWEEP).ok();
+    sweep.into_iter().chain(job.retry).min()
+}
+
+/// Returns when a job in quarantine is given up: from then on it is not tried any more.
+pub fn gives_up(quarantine: &Quarantine) -> Timestamp {
+    let at = quarantine.since.saturating_add(GIVEN_UP);
+    at.unwrap_or(Timestamp::MAX)
+}
+
+/// Finds the applications whose next cycle is due, or that a comparison was asked for, the one that waits longest first.
 async fn due(
     engine: &Engine,
     organisations: Option<BTreeSet<OrgId>>,
-) -> Vec<(OrgId, ApplicationId)> {
+) -> Vec<(OrgId, ApplicationId, Due)> {
     let now = engine.app.now();
     let organisations: Vec<OrgId> = match organisations {
         Some(organisations) => organisations.into_iter().collect(),
@@ -208,9 +263,13 @@ async fn due(
                 let mut found = Vec::new();
                 for application in reader.applications()? {
                     let job = reader.job(application.id)?;
-                    if is_due(&application, &job, reader.last_change()?, now) {
+                    let due = Due {
+                        cycle: is_due(&application, &job, reader.last_change()?, now),
+                        comparison: job.comparison.is_some(),
+                    };
+                    if due.cycle || due.comparison {
                         let waits_since = job.last.map(|last| last.ended);
-                        found.push((waits_since, id, application.id));
+                        found.push((waits_since, id, application.id, due));
                     }
                 }
                 Ok(found)
@@ -225,7 +284,7 @@ async fn due(
     }
     due.sort();
     due.into_iter()
-        .map(|(_, organisation, application)| (organisation, application))
+        .map(|(_, organisation, application, due)| (organisation, application, due))
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! What all parts of a cycle share.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use std::time::{Duration, Instant};
@@ -94,6 +94,8 @@ pub(crate) struct Work {
     pub(crate) doubted: Chosen,
     /// Lets through only what was planned.
     pub(crate) gate: Option<Gate>,
+    /// Whether only what changed is read, as far as is known.
+    pub(crate) is_incremental: AtomicBool,
     /// Which object of this cycle has which place in the target: an id, or a value by which it is looked up.
     claims: Mutex<HashMap<(Kind, String), ResourceId>>,
     handled: Mutex<Handled>,
@@ -213,6 +215,7 @@ impl Work {
                 Purpose::Repair(chosen) => chosen,
                 Purpose::Run | Purpose::Apply(_) | Purpose::Plan { .. } => Chosen::default(),
             },
+            is_incremental: AtomicBool::new(job.watermark.is_some()),
             claims: Mutex::default(),
             handled: Mutex::default(),
             watch,
@@ -357,6 +360,11 @@ impl Work {
         Ok(())
     }
 
+    /// Returns how far it is.
+    pub(crate) fn progress(&self) -> Progress {
+        *self.watch.progress.borrow()
+    }
+
     /// Tells that a phase began.
     pub(crate) fn begin(&self, phase: Phase, total: u64) {
         self.watch.progress.send_replace(Progress {
@@ -471,6 +479,8 @@ pub(crate) fn stopped(trouble: &Trouble) -> Error {
     }
     let reason = if trouble.code == INCOMPATIBLE {
         QuarantineReason::ServiceIncompatible
+    } else if trouble.is_about_credential() {
+        QuarantineReason::CredentialRefused
     } else {
         QuarantineReason::EncounteredQuarantineException
     };

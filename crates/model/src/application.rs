@@ -26,6 +26,9 @@ pub struct Application {
     pub created: Timestamp,
     /// Where it lives; absent until an administrator has entered it.
     pub target: Option<Target>,
+    /// Since when its credential is the one that is stored; absent: nobody noted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_set: Option<Timestamp>,
     /// Who is told when provisioning fails or stops; absent: nobody.
     pub notification_email: Option<Email>,
     /// Whether a failure is mailed to the notification address.
@@ -60,6 +63,7 @@ impl Application {
             name,
             created,
             target: None,
+            token_set: None,
             notification_email: None,
             notify_on_failure: false,
             mode: Mode::Manual,
@@ -143,8 +147,8 @@ pub struct Settings {
     pub drift: Option<DriftCheck>,
 }
 
-/// What becomes of an account whose owner leaves the scope. Who is blocked at the source is switched off in any case, and a
-/// permanent deletion is always sent.
+/// What becomes of an account whose owner leaves the scope, or vanishes from a foreign source. Who is blocked at the source is switched off in
+/// any case, and a permanent deletion in an own directory is always sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Leaving {

@@ -300,7 +300,10 @@ pub struct JobState {
     /// What the last comparison of both ends found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftReport>,
-    /// Counts the changes of assignments.
+    /// A comparison of both ends that somebody asked for, and that has not come to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonAsked>,
+    /// Counts the changes of assignments, and the requests for a cycle: one that is running goes on, and another one follows.
     pub assignments: u64,
     /// The words and assignments that the last complete cycle knew of; others are waited for by the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -393,6 +396,16 @@ pub struct DriftReport {
     pub first: Vec<String>,
 }
 
+/// A comparison of both ends that somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComparisonAsked {
+    /// When.
+    pub at: Timestamp,
+    /// Whether what differs is to be repaired.
+    pub repair: bool,
+}
+
 /// How many were switched off or deleted in one cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -420,11 +433,16 @@ pub struct Quarantine {
     pub next_attempt: Option<Timestamp>,
 }
 
+/// How long a job in quarantine is tried again (Entra's: 28 days).
+pub const GIVEN_UP: jiff::SignedDuration = jiff::SignedDuration::from_hours(28 * 24);
+
 /// Why a job stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum QuarantineReason {
-    /// The target is out of reach, or refuses the credentials.
+    /// The target is out of reach.
     EncounteredQuarantineException,
+    /// The target refuses the credential, or does not let its owner read; Entra says `EncounteredQuarantineException` of this too.
+    CredentialRefused,
     /// The target does not speak SCIM.
     ServiceIncompatible,
     /// More accounts would have been disabled or deleted than the guard allows.

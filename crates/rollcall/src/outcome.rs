@@ -77,7 +77,7 @@ pub(crate) fn of_reason(reason: QuarantineReason) -> Exit {
         QuarantineReason::EncounteredQuarantineException
         | QuarantineReason::ServiceIncompatible
         | QuarantineReason::Unknown => Exit::Unreachable,
-        QuarantineReason::InvalidConfiguration => Exit::Wrong,
+        QuarantineReason::CredentialRefused | QuarantineReason::InvalidConfiguration => Exit::Wrong,
         QuarantineReason::TooManyDeletes
         | QuarantineReason::EncounteredBaseEscrowThreshold
         | QuarantineReason::EncounteredTotalEscrowThreshold
@@ -145,6 +145,8 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<String>) {
     (Exit::Wrong, None)
 }
 
+/// What to do when a target does not take the credential.
+pub(crate) const NEW_TOKEN: &str = "put a token there that the target takes, then repeat";
 /// What to do when a plan does not hold.
 const NEW_PLAN: &str = "make a new plan, read it, and run that one";
 
@@ -155,10 +157,14 @@ fn of_engine(error: &rollcall_engine::Error) -> (Exit, Option<String>) {
             Exit::No,
             "nothing is lost: the next cycle goes on where this one ended",
         ),
+        Error::Stopped {
+            reason: QuarantineReason::CredentialRefused,
+            ..
+        } => (Exit::Wrong, NEW_TOKEN),
         Error::Stopped { reason, .. } => match of_reason(*reason) {
             Exit::Unreachable => (
                 Exit::Unreachable,
-                "see to it that the target runs and takes the token, then repeat",
+                "see to it that the target runs and can be reached, then repeat",
             ),
             Exit::Wrong => (Exit::Wrong, "mend the configuration, then repeat"),
             exit => return (exit, None),
@@ -223,6 +229,7 @@ mod tests {
                 stopped(QuarantineReason::ServiceIncompatible),
                 Exit::Unreachable,
             ),
+            (stopped(QuarantineReason::CredentialRefused), Exit::Wrong),
             (stopped(QuarantineReason::InvalidConfiguration), Exit::Wrong),
             (stopped(QuarantineReason::TooManyDeletes), Exit::No),
             (Error::Busy, Exit::Unreachable),

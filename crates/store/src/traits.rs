@@ -405,6 +405,13 @@ pub trait ReadJobs {
     fn plans(&self, id: ApplicationId) -> Result<Vec<PlanRecord>, Error>;
     /// Returns a plan's bytes, as they were saved.
     fn plan(&self, id: ApplicationId, number: u64) -> Result<Option<Vec<u8>>, Error>;
+    /// Returns a piece of a plan, as it was saved.
+    fn plan_page(
+        &self,
+        id: ApplicationId,
+        number: u64,
+        page: u64,
+    ) -> Result<Option<Vec<u8>>, Error>;
     /// Returns the latest `count` entries of the provisioning log about one object of the source, latest first.
     fn object_log(
         &self,
@@ -488,5 +495,13 @@ pub trait WriteJobs {
         id: ApplicationId,
         plan: &PlanRecord,
         bytes: Option<&[u8]>,
+    ) -> Result<(), Error>;
+    /// Stores a piece of a plan, for whoever looks at it; it goes with the plan.
+    fn save_plan_page(
+        &mut self,
+        id: ApplicationId,
+        number: u64,
+        page: u64,
+        body: &[u8],
     ) -> Result<(), Error>;
 }

@@ -6,7 +6,7 @@ use rollcall_model::link::{Link, LinkState};
 
 use crate::exchange::REFERENCES_FAILED;
 use crate::rules::ObjectRules;
-use crate::source::SourceObject;
+use crate::source::{Presence, SourceObject};
 
 /// Whether the object is to be in use in the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Entitlement {
     OutOfScope,
     /// An input filter leaves it out: whatever is in the target is left alone.
     Excluded,
+    /// A foreign source does not have it any more: it is treated as what left the scope.
+    Vanished,
     /// The source has deleted it.
     Gone,
 }
@@ -26,8 +28,10 @@ pub enum Entitlement {
 impl Entitlement {
     /// Determines whether an object is to be in use. `needs_assignment` says that only assigned objects are.
     pub fn of(rules: &ObjectRules, object: &SourceObject, needs_assignment: bool) -> Self {
-        if object.is_gone() {
+        if object.presence == Presence::Gone {
             Self::Gone
+        } else if object.presence == Presence::Vanished {
+            Self::Vanished
         } else if !rules.input_filters.evaluate(&object.attributes).passed {
             Self::Excluded
         } else if (needs_assignment && !object.is_assigned)
@@ -48,6 +52,7 @@ impl Entitlement {
             Self::Blocked => "its account is blocked at the source",
             Self::OutOfScope => "it is not assigned, or a scoping filter leaves it out",
             Self::Excluded => "an input filter leaves it out, so its account is left alone",
+            Self::Vanished => "the source does not have it any more",
             Self::Gone => "the source has deleted it",
         }
     }
@@ -56,7 +61,7 @@ impl Entitlement {
     pub fn leaves_alone(self, rules: &ObjectRules) -> bool {
         match self {
             Self::Excluded => true,
-            Self::OutOfScope => rules.leaving == Leaving::Unlink,
+            Self::OutOfScope | Self::Vanished => rules.leaving == Leaving::Unlink,
             Self::Entitled | Self::Blocked | Self::Gone => false,
         }
     }
@@ -74,9 +79,15 @@ impl Entitlement {
         };
         match self {
             Self::Entitled => false,
-            Self::Blocked | Self::OutOfScope | Self::Excluded if self.leaves_alone(rules) => false,
-            Self::OutOfScope if rules.leaving == Leaving::Delete => may,
-            Self::Blocked | Self::OutOfScope | Self::Excluded => may && !is_off(link),
+            Self::Blocked | Self::OutOfScope | Self::Vanished | Self::Excluded
+                if self.leaves_alone(rules) =>
+            {
+                false
+            }
+            Self::OutOfScope | Self::Vanished if rules.leaving == Leaving::Delete => may,
+            Self::Blocked | Self::OutOfScope | Self::Vanished | Self::Excluded => {
+                may && !is_off(link)
+            }
             Self::Gone => may,
         }
     }
@@ -85,7 +96,7 @@ impl Entitlement {
     pub(crate) fn deletes(self, rules: &ObjectRules, kind: Kind) -> bool {
         let wants = match self {
             Self::Gone => true,
-            Self::OutOfScope => rules.leaving == Leaving::Delete,
+            Self::OutOfScope | Self::Vanished => rules.leaving == Leaving::Delete,
             Self::Blocked | Self::Excluded | Self::Entitled => false,
         };
         wants || kind == Kind::Group || !rules.can_disable()

@@ -103,6 +103,11 @@ pub enum Extent {
 }
 
 impl Trouble {
+    /// Tells whether it is the credential that is wrong, or what its owner may do, and not the way to the target.
+    pub fn is_about_credential(&self) -> bool {
+        matches!(self.code.as_str(), UNAUTHORIZED | INSUFFICIENT_RIGHTS)
+    }
+
     /// Makes a trouble with one object.
     pub fn of_object(code: &str, message: impl Into<String>, may_pass: bool) -> Self {
         Self {
@@ -140,6 +145,10 @@ pub const REFERENCES_FAILED: &str = "UnableToResolveReferenceAttributeValue";
 
 /// What the log calls an endpoint that does not do what SCIM says.
 pub const INCOMPATIBLE: &str = "SystemForCrossDomainIdentityManagementServiceIncompatible";
+/// The code of a target that refuses the credential.
+pub const UNAUTHORIZED: &str = "Unauthorized";
+/// The code of a target that does not let the credential's owner do something.
+pub const INSUFFICIENT_RIGHTS: &str = "InsufficientRights";
 
 /// Returns the PATCH that sets a reference of a resource, or takes it away.
 pub fn reference_patch(path: &TargetPath, target_id: Option<&str>) -> Vec<Value> {

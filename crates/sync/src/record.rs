@@ -47,4 +47,6 @@ pub struct Refusal {
     pub reason: String,
     /// Its key: who has one is there and has not left. One without makes a reading incomplete.
     pub key: Option<String>,
+    /// Its userName or displayName, if that could be read.
+    pub name: Option<String>,
 }

@@ -60,21 +60,30 @@ impl SourceObject {
         }
     }
 
-    /// Makes an object that the source had and has no longer.
+    /// Makes an object that our own directory has deleted for good.
     pub fn gone(kind: Kind, id: ResourceId) -> Self {
+        Self::absent(kind, id, Presence::Gone)
+    }
+
+    /// Makes an object that a foreign source had and has no longer.
+    pub fn vanished(kind: Kind, id: ResourceId) -> Self {
+        Self::absent(kind, id, Presence::Vanished)
+    }
+
+    fn absent(kind: Kind, id: ResourceId, presence: Presence) -> Self {
         Self {
             kind,
             id,
-            presence: Presence::Gone,
+            presence,
             attributes: Map::new(),
             is_assigned: false,
             references: Vec::new(),
         }
     }
 
-    /// Tells whether the source has deleted it.
+    /// Tells whether the source does not have it any more.
     pub fn is_gone(&self) -> bool {
-        self.presence == Presence::Gone
+        self.presence != Presence::Present
     }
 
     /// Returns the kind with the id.
@@ -119,8 +128,10 @@ impl SourceObject {
 pub enum Presence {
     /// It is there.
     Present,
-    /// It was deleted for good.
+    /// It was deleted for good, by somebody who meant that.
     Gone,
+    /// A foreign source, a file or another server, does not have it any more. Why, nobody knows.
+    Vanished,
 }
 
 /// A reference to another object of the source.

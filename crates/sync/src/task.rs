@@ -21,8 +21,8 @@ use serde_json::{Map, Value};
 
 pub use crate::entitlement::Entitlement;
 pub use crate::exchange::{
-    Answer, Extent, INCOMPATIBLE, REFERENCES_FAILED, Step, Trouble, Write, member_patch,
-    reference_patch,
+    Answer, Extent, INCOMPATIBLE, INSUFFICIENT_RIGHTS, REFERENCES_FAILED, Step, Trouble,
+    UNAUTHORIZED, Write, member_patch, reference_patch,
 };
 
 use crate::entitlement::is_off;
@@ -88,6 +88,9 @@ pub struct Task<'r> {
     was_lost: bool,
 }
 
+const VANISHED_AND_LEFT_ALONE: &str =
+    "the source does not have it any more, and this application leaves such accounts alone";
+
 #[derive(Debug)]
 enum State {
     /// Asks for a linked resource.
@@ -148,6 +151,8 @@ impl<'r> Task<'r> {
                 self.places = Wish::places(self.rules, self.object, surroundings);
                 self.begin_leaving();
             }
+            // nothing is left of it by which it could be looked up
+            Entitlement::Vanished => self.begin_leaving(),
             Entitlement::Gone => match (self.link.target_id.clone(), self.link.state.clone()) {
                 // a permanent deletion reaches also who was left alone, unless that was because nothing may be deleted
                 (_, LinkState::Released) if !self.rules.actions.delete => {
@@ -187,6 +192,10 @@ impl<'r> Task<'r> {
     fn begin_leaving(&mut self) {
         let target_id = self.link.target_id.clone();
         if self.entitlement.leaves_alone(self.rules) {
+            if self.entitlement == Entitlement::Vanished {
+                // nobody comes back from a source that has no such object: what comes is looked up like anybody
+                return self.end_without_link(Decision::Skip, Some(VANISHED_AND_LEFT_ALONE));
+            }
             if target_id.is_some() {
                 self.link.state = LinkState::Released;
             }
@@ -561,7 +570,9 @@ impl<'r> Task<'r> {
         let wish = self.wish.as_ref();
         let wish = wish.filter(|_| self.entitlement == Entitlement::Entitled);
         self.link.digest = wish.map(|wish| wish.digest(self.rules));
-        self.link.name = self.object.name().map(str::to_owned);
+        if let Some(name) = self.object.name() {
+            self.link.name = Some(name.to_owned());
+        }
         self.forget_failure();
         if self.entitlement != Entitlement::Entitled {
             // references are compared when it comes back

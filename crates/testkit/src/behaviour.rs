@@ -163,6 +163,8 @@ pub enum Fault {
     },
     /// 401, though the token is the right one.
     Unauthorized,
+    /// 403: the token's owner may not do this.
+    Forbidden,
     /// 200 with a page for people, as a proxy or a sign-in page sends it; no effect.
     Html,
     /// The connection ends before the request has an effect.

@@ -326,6 +326,7 @@ impl Course {
             Some(Fault::BadGateway) => (ErrorKind::Internal, 502, None),
             Some(Fault::Unavailable { retry_after }) => (ErrorKind::Unavailable, 503, *retry_after),
             Some(Fault::Unauthorized) => (ErrorKind::Unauthorized, 401, None),
+            Some(Fault::Forbidden) => (ErrorKind::Forbidden, 403, None),
             Some(Fault::Html) => return Self::Refused(Answer::page_for_people()),
             Some(
                 Fault::ResetBeforeCommit

@@ -3,6 +3,8 @@
 //! The delimiter is the one of `,`, `;` and tab that gives the header the most columns. Cells are trimmed; an empty one says nothing.
 //! `members` are separated by `;`. A row is made into a resource by the operations with which a client would: one `add` per cell.
 
+use std::sync::Arc;
+
 use rollcall_model::Kind;
 use rollcall_scim::error::Error;
 use rollcall_scim::limits::Limits;
@@ -12,7 +14,7 @@ use rollcall_scim::schema::{Registry, ResourceType};
 use serde_json::{Map, Value, json};
 
 use super::columns::{Column, OBJECT_ID, required};
-use super::line::{Line, Text};
+use super::line::{CUT, Line, Text};
 use crate::files::Mistake;
 
 /// What may stand between columns.
@@ -39,7 +41,12 @@ pub(crate) fn read(kind: Kind, registry: &Registry, text: &str, limits: &Limits)
             ..Text::default()
         };
     }
-    let cut = cut(text, delimiter);
+    let places = Places(&header);
+    let cut = cut(text, delimiter).map(|(line, column)| {
+        let reason = format!("{}: {CUT}", places.of(column));
+        Mistake { line, reason }
+    });
+    let cut_line = cut.as_ref().map(|cut| cut.line);
     let mut read = Text {
         own_columns: columns.iter().filter_map(own).map(str::to_owned).collect(),
         cut,
@@ -48,6 +55,8 @@ pub(crate) fn read(kind: Kind, registry: &Registry, text: &str, limits: &Limits)
     let table = Table {
         kind,
         columns: &columns,
+        identifying: identifying(kind, &columns, &places),
+        places,
         resource_type,
         limits,
     };
@@ -63,14 +72,15 @@ pub(crate) fn read(kind: Kind, registry: &Registry, text: &str, limits: &Limits)
             }
         };
         let line = lines.at(row.position());
-        if row.iter().all(str::is_empty) || cut.is_some_and(|cut| line >= cut) {
+        if row.iter().all(str::is_empty) || cut_line.is_some_and(|cut| line >= cut) {
             continue;
         }
         if row.len() == columns.len() {
             read.lines.push(table.line(line, &row));
         } else {
             let reason = format!(
-                "the row has {} cells, the header {}: a value that holds the delimiter, a quote or a line's end stands in quotes",
+                "{}: the row has {} cells, the header {}: a value that holds the delimiter, a quote or a line's end stands in quotes",
+                table.places.of(row.len().min(columns.len())),
                 row.len(),
                 columns.len()
             );
@@ -142,19 +152,21 @@ fn columns(
     let mut names: Vec<&str> = Vec::new();
     let mut mistakes = Vec::new();
     let mut wrong = |reason: String| mistakes.push(Mistake { line: 1, reason });
-    for name in header {
+    let places = Places(header);
+    for (number, name) in header.iter().enumerate() {
         match Column::of(kind, name, resource_type) {
             Ok(column) => {
                 let twin = columns.iter().position(|other| other.is_same(&column));
                 if let Some(twin) = twin.and_then(|twin| names.get(twin)) {
                     wrong(format!(
-                        "the columns `{twin}` and `{name}` hold the same: keep one of them"
+                        "{}: the columns `{twin}` and `{name}` hold the same: keep one of them",
+                        places.of(number)
                     ));
                 }
                 columns.push(column);
                 names.push(name);
             }
-            Err(reason) => wrong(reason),
+            Err(reason) => wrong(format!("{}: {reason}", places.of(number))),
         }
     }
     let (path, known_as) = required(kind);
@@ -173,9 +185,40 @@ fn own(column: &Column) -> Option<&str> {
     }
 }
 
-/// Returns the line of the row in whose quotes the text ends.
-fn cut(text: &str, delimiter: u8) -> Option<u64> {
-    let (mut line, mut row) = (1, 1);
+/// The columns as people find them.
+#[derive(Clone, Copy)]
+struct Places<'h>(&'h csv::StringRecord);
+
+impl Places<'_> {
+    /// Returns the place of a column, counted from 0, with its name in the header.
+    fn of(self, column: usize) -> String {
+        match self.0.get(column) {
+            Some(name) if !name.is_empty() => format!("column {} (`{name}`)", column + 1),
+            _ => format!("column {}, which has no name", column + 1),
+        }
+    }
+}
+
+/// Returns the places of the columns by which a record is known: of its identity, which may be its name, and of its name.
+fn identifying(
+    kind: Kind,
+    columns: &[Column],
+    places: &Places<'_>,
+) -> Option<(Arc<str>, Arc<str>)> {
+    let (path, _) = required(kind);
+    let of_name = columns
+        .iter()
+        .position(|column| *column == Column::Path(path.to_owned()))?;
+    let of_key = columns
+        .iter()
+        .position(|column| matches!(column, Column::Key { .. }));
+    let place = |column| Arc::from(places.of(column));
+    Some((place(of_key.unwrap_or(of_name)), place(of_name)))
+}
+
+/// Returns the line of the row in whose quotes the text ends, and the column.
+fn cut(text: &str, delimiter: u8) -> Option<(u64, usize)> {
+    let (mut line, mut row, mut column) = (1, 1, 0);
     let (mut is_quoted, mut at_start) = (false, true);
     let mut bytes = text.bytes().peekable();
     while let Some(byte) = bytes.next() {
@@ -188,19 +231,23 @@ fn cut(text: &str, delimiter: u8) -> Option<u64> {
             is_quoted = true;
         } else {
             at_start = byte == delimiter || byte == b'\n' || byte == b'\r';
+            column += usize::from(byte == delimiter);
             if byte == b'\n' {
                 row = line;
+                column = 0;
             }
             continue;
         }
         at_start = false;
     }
-    is_quoted.then_some(row)
+    is_quoted.then_some((row, column))
 }
 
 struct Table<'t> {
     kind: Kind,
     columns: &'t [Column],
+    places: Places<'t>,
+    identifying: Option<(Arc<str>, Arc<str>)>,
     resource_type: &'t ResourceType,
     limits: &'t Limits,
 }
@@ -213,14 +260,15 @@ impl Table<'_> {
             number,
             key: None,
             name: None,
+            columns: self.identifying.clone(),
             body: Ok(Value::Null),
             attributes: Map::new(),
             members: Vec::new(),
             manager: None,
         };
         let mut operations = Vec::new();
-        let cells = self.columns.iter().zip(row);
-        for (column, cell) in cells.filter(|(_, cell)| !cell.is_empty()) {
+        let cells = self.columns.iter().zip(row).enumerate();
+        for (number, (column, cell)) in cells.filter(|(_, (_, cell))| !cell.is_empty()) {
             match column {
                 Column::Key { is_attribute } => {
                     line.key = Some(cell.to_owned());
@@ -241,12 +289,34 @@ impl Table<'_> {
                     if path == required {
                         line.name = Some(cell.to_owned());
                     }
-                    operations.push(json!({"op": "add", "path": path, "value": cell}));
+                    let operation = json!({"op": "add", "path": path, "value": cell});
+                    operations.push((number, operation));
                 }
             }
         }
-        line.body = self.body(operations).map_err(|error| error.detail);
+        line.body = match (&line.name, &self.identifying) {
+            (None, Some((_, place))) => Err(format!("{place} is empty, and is needed")),
+            _ => self.described(&operations),
+        };
         line
+    }
+
+    /// Makes the resource of a row, or says which cells stand in its way.
+    fn described(&self, operations: &[(usize, Value)]) -> Result<Value, String> {
+        let all = operations.iter().map(|(_, operation)| operation.clone());
+        let error = match self.body(all.collect()) {
+            Ok(body) => return Ok(body),
+            Err(error) => error,
+        };
+        let wrong = operations.iter().filter_map(|(number, operation)| {
+            let error = self.body(vec![operation.clone()]).err()?;
+            Some(format!("{}: {}", self.places.of(*number), error.detail))
+        });
+        let wrong: Vec<String> = wrong.collect();
+        if wrong.is_empty() {
+            return Err(error.detail);
+        }
+        Err(wrong.join("; "))
     }
 
     fn body(&self, operations: Vec<Value>) -> Result<Value, Error> {

@@ -132,11 +132,9 @@ fn taken(texts: Vec<(String, Text)>) -> Result<(Vec<Taken>, Completeness), Unrea
             reason: mistake.reason,
         }));
         if let Some(cut) = text.cut {
-            let reason =
-                "the file ends in the middle of this record: write it again, whole".to_owned();
             mistakes.push(Mistake {
-                place: place(cut),
-                reason,
+                place: place(cut.line),
+                reason: cut.reason,
             });
         } else if text.lines.is_empty() {
             empty.push(format!("{file} is empty"));
@@ -192,9 +190,13 @@ fn twins(lines: &[(String, Line)]) -> Vec<Mistake> {
         let namesake = name.clone().and_then(|name| names.insert(name, place));
         let key = of(key(line));
         let twin = key.clone().and_then(|key| keys.insert(key, place));
-        let (what, first, value) = match (namesake, twin) {
-            (Some(first), _) => ("name", first, name),
-            (None, Some(first)) => ("id", first, key),
+        let columns = line.columns.as_ref();
+        // who has no identity is known by the name
+        let of_key = columns.filter(|_| line.key.is_some());
+        let of_key = of_key.or(columns).map(|(key, _)| key);
+        let (what, first, value, column) = match (namesake, twin) {
+            (Some(first), _) => ("name", first, name, columns.map(|(_, name)| name)),
+            (None, Some(first)) => ("id", first, key, of_key),
             (None, None) => continue,
         };
         let shown: String = value
@@ -203,7 +205,11 @@ fn twins(lines: &[(String, Line)]) -> Vec<Mistake> {
             .chars()
             .take(200)
             .collect();
-        let reason = format!("the {what} `{shown}` is that of {first} too: keep one of the two");
+        let column = column
+            .map(|column| format!("{column}: "))
+            .unwrap_or_default();
+        let reason =
+            format!("{column}the {what} `{shown}` is that of {first} too: keep one of the two");
         mistakes.push(Mistake {
             place: place.clone(),
             reason,
@@ -225,6 +231,7 @@ fn record(place: String, line: Line, keys: &HashSet<String>) -> Taken {
         place: place.clone(),
         reason,
         key,
+        name: line.name.clone(),
     };
     let mut body = line.body.map_err(|reason| refused(reason, key.clone()))?;
     let Some(key) = key else {

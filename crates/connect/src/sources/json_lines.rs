@@ -8,7 +8,7 @@ use rollcall_sync::target_path::member;
 use serde_json::{Map, Value};
 
 use super::columns::required;
-use super::line::{Line, Text};
+use super::line::{CUT, Line, Text};
 use crate::files::Mistake;
 
 pub(crate) fn read(kind: Kind, registry: &Registry, text: &str, limits: &Limits) -> Text {
@@ -26,7 +26,12 @@ pub(crate) fn read(kind: Kind, registry: &Registry, text: &str, limits: &Limits)
                 .lines
                 .push(from_fields(kind, registry, number, fields, limits)),
             Ok(_) => wrong("a line is one JSON object: a SCIM resource".to_owned()),
-            Err(_) if !line.ends_with('\n') && is_cut(line) => read.cut = Some(number),
+            Err(_) if !line.ends_with('\n') && is_cut(line) => {
+                read.cut = Some(Mistake {
+                    line: number,
+                    reason: CUT.to_owned(),
+                });
+            }
             Err(error) => wrong(error.detail),
         }
     }
@@ -58,6 +63,7 @@ fn from_fields(
         number,
         key: parts.key,
         name: parts.name,
+        columns: None,
         body: checked(kind, registry, parts.body, limits),
         attributes: Map::new(),
         members: parts.members.unwrap_or_default(),

@@ -4,6 +4,8 @@
 //! [`crate::files`].
 //! **Start at** [`read`].
 
+use std::sync::Arc;
+
 use rollcall_model::Kind;
 use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::Registry;
@@ -22,6 +24,8 @@ pub(crate) struct Line {
     pub(crate) key: Option<String>,
     /// Its userName or displayName, also when the rest is refused.
     pub(crate) name: Option<String>,
+    /// Where in the line its identity is, and its name; absent: they are not in columns.
+    pub(crate) columns: Option<(Arc<str>, Arc<str>)>,
     /// The resource without members and manager, or why it is none.
     pub(crate) body: Result<Value, String>,
     pub(crate) attributes: Map<String, Value>,
@@ -35,11 +39,14 @@ pub(crate) struct Text {
     pub(crate) lines: Vec<Line>,
     /// What is wrong with its form.
     pub(crate) mistakes: Vec<Mistake>,
-    /// The line in whose middle it ends.
-    pub(crate) cut: Option<u64>,
+    /// Where it ends in the middle of a record.
+    pub(crate) cut: Option<Mistake>,
     /// Columns that are attributes of the source alone.
     pub(crate) own_columns: Vec<String>,
 }
+
+/// What is said of a record in whose middle a text ends.
+pub(crate) const CUT: &str = "the file ends in the middle of this record: write it again, whole";
 
 impl Text {
     pub(crate) fn wrong(line: u64, reason: impl Into<String>) -> Self {

@@ -107,6 +107,7 @@ impl Scim {
                 place,
                 reason: "it has no `id`".to_owned(),
                 key: None,
+                name: parts.name,
             })));
         };
         if kind == Kind::Group && parts.members.is_none() {
@@ -140,6 +141,7 @@ impl Scim {
                 place,
                 reason,
                 key: Some(key),
+                name: parts.name,
             }),
         };
         Ok(Some(taken))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rollcall_scim::limits::{Limits, STANDARD};
 use rollcall_sync::target_path::member;
-use rollcall_sync::task::{Answer, INCOMPATIBLE, Trouble};
+use rollcall_sync::task::{Answer, INCOMPATIBLE, INSUFFICIENT_RIGHTS, Trouble, UNAUTHORIZED};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -176,13 +176,13 @@ pub(super) fn refusal(reply: &Reply) -> Trouble {
     let (status, said) = (reply.status, said(reply));
     let trouble = match status {
         401 => Trouble::of_target(
-            "Unauthorized",
+            UNAUTHORIZED,
             format!(
                 "the target refuses the credential (401): create a new token there and enter it here{said}"
             ),
         ),
         403 => Trouble::of_object(
-            "InsufficientRights",
+            INSUFFICIENT_RIGHTS,
             format!(
                 "the target does not allow this (403): give the token's owner there the right to read and change users and groups{said}"
             ),

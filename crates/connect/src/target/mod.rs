@@ -11,6 +11,7 @@ mod answers;
 mod check;
 mod dialect;
 mod send;
+mod steps;
 mod update;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +36,7 @@ use answers::{
 pub use crate::client::Surroundings;
 pub use check::Tested;
 pub use dialect::Probed;
+pub use steps::{Step, Stepped};
 
 /// A SCIM endpoint with the credential for it. Clones share its pace and what is learned of it.
 #[derive(Debug, Clone)]

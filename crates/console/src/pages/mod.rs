@@ -1,9 +1,11 @@
 //! The pages: a file for each, with its routes, its view, its handlers and its samples.
 
 pub(crate) mod activity;
+pub(crate) mod applications;
 pub(crate) mod dashboard;
 pub(crate) mod groups;
 pub(crate) mod integrations;
+pub(crate) mod logs;
 pub(crate) mod object_question;
 pub(crate) mod organisation;
 pub(crate) mod prove;
@@ -21,6 +23,8 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(activity::samples());
     samples.extend(dashboard::samples());
     samples.extend(groups::samples());
+    samples.extend(applications::samples());
+    samples.extend(logs::samples());
     samples.extend(integrations::samples());
     samples.extend(organisation::samples());
     samples.extend(prove::samples());

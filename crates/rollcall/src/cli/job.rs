@@ -37,7 +37,7 @@ A job file:
   [safety]
   max_deletions = 50              # within a day; a tenth of all, and ten at least, when absent
   max_deletions_percent = 10
-  leaving = \"disable\"             # disable, delete or unlink
+  leaving = \"disable\"             # who left the scope or the source: disable, delete or unlink
   accept_empty = false            # whether a source that has nobody any more is believed
 
   [drift]

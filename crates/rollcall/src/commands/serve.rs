@@ -83,6 +83,12 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// Runs the cycles that are due, from now on.
+    pub(crate) fn run_cycles(&mut self, engine: Engine) {
+        let cycles = rollcall_engine::schedule::run(engine, self.stop.clone());
+        self.tasks.push(tokio::spawn(cycles));
+    }
+
     /// Takes no new connections and returns when all requests are answered.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
@@ -152,18 +158,16 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
     if let Some(way) = mail {
         tasks.push(tokio::spawn(rollcall_mail::run(app, way, stop.clone())));
     }
-    if runs_cycles {
-        tasks.push(tokio::spawn(rollcall_engine::schedule::run(
-            engine,
-            stop.clone(),
-        )));
-    }
-    Ok(Served {
+    let mut served = Served {
         address,
         stop,
         tasks,
         recording: (recording, answered),
-    })
+    };
+    if runs_cycles {
+        served.run_cycles(engine);
+    }
+    Ok(served)
 }
 
 async fn forget(rates: Arc<Rates>, stop: CancellationToken) {

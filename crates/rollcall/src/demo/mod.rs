@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use rollcall_app::administrators::WayIn;
 use rollcall_app::directory::Context;
 use rollcall_app::organisations::NewOrganisation;
 use rollcall_app::transfer::NotImported;
@@ -21,7 +22,9 @@ use rollcall_app::{App, Failure};
 use rollcall_engine::Engine;
 use rollcall_model::application::{Mode, Status};
 use rollcall_model::provisioning::{CycleOutcome, CycleReport};
-use rollcall_model::{ApplicationId, IntegrationKind, Kind, Organisation, ResourceId};
+use rollcall_model::{
+    ApplicationId, Email, IntegrationKind, Kind, Organisation, ResourceId, Secret,
+};
 use rollcall_store::{Claim, Location, Selection};
 use rollcall_web::rates::Rates;
 use serde_json::json;
@@ -208,7 +211,7 @@ impl Stage {
         Ok(())
     }
 
-    async fn receive(&self) -> anyhow::Result<rollcall_model::Secret> {
+    async fn receive(&self) -> anyhow::Result<Secret> {
         let (_, token) = self
             .app
             .create_token(
@@ -230,11 +233,7 @@ impl Stage {
         Ok(token)
     }
 
-    async fn connect(
-        &self,
-        source: &Context,
-        token: rollcall_model::Secret,
-    ) -> anyhow::Result<ApplicationId> {
+    async fn connect(&self, source: &Context, token: Secret) -> anyhow::Result<ApplicationId> {
         let application = self
             .app
             .create_application(source, "Vault".to_owned())
@@ -347,7 +346,22 @@ impl Stage {
     }
 
     /// Goes on serving until it is told to stop.
-    async fn stay(self) -> anyhow::Result<()> {
+    /// Makes somebody who may sign in to an organisation's console; returns address and password.
+    async fn owner(&self, organisation: &Organisation) -> anyhow::Result<(Email, Secret)> {
+        let mut bytes = [0; 8];
+        self.app.randomness().fill(&mut bytes);
+        let password = bytes.map(|byte| format!("{byte:02x}"));
+        let password = Secret::new(password.concat());
+        let email: Email = format!("owner@{}.example", organisation.slug).parse()?;
+        let way = WayIn::Password(password.clone());
+        let origin = self.app.command_origin();
+        self.app
+            .create_administrator(organisation.id, email.clone(), way, origin)
+            .await?;
+        Ok((email, password))
+    }
+
+    async fn stay(mut self) -> anyhow::Result<()> {
         let url = self.app.settings().tenant_url(&self.vault);
         let (_, token) = self
             .app
@@ -358,8 +372,19 @@ impl Stage {
                 self.app.command_origin(),
             )
             .await?;
+        // from now on as on any server: what is changed in the console goes out within a second
+        self.served.run_cycles(self.engine.clone());
         printer::title("Where to look");
-        printer::detail("Vault is still serving. One person over SCIM, with a token of your own:");
+        printer::detail(&format!("The console: {}/", self.app.settings().public_url));
+        for organisation in [&self.northwind, &self.vault] {
+            let (email, password) = self.owner(organisation).await?;
+            printer::detail(&format!(
+                "  {:<10} sign in as {email}, password {}",
+                organisation.name,
+                password.expose()
+            ));
+        }
+        printer::detail("Over SCIM, one person at Vault, with a token of your own:");
         printer::detail(&format!(
             "  curl -H 'Authorization: Bearer {}' '{url}/Users?count=1'",
             token.expose()

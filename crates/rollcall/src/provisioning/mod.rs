@@ -76,7 +76,8 @@ pub(crate) fn advise(report: &CycleReport, command: &str) {
             QuarantineReason::TooManyDeletes => format!(
                 "`rollcall {command} held` lists them, `rollcall {command} allow` lets exactly that list go"
             ),
-            QuarantineReason::EncounteredQuarantineException
+            QuarantineReason::CredentialRefused
+            | QuarantineReason::EncounteredQuarantineException
             | QuarantineReason::ServiceIncompatible => {
                 let test = if command == "app" { "test" } else { "check" };
                 format!("`rollcall {command} {test}` asks the target again")

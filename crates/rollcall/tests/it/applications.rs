@@ -750,7 +750,11 @@ async fn a_token_comes_by_every_way_but_as_an_argument() {
         ],
         &house.token,
     );
-    let printed = house.ok(&["show", "Vault"]) + &house.ok(&["show", "Vault", "--json"]);
+    let printed = [
+        house.ok(&["show", "Vault"]),
+        house.ok(&["show", "Vault", "--json"]),
+    ]
+    .concat();
     assert!(!printed.contains(&house.token), "{printed}");
 }
 

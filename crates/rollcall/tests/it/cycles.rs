@@ -202,7 +202,7 @@ async fn a_target_out_of_reach_costs_nothing_and_is_told_exactly() {
     ends.assign(Kind::User, ann).await;
     ends.aim(&ends.vault.base.clone(), "rc_main_wrong").await;
     let (reason, message) = stopped(&ends.cycle().await);
-    assert_eq!(reason, QuarantineReason::EncounteredQuarantineException);
+    assert_eq!(reason, QuarantineReason::CredentialRefused);
     assert!(message.contains("401"), "{message}");
 
     let (base, token) = (ends.vault.base.clone(), ends.token.clone());

@@ -10,6 +10,7 @@
 
 mod access;
 mod applications;
+mod browser;
 mod commands;
 mod console;
 mod cycles;

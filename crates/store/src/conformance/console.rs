@@ -325,6 +325,7 @@ pub async fn plans_have_numbers(store: Store) {
             };
             writer.save_plan(id, &ready, Some(b"a plan"))?;
             writer.save_plan(id, &ready, None)?;
+            writer.save_plan_page(id, 2, 0, b"its head")?;
             Ok(numbers)
         })
         .await;
@@ -336,6 +337,9 @@ pub async fn plans_have_numbers(store: Store) {
             assert_eq!(states, [(2, PlanState::Ready), (1, PlanState::Making)]);
             assert_eq!(reader.plan(id, 2)?, Some(b"a plan".to_vec()));
             assert_eq!(reader.plan(id, 3)?, None);
+            assert_eq!(reader.plan_page(id, 2, 0)?, Some(b"its head".to_vec()));
+            assert_eq!(reader.plan_page(id, 2, 1)?, None);
+            assert_eq!(reader.plan_page(id, 1, 0)?, None);
             Ok(())
         })
         .await

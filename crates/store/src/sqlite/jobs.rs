@@ -231,6 +231,24 @@ impl ReadJobs for Tenant<'_> {
             .optional()?)
     }
 
+    fn plan_page(
+        &self,
+        id: ApplicationId,
+        place: u64,
+        page: u64,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT body FROM plan_pages WHERE org = ?1 AND application = ?2 AND sequence = ?3 AND page = ?4",
+            )?
+            .query_row(
+                params![self.org(), blob(id), number(place), number(page)],
+                |row| row.get(0),
+            )
+            .optional()?)
+    }
+
     fn object_log(
         &self,
         id: ApplicationId,
@@ -503,6 +521,27 @@ impl WriteJobs for Tenant<'_> {
         } else {
             Ok(())
         }
+    }
+
+    fn save_plan_page(
+        &mut self,
+        id: ApplicationId,
+        place: u64,
+        page: u64,
+        body: &[u8],
+    ) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO plan_pages (org, application, sequence, page, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                self.org(),
+                blob(id),
+                number(place),
+                number(page),
+                body
+            ])?;
+        Ok(())
     }
 }
 

@@ -36,16 +36,22 @@ struct Document {
 
 /// Writes a plan as a file.
 pub fn write(plan: &Plan) -> String {
+    write_with_digest(plan).0
+}
+
+/// Writes a plan likewise; returns its digest too.
+pub fn write_with_digest(plan: &Plan) -> (String, String) {
     // a structure of texts, numbers and lists always has a JSON form
     let plan = serde_json::to_value(plan).unwrap_or_default();
+    let digest = digest(&plan);
     let document = Document {
         format: FORMAT.to_owned(),
-        digest: digest(&plan),
+        digest: digest.clone(),
         plan,
     };
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
-    text
+    (text, digest)
 }
 
 /// Reads a plan from a file.

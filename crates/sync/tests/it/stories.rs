@@ -184,6 +184,43 @@ fn actions_that_are_switched_off_are_not_taken() {
     assert_eq!(link.unwrap().state, LinkState::Released);
 }
 
+/// A file or a server that has somebody no longer does not say why: the application's setting for who leaves decides.
+#[test]
+fn who_vanished_from_a_foreign_source_is_treated_as_who_left_the_scope() {
+    let ann = person("ann", json!({}));
+    let vanished = SourceObject::vanished(Kind::User, ID.parse().unwrap());
+    for (leaving, decision, active, created) in [
+        (Leaving::Disable, Decision::Disable, Some(false), 1),
+        (Leaving::Delete, Decision::Delete, None, 2),
+        (Leaving::Unlink, Decision::Skip, Some(true), 1),
+    ] {
+        let (mut link, mut target) = (None, Target::default());
+        let mut application = application();
+        application.settings.leaving = leaving;
+        let rules = rules(&application);
+        let go = |object: &SourceObject, link: &mut Option<_>, target: &mut Target| {
+            run(&rules, object, link, target, || Luck::Good).unwrap()
+        };
+        go(&ann, &mut link, &mut target);
+
+        let ending = go(&vanished, &mut link, &mut target);
+        assert_eq!(ending.decision, decision, "{leaving:?}");
+        let account = target.resources.first();
+        let there = account.map(|account| account["active"] == true);
+        assert_eq!(there, active, "{leaving:?}");
+        let keeps = leaving == Leaving::Disable;
+        let name = link.as_ref().map(|link| link.name.as_deref());
+        assert_eq!(name, keeps.then_some(Some("ann")), "{leaving:?}");
+        let writes = target.writes;
+        go(&vanished, &mut link, &mut target);
+        assert_eq!(target.writes, writes, "{leaving:?}");
+
+        go(&ann, &mut link, &mut target);
+        assert_eq!(target.active(), 1, "{leaving:?}");
+        assert_eq!(target.created, created, "{leaving:?}");
+    }
+}
+
 /// Who may not be switched off or deleted does not leave: the guard does not count him, and nothing is sent.
 #[test]
 fn who_leaves_while_the_action_for_it_is_switched_off_does_not_count_as_leaving() {
@@ -193,6 +230,7 @@ fn who_leaves_while_the_action_for_it_is_switched_off_does_not_count_as_leaving(
         ..person("ann", json!({}))
     };
     let gone = SourceObject::gone(Kind::User, ID.parse().unwrap());
+    let vanished = SourceObject::vanished(Kind::User, ID.parse().unwrap());
     for (object, leaving, may_update, may_delete, counts) in [
         (&blocked, Leaving::Disable, false, true, false),
         (&blocked, Leaving::Disable, true, false, true),
@@ -202,6 +240,11 @@ fn who_leaves_while_the_action_for_it_is_switched_off_does_not_count_as_leaving(
         (&unassigned, Leaving::Unlink, true, true, false),
         (&gone, Leaving::Disable, true, false, false),
         (&gone, Leaving::Disable, false, true, true),
+        (&vanished, Leaving::Disable, true, false, true),
+        (&vanished, Leaving::Disable, false, true, false),
+        (&vanished, Leaving::Delete, false, true, true),
+        (&vanished, Leaving::Delete, true, false, false),
+        (&vanished, Leaving::Unlink, true, true, false),
     ] {
         let (mut link, mut target) = (None, Target::default());
         calm(&person("ann", json!({})), &mut link, &mut target);

@@ -40,6 +40,7 @@ async fn a_refusal_has_no_effect() {
             Some("1"),
         ),
         (Fault::Unauthorized, 401, None),
+        (Fault::Forbidden, 403, None),
         (Fault::Html, 200, None),
     ] {
         let target = target(fault.clone());

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::file::SourceSpec;
 use super::stage::{Job, Mistake, not_read, wrong};
 use crate::config::Config;
-use crate::outcome::{Exit, Trouble};
+use crate::outcome::{Exit, NEW_TOKEN, Trouble};
 use crate::{printer, runtime};
 
 /// So many refused records are shown.
@@ -293,7 +293,13 @@ async fn connect(config: &Config, app: &App, job: &Job, rules: &Rules) -> anyhow
         .collect();
     let nobody = app.new_request_id().to_string();
     let tested = target.test(&kinds, &nobody).await;
-    let tested = tested.map_err(|trouble| Trouble::unreachable(trouble.message))?;
+    let tested = tested.map_err(|trouble| {
+        if trouble.is_about_credential() {
+            Trouble::wrong(trouble.message).hint(NEW_TOKEN)
+        } else {
+            Trouble::unreachable(trouble.message)
+        }
+    })?;
     for note in &tested.notes {
         printer::detail(note);
     }

@@ -5,6 +5,7 @@ use rollcall_testkit::{Behaviour, Dialect, Fault, Play, When};
 use serde_json::json;
 
 use super::desk::{CSV, Desk, judged};
+use super::sources::{endpoint, from};
 
 #[test]
 fn a_target_out_of_reach_is_exit_code_3_for_whoever_needs_it() {
@@ -33,6 +34,32 @@ fn a_target_out_of_reach_is_exit_code_3_for_whoever_needs_it() {
     desk.write("people.toml", &text);
     desk.ok(&["run"]);
     assert!(!desk.ok(&["status"]).contains("quarantine"));
+}
+
+#[tokio::test]
+async fn a_credential_that_is_refused_is_exit_code_2_at_both_ends() {
+    for (fault, status) in [(Fault::Unauthorized, "401"), (Fault::Forbidden, "403")] {
+        let refused = || Play::new(fault.clone(), When::Always);
+        let desk = Desk::with(Behaviour::default().with_play(refused()));
+        desk.people(&["ann"]);
+        desk.job(CSV, "");
+        for command in ["check", "plan", "run"] {
+            desk.refuses(&[command], 2, &[status, "hint: "]);
+        }
+
+        let desk = Desk::new();
+        let (source, scim) = endpoint(&desk, false);
+        scim.person("ann").await;
+        desk.job(&from(&source), "");
+        source.behave(
+            Behaviour::default()
+                .with_token(source.token())
+                .with_play(refused()),
+        );
+        for command in ["check", "plan", "run"] {
+            desk.refuses(&[command], 2, &[status]);
+        }
+    }
 }
 
 #[test]
@@ -248,7 +275,7 @@ fn who_left_the_source_is_still_explained_while_the_job_remembers_them() {
     let why = desk.ok(&["why", "user:bob"]);
 
     assert!(
-        why.contains("does not have it any more") && why.contains("delete"),
+        why.contains("does not have it any more") && why.contains("disable"),
         "{why}"
     );
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod carried_out;
 mod desk;
+mod leaving;
 mod mistakes;
 mod safety;
 mod secrets;

@@ -50,7 +50,21 @@ fn a_csv_file_that_was_cut_off_is_not_taken_at_all() {
     for cut in ["Bob, of", "2,b", "2,bob", "2,bob,\""] {
         let end = whole.find(cut).unwrap() + cut.len();
         desk.write("people.csv", &whole[..end]);
-        desk.refuses(&["run"], 2, &["people.csv, line 3", "nothing was taken"]);
+        desk.refuses(
+            &["run"],
+            2,
+            &["people.csv, line 3: column ", "nothing was taken"],
+        );
+    }
+    // what stands in whole lines is not taken either, and nobody leaves
+    let cut = "id,userName,displayName\n7,new,New\n2,bob,\"Bob";
+    desk.write("people.csv", cut);
+    for command in ["check", "plan", "run"] {
+        desk.refuses(
+            &[command],
+            2,
+            &["people.csv, line 3: column 3 (`displayName`): the file ends"],
+        );
     }
     assert_eq!(desk.active(), ["ann", "bob", "cleo"]);
 }

@@ -100,7 +100,7 @@ fn a_token_from_a_file_works_and_is_used_as_it_is_now() {
     desk.ok(&["run"]);
     desk.write("token.txt", "expired");
     desk.people(&["ann", "bob"]);
-    desk.refuses(&["run"], 3, &["401"]);
+    desk.refuses(&["run"], 2, &["401"]);
     desk.write("token.txt", TOKEN);
     desk.ok(&["run"]);
     assert_eq!(desk.target.resources(Kind::User).len(), 2);
@@ -116,7 +116,7 @@ fn a_wrong_token_is_what_the_check_and_the_run_say() {
             .env("TARGET_TOKEN", "the-wrong-one")
             .output()
             .unwrap();
-        let (printed, said) = judged(&[command], output, 3);
+        let (printed, said) = judged(&[command], output, 2);
         assert!(
             said.contains("401") && said.contains("token"),
             "{command}: {said}"

@@ -110,6 +110,17 @@ CREATE TABLE plans (
 ) STRICT, WITHOUT ROWID;
 ALTER TABLE applications ADD COLUMN last_plan INTEGER NOT NULL DEFAULT 0;
 
+-- The same plans in pieces that a page shows.
+CREATE TABLE plan_pages (
+    org BLOB NOT NULL,
+    application BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    page INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (org, application, sequence, page),
+    FOREIGN KEY (org, application, sequence) REFERENCES plans (org, application, sequence) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
 -- How far a running cycle is, for whoever looks; absent: none is running.
 ALTER TABLE applications ADD COLUMN progress TEXT;
 

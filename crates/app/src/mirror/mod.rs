@@ -6,8 +6,15 @@
 //! **Start at** [`Mirror`].
 //!
 //! An object's id follows from its identity at the source, so no table says which is which: the same object has the same id in every read.
+//! When a source gives other identities, whoever has the name of an object that is not there under its own is that object, and keeps its id;
+//! see [`identities`].
 
-use std::collections::HashSet;
+mod identities;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use rollcall_model::{Action, Kind, Membership, OrgId, ResourceId};
 use rollcall_scim::key;
@@ -16,11 +23,13 @@ use rollcall_scim::schema::ENTERPRISE_USER;
 use rollcall_store::{Entry, Member, Selection, Writer};
 use rollcall_sync::record::{Pointer, Refusal, SourceRecord};
 use rollcall_sync::source::SOURCE;
+use rollcall_sync::target_path::member;
 use serde_json::{Map, Value, json};
 
 use crate::directory::Context;
 use crate::directory::rules::{self, Event};
 use crate::{App, Failure};
+use identities::{Claim, Identities};
 
 /// How many objects are removed in one transaction.
 const REMOVED: usize = 100;
@@ -52,11 +61,29 @@ pub struct Mirror {
     app: App,
     context: Context,
     met: HashSet<ResourceId>,
+    identities: Option<Arc<Identities>>,
+    /// Records of unknown identity, and whom each may be.
+    claims: Vec<(Claim, SourceRecord)>,
+    /// Records whose name somebody else has: they may give it away later in the read.
+    stuck: Vec<Stuck>,
+    /// Records that could not be understood, and have an identity.
+    unclear: Vec<Refusal>,
     /// Groups with their members, as far as they could be told when the group came, and the pointers that are still open.
     groups: Vec<(ResourceId, String, Vec<Pointer>)>,
-    /// People whose manager is given by name.
-    managers: Vec<(ResourceId, String)>,
+    /// People whose manager is given by name, with their places.
+    managers: Vec<(ResourceId, String, String)>,
+    /// People whose manager is given by identity, likewise.
+    reports: Vec<(ResourceId, String, String)>,
     result: Mirroring,
+}
+
+/// A record that waits for its name.
+#[derive(Debug)]
+struct Stuck {
+    id: ResourceId,
+    document: Map<String, Value>,
+    /// The record without what is in the document.
+    record: SourceRecord,
 }
 
 impl App {
@@ -66,8 +93,13 @@ impl App {
             app: self.clone(),
             context: context.clone(),
             met: HashSet::new(),
+            identities: None,
+            claims: Vec::new(),
+            stuck: Vec::new(),
+            unclear: Vec::new(),
             groups: Vec::new(),
             managers: Vec::new(),
+            reports: Vec::new(),
             result: Mirroring::default(),
         }
     }
@@ -92,8 +124,8 @@ pub fn mirrored_id(organisation: OrgId, kind: Kind, key: &str) -> ResourceId {
     ResourceId::from_bytes(bytes)
 }
 
-/// Tells whether an id is one that [`mirrored_id`] gives.
-fn is_mirrored(id: ResourceId) -> bool {
+/// Tells whether an id is one that [`mirrored_id`] gives: what a foreign source had has such a one, and nothing else does.
+pub fn is_mirrored(id: ResourceId) -> bool {
     id.as_bytes()
         .get(6)
         .is_some_and(|version| version >> 4 == 8)
@@ -105,24 +137,63 @@ impl Mirror {
     /// # Errors
     /// Those of the store; what is wrong with a record is in the result.
     pub async fn take(&mut self, records: Vec<SourceRecord>) -> Result<(), Failure> {
-        let organisation = self.context.tenant().organisation();
+        let identities = self.identities().await?;
         let mut batch = Vec::with_capacity(records.len());
         for record in records {
-            let id = mirrored_id(organisation, record.kind, &record.key);
-            if !self.met.insert(id) {
-                self.result.refused.push(Refusal {
-                    reason: format!(
-                        "the source has two objects with the identity `{}`",
-                        record.key
-                    ),
-                    place: record.place,
-                    kind: record.kind,
-                    key: Some(record.key),
-                });
-                continue;
+            let id = identities.id(record.kind, &record.key);
+            if self.met.insert(id) {
+                batch.push((id, record));
+            } else {
+                let reason = format!(
+                    "the source has two objects with the identity `{}`",
+                    record.key
+                );
+                self.result.refused.push(refusal(record, reason));
             }
-            batch.push((id, record));
         }
+        let (batch, claims) = self
+            .context
+            .tenant()
+            .read::<_, Failure, _>(move |reader| {
+                let (mut plain, mut claims) = (Vec::with_capacity(batch.len()), Vec::new());
+                for (id, record) in batch {
+                    match identities::claim(reader, id, &record)? {
+                        Some(claim) => claims.push((claim, record)),
+                        None => plain.push((id, record)),
+                    }
+                }
+                Ok((plain, claims))
+            })
+            .await?;
+        self.claims.extend(claims);
+        self.bring(batch).await
+    }
+
+    /// Notes records that the reader could not understand.
+    pub fn refuse(&mut self, refused: Vec<Refusal>) {
+        let known = refused.iter().filter(|one| one.key.is_some());
+        self.unclear.extend(known.cloned());
+        self.result.refused.extend(refused);
+    }
+
+    /// Returns the identities, which are read at the beginning.
+    async fn identities(&mut self) -> Result<Arc<Identities>, Failure> {
+        if let Some(identities) = &self.identities {
+            return Ok(Arc::clone(identities));
+        }
+        let organisation = self.context.tenant().organisation();
+        let identities = self
+            .context
+            .tenant()
+            .read::<_, Failure, _>(move |reader| Ok(Identities::read(reader, organisation)?))
+            .await?;
+        let identities = Arc::new(identities);
+        self.identities = Some(Arc::clone(&identities));
+        Ok(identities)
+    }
+
+    /// Stores records.
+    async fn bring(&mut self, batch: Vec<(ResourceId, SourceRecord)>) -> Result<(), Failure> {
         let pointing: Vec<(ResourceId, SourceRecord)> = batch
             .iter()
             .map(|(id, record)| {
@@ -134,42 +205,137 @@ impl Mirror {
                 (*id, pointing)
             })
             .collect();
-        let (app, context) = (self.app.clone(), self.context.clone());
-        let (done, refused): (Mirroring, HashSet<ResourceId>) = self
-            .context
-            .tenant()
-            .write::<_, Failure, _>(move |writer| {
-                let mut unit = Unit::new(&app, &context, writer);
-                let mut refused = HashSet::new();
+        let taken = self
+            .unit(move |unit| {
+                let mut taken = HashMap::new();
                 for (id, record) in batch {
-                    if !unit.take(id, record)? {
-                        refused.insert(id);
-                    }
+                    taken.insert(id, unit.take(id, record)?);
                 }
-                Ok((unit.result, refused))
+                Ok(taken)
             })
             .await?;
-        self.add(done);
+        let mut taken = taken;
         // who was refused stays as he was, and so does whom he points to
-        for (id, record) in pointing.into_iter().filter(|(id, _)| !refused.contains(id)) {
-            match (record.kind, record.manager) {
-                (Kind::Group, _) => self.groups.push((id, record.place, record.members)),
-                (Kind::User, Some(Pointer::Name(name))) => self.managers.push((id, name)),
-                (Kind::User, _) => {}
+        for (id, record) in pointing {
+            match taken.remove(&id) {
+                Some(Taken::Done) => self.points(id, record),
+                Some(Taken::Stuck(document)) => self.stuck.push(Stuck {
+                    id,
+                    document,
+                    record,
+                }),
+                Some(Taken::Refused) | None => {}
             }
         }
         Ok(())
     }
 
-    /// Notes records that the reader could not understand.
-    pub fn refuse(&mut self, refused: Vec<Refusal>) {
-        let organisation = self.context.tenant().organisation();
-        for record in &refused {
-            if let Some(key) = &record.key {
-                self.met.insert(mirrored_id(organisation, record.kind, key));
+    /// Notes to whom an object that was stored points.
+    fn points(&mut self, id: ResourceId, record: SourceRecord) {
+        match (record.kind, record.manager) {
+            (Kind::Group, _) => self.groups.push((id, record.place, record.members)),
+            (Kind::User, Some(Pointer::Name(name))) => {
+                self.managers.push((id, record.place, name));
+            }
+            (Kind::User, Some(Pointer::Key(key))) => self.reports.push((id, record.place, key)),
+            (Kind::User, None) => {}
+        }
+    }
+
+    /// Decides who those are whose identity is unknown: whoever has the name of somebody who is not in the source under his own identity
+    /// is him. In a read that was not complete nobody knows who is not there.
+    async fn settle_claims(&mut self, is_complete: bool) -> Result<(), Failure> {
+        let mut identities = (*self.identities().await?).clone();
+        let mut batch = Vec::with_capacity(self.claims.len());
+        for (claim, record) in std::mem::take(&mut self.claims) {
+            let (kind, id) = (record.kind, claim.id());
+            if self.met.contains(&id) {
+                batch.push((identities.id(kind, &record.key), record));
+            } else if is_complete || matches!(claim, Claim::Buried(_)) {
+                self.met.insert(id);
+                identities.give(kind, record.key.clone(), id);
+                batch.push((id, record));
+            } else {
+                let reason = "it has the name of somebody whom this read may have left out: it is \
+                              taken over when the source is read to its end";
+                self.result.refused.push(refusal(record, reason.to_owned()));
             }
         }
-        self.result.refused.extend(refused);
+        // a manager who got another identity is somebody else than when the reports came
+        let given = std::mem::take(&mut identities.given);
+        self.identities = Some(Arc::new(identities));
+        let reports = std::mem::take(&mut self.reports);
+        let moved = reports
+            .into_iter()
+            .filter(|(_, _, key)| given.contains(&(Kind::User, key.clone())));
+        self.managers.extend(moved);
+        for part in batch.chunks(REMOVED) {
+            self.bring(part.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that those are in the source whose records could not be understood.
+    async fn meet_unclear(&mut self) -> Result<(), Failure> {
+        let identities = self.identities().await?;
+        let unclear = std::mem::take(&mut self.unclear);
+        let met = self
+            .context
+            .tenant()
+            .read::<_, Failure, _>(move |reader| {
+                let mut met = Vec::new();
+                for Refusal {
+                    kind, key, name, ..
+                } in unclear
+                {
+                    let id = key.map(|key| identities.id(kind, &key));
+                    let is_known = match id {
+                        Some(id) => reader.kind_of(id)?.is_some(),
+                        None => false,
+                    };
+                    met.extend(id);
+                    if let (false, Some(name)) = (is_known, name) {
+                        met.extend(reader.named(kind, &name)?);
+                    }
+                }
+                Ok(met)
+            })
+            .await?;
+        self.met.extend(met);
+        Ok(())
+    }
+
+    /// Stores those who waited for their names, all who can have them together: names that went round are free when everybody has given his
+    /// away.
+    async fn settle_stuck(&mut self) -> Result<(), Failure> {
+        let stuck = std::mem::take(&mut self.stuck);
+        if stuck.is_empty() {
+            return Ok(());
+        }
+        let (stored, refused) = self
+            .unit(move |unit| {
+                let (free, refused) = unit.free(stuck)?;
+                // between two names nobody has one that another one waits for
+                for one in &free {
+                    unit.step_aside(one)?;
+                }
+                let mut stored = Vec::with_capacity(free.len());
+                for one in free {
+                    unit.store(one.record.kind, one.id, one.document)?;
+                    stored.push((one.id, one.record));
+                }
+                Ok((stored, refused))
+            })
+            .await?;
+        for (id, record) in stored {
+            self.points(id, record);
+        }
+        for record in refused {
+            let attribute = attribute(record.kind);
+            let reason = format!("its `{attribute}` is that of somebody else in the source");
+            self.result.refused.push(refusal(record, reason));
+        }
+        Ok(())
     }
 
     /// Ends the read: managers and members are resolved, and when it was complete, who was not met is removed. A source that has nobody of a
@@ -182,23 +348,13 @@ impl Mirror {
         incomplete: Option<String>,
         may_be_empty: bool,
     ) -> Result<Mirroring, Failure> {
+        self.meet_unclear().await?;
+        self.settle_claims(incomplete.is_none()).await?;
         self.result.incomplete = match incomplete {
             None if !may_be_empty => self.vanished().await?,
             incomplete => incomplete,
         };
         let is_complete = self.result.incomplete.is_none();
-        for part in std::mem::take(&mut self.managers).chunks(REMOVED) {
-            let part = part.to_vec();
-            self.unit(move |unit| {
-                part.into_iter()
-                    .try_for_each(|(id, name)| unit.manager(id, &name))
-            })
-            .await?;
-        }
-        for (group, place, members) in std::mem::take(&mut self.groups) {
-            self.unit(move |unit| unit.members(group, &place, &members, is_complete))
-                .await?;
-        }
         if is_complete {
             for (kind, ids) in self.missing().await? {
                 for part in ids.chunks(REMOVED) {
@@ -210,25 +366,39 @@ impl Mirror {
                 }
             }
         }
+        self.settle_stuck().await?;
+        for part in std::mem::take(&mut self.managers).chunks(REMOVED) {
+            let part = part.to_vec();
+            self.unit(move |unit| {
+                part.into_iter()
+                    .try_for_each(|(id, place, name)| unit.manager(id, &place, &name))
+            })
+            .await?;
+        }
+        for (group, place, members) in std::mem::take(&mut self.groups) {
+            self.unit(move |unit| unit.members(group, &place, &members, is_complete))
+                .await?;
+        }
         Ok(self.result)
     }
 
-    async fn unit(
+    async fn unit<T: Send + 'static>(
         &mut self,
-        act: impl FnOnce(&mut Unit<'_>) -> Result<(), Failure> + Send + 'static,
-    ) -> Result<(), Failure> {
+        act: impl FnOnce(&mut Unit<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let identities = self.identities().await?;
         let (app, context) = (self.app.clone(), self.context.clone());
-        let done = self
+        let (done, outcome) = self
             .context
             .tenant()
             .write::<_, Failure, _>(move |writer| {
-                let mut unit = Unit::new(&app, &context, writer);
-                act(&mut unit)?;
-                Ok(unit.result)
+                let mut unit = Unit::new(&app, &context, &identities, writer);
+                let outcome = act(&mut unit)?;
+                Ok((unit.result, outcome))
             })
             .await?;
         self.add(done);
-        Ok(())
+        Ok(outcome)
     }
 
     fn add(&mut self, done: Mirroring) {
@@ -294,46 +464,141 @@ impl Mirror {
     }
 }
 
+impl Stuck {
+    fn name(&self) -> &str {
+        let name = member(&self.document, attribute(self.record.kind));
+        name.and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// What became of a record.
+enum Taken {
+    Done,
+    /// Somebody else has its name.
+    Stuck(Map<String, Value>),
+    Refused,
+}
+
+/// Returns the attribute that holds the name of an object.
+fn attribute(kind: Kind) -> &'static str {
+    match kind {
+        Kind::User => "userName",
+        Kind::Group => "displayName",
+    }
+}
+
+fn refusal(record: SourceRecord, reason: String) -> Refusal {
+    Refusal {
+        name: None,
+        place: record.place,
+        kind: record.kind,
+        key: Some(record.key),
+        reason,
+    }
+}
+
 /// One transaction of a mirror.
 struct Unit<'a> {
     app: &'a App,
     context: &'a Context,
+    identities: &'a Identities,
     writer: &'a mut dyn Writer,
     now: jiff::Timestamp,
     result: Mirroring,
 }
 
 impl<'a> Unit<'a> {
-    fn new(app: &'a App, context: &'a Context, writer: &'a mut dyn Writer) -> Self {
+    fn new(
+        app: &'a App,
+        context: &'a Context,
+        identities: &'a Identities,
+        writer: &'a mut dyn Writer,
+    ) -> Self {
         Self {
             now: app.now(),
             app,
             context,
+            identities,
             writer,
             result: Mirroring::default(),
         }
     }
 
-    /// Takes a record over; tells whether it could be taken.
-    fn take(&mut self, id: ResourceId, record: SourceRecord) -> Result<bool, Failure> {
-        let (kind, place, key) = (record.kind, record.place.clone(), record.key.clone());
+    /// Takes a record over.
+    fn take(&mut self, id: ResourceId, record: SourceRecord) -> Result<Taken, Failure> {
+        let kind = record.kind;
+        let bare = SourceRecord {
+            body: Value::Null,
+            attributes: Map::new(),
+            members: Vec::new(),
+            ..record.clone()
+        };
         let outcome = match self.document(record) {
-            Ok(document) => self.store(kind, id, document),
+            Ok(document) => match self.store(kind, id, document.clone()) {
+                Err(Failure::Taken { .. }) => return Ok(Taken::Stuck(document)),
+                outcome => outcome,
+            },
             Err(failure) => Err(failure),
         };
         match outcome {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(Taken::Done),
             Err(failure @ (Failure::Unavailable(_) | Failure::Internal(_))) => Err(failure),
             Err(refused) => {
-                self.result.refused.push(Refusal {
-                    place,
-                    reason: refused.to_string(),
-                    kind,
-                    key: Some(key),
-                });
-                Ok(false)
+                self.result.refused.push(refusal(bare, refused.to_string()));
+                Ok(Taken::Refused)
             }
         }
+    }
+
+    /// Tells of those who wait for a name who can have it: nobody has it, or somebody who gives it away together with them. Returns the
+    /// records of the others too.
+    fn free(&self, stuck: Vec<Stuck>) -> Result<(Vec<Stuck>, Vec<SourceRecord>), Failure> {
+        let mut free = Vec::with_capacity(stuck.len());
+        let (mut refused, mut wanted) = (Vec::new(), HashSet::new());
+        for one in stuck {
+            // of two who want the same, the first gets it
+            if wanted.insert((one.record.kind, key::canonical(one.name()))) {
+                free.push(one);
+            } else {
+                refused.push(one.record);
+            }
+        }
+        loop {
+            let giving: HashSet<ResourceId> = free.iter().map(|one| one.id).collect();
+            let count = free.len();
+            let mut still = Vec::with_capacity(count);
+            for one in free {
+                let holder = self.writer.named(one.record.kind, one.name())?;
+                if holder.is_none_or(|holder| giving.contains(&holder)) {
+                    still.push(one);
+                } else {
+                    refused.push(one.record);
+                }
+            }
+            free = still;
+            if free.len() == count {
+                return Ok((free, refused));
+            }
+        }
+    }
+
+    /// Gives somebody a name that nobody else has, within this transaction.
+    fn step_aside(&mut self, one: &Stuck) -> Result<(), Failure> {
+        let Some(before) = self.writer.entry(one.record.kind, one.id)? else {
+            return Ok(());
+        };
+        let mut document = before.resource.as_map().clone();
+        let attribute = attribute(one.record.kind);
+        document.retain(|name, _| !name.eq_ignore_ascii_case(attribute));
+        document.insert(attribute.to_owned(), json!(one.id.to_string()));
+        let aside = Entry {
+            version: before.version + 1,
+            resource: Resource::from_stored(Value::Object(document)),
+            ..before
+        }
+        .stamped();
+        self.writer.update(&aside)?;
+        Ok(())
     }
 
     /// Makes the document that is kept of a record: its resource, and beside it what only the source knows.
@@ -347,9 +612,8 @@ impl<'a> Unit<'a> {
         let Value::Object(mut document) = resource.into_value() else {
             return Ok(Map::new());
         };
-        let organisation = self.context.tenant().organisation();
         let manager = match &record.manager {
-            Some(Pointer::Key(key)) => Some(mirrored_id(organisation, Kind::User, key)),
+            Some(Pointer::Key(key)) => Some(self.identities.id(Kind::User, key)),
             Some(Pointer::Name(name)) => self.person(name)?,
             None => None,
         };
@@ -389,6 +653,7 @@ impl<'a> Unit<'a> {
         let action = match &before {
             None => {
                 self.writer.insert(&entry)?;
+                self.writer.remove_tombstone(kind, id)?;
                 self.result.created += 1;
                 Action::Created
             }
@@ -427,8 +692,7 @@ impl<'a> Unit<'a> {
 
     /// Finds an object by its identity at the source.
     fn known(&self, kind: Kind, key: &str) -> Result<Option<ResourceId>, rollcall_store::Error> {
-        let organisation = self.context.tenant().organisation();
-        let id = mirrored_id(organisation, kind, key);
+        let id = self.identities.id(kind, key);
         Ok((self.writer.kind_of(id)? == Some(kind)).then_some(id))
     }
 
@@ -444,7 +708,7 @@ impl<'a> Unit<'a> {
     }
 
     /// Sets a manager who is given by name, now that everybody is there.
-    fn manager(&mut self, id: ResourceId, name: &str) -> Result<(), Failure> {
+    fn manager(&mut self, id: ResourceId, place: &str, name: &str) -> Result<(), Failure> {
         let Some(before) = self.writer.entry(Kind::User, id)? else {
             return Ok(());
         };
@@ -452,9 +716,10 @@ impl<'a> Unit<'a> {
         if found.is_none() {
             self.result.refused.push(Refusal {
                 kind: Kind::User,
-                place: before.resource.user_name().unwrap_or_default().to_owned(),
+                place: place.to_owned(),
                 reason: format!("its manager `{name}` is nobody in the source"),
                 key: None,
+                name: None,
             });
         }
         let mut document = before.resource.as_map().clone();
@@ -505,6 +770,7 @@ impl<'a> Unit<'a> {
                         place: place.to_owned(),
                         reason: format!("its member `{text}` is nobody in the source"),
                         key: None,
+                        name: None,
                     });
                 }
             }
@@ -535,6 +801,7 @@ impl<'a> Unit<'a> {
     fn remove(&mut self, kind: Kind, id: ResourceId) -> Result<(), Failure> {
         for (group, _) in self.writer.groups_of(id)? {
             let removed = self.writer.remove_members(group, &[id])?;
+            self.result.memberships += removed.len() as u64;
             let membership = Membership {
                 added: Vec::new(),
                 removed,
@@ -592,190 +859,4 @@ fn same(kept: &Map<String, Value>, said: &Map<String, Value>) -> bool {
             .iter()
             .filter(|(name, _)| of_source(name))
             .all(|(name, value)| kept.get(name) == Some(value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::Installation;
-
-    fn person(key: &str, name: &str, manager: Option<Pointer>) -> SourceRecord {
-        SourceRecord {
-            kind: Kind::User,
-            key: key.to_owned(),
-            place: format!("people.csv, {key}"),
-            body: json!({"userName": name}),
-            attributes: json!({"badge": "7"})
-                .as_object()
-                .cloned()
-                .unwrap_or_default(),
-            members: Vec::new(),
-            manager,
-        }
-    }
-
-    fn group(key: &str, members: &[&str]) -> SourceRecord {
-        SourceRecord {
-            kind: Kind::Group,
-            key: key.to_owned(),
-            place: format!("groups.csv, {key}"),
-            body: json!({"displayName": key}),
-            attributes: Map::new(),
-            members: members
-                .iter()
-                .map(|name| Pointer::Name((*name).to_owned()))
-                .collect(),
-            manager: None,
-        }
-    }
-
-    async fn last_change(installation: &Installation) -> u64 {
-        let context = installation.command();
-        let tenant = context.tenant();
-        tenant
-            .read::<_, Failure, _>(|reader| Ok(reader.last_change()?))
-            .await
-            .unwrap()
-    }
-
-    async fn read(
-        installation: &Installation,
-        records: Vec<SourceRecord>,
-        incomplete: Option<&str>,
-    ) -> Mirroring {
-        let context = installation.command();
-        let mut mirror = installation.app.mirror(&context);
-        mirror.take(records).await.unwrap();
-        mirror
-            .finish(incomplete.map(str::to_owned), false)
-            .await
-            .unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_source_is_taken_over_once_and_only_what_changed_after_that() {
-        let installation = Installation::new().await;
-        let records = || {
-            let boss = Some(Pointer::Name("boss".into()));
-            vec![
-                person("1", "ann", boss),
-                person("2", "boss", None),
-                group("Inner", &["ann"]),
-                group("Outer", &["Inner", "boss"]),
-            ]
-        };
-
-        let first = read(&installation, records(), None).await;
-        assert_eq!(
-            (first.created, first.memberships, first.refused.len()),
-            (4, 3, 0),
-            "{first:?}"
-        );
-        let place = last_change(&installation).await;
-        let second = read(&installation, records(), None).await;
-        assert_eq!(
-            (second.unchanged, second.created, second.updated),
-            (4, 0, 0),
-            "{second:?}"
-        );
-        assert_eq!(
-            last_change(&installation).await,
-            place,
-            "nothing was written"
-        );
-
-        // a new name under the same identity is the same person
-        let mut renamed = records();
-        renamed[0].body = json!({"userName": "ann.lee"});
-        renamed[2].members = vec![Pointer::Key("1".into())];
-        let third = read(&installation, renamed, None).await;
-        assert_eq!(
-            (third.updated, third.removed, third.memberships),
-            (1, 0, 0),
-            "{third:?}"
-        );
-    }
-
-    /// A table points to people by identity or by name; who has a name that is another's identity is not that other.
-    #[tokio::test]
-    async fn whoever_is_pointed_to_is_known_by_identity_before_name() {
-        let installation = Installation::new().await;
-        let boss = Some(Pointer::Name("ann".into()));
-        let records = vec![
-            person("1", "ann", None),
-            person("ann", "bob", None),
-            person("3", "carl", boss),
-            group("G", &["ann"]),
-        ];
-
-        let result = read(&installation, records, None).await;
-
-        assert!(result.refused.is_empty(), "{result:?}");
-        let context = installation.command();
-        let id = |kind, key: &str| mirrored_id(context.tenant().organisation(), kind, key);
-        let (bob, carl, group) = (
-            id(Kind::User, "ann"),
-            id(Kind::User, "3"),
-            id(Kind::Group, "G"),
-        );
-        let (carl, members) = context
-            .tenant()
-            .read::<_, Failure, _>(move |reader| {
-                let carl = reader.entry(Kind::User, carl)?;
-                Ok((carl.unwrap(), reader.members(group, None, PAGE)?))
-            })
-            .await
-            .unwrap();
-        let manager = &carl.resource.as_map()[ENTERPRISE_USER]["manager"]["value"];
-        assert_eq!(manager, &json!(bob));
-        let members: Vec<_> = members.into_iter().map(|member| member.id).collect();
-        assert_eq!(members, [bob]);
-    }
-
-    #[tokio::test]
-    async fn only_a_complete_read_removes_anybody() {
-        let installation = Installation::new().await;
-        let all = vec![
-            person("1", "ann", None),
-            person("2", "bob", None),
-            group("G", &["ann", "bob"]),
-        ];
-        read(&installation, all, None).await;
-
-        let part = || vec![person("1", "ann", None), group("G", &["ann"])];
-        let cut = read(&installation, part(), Some("the file ends too early")).await;
-        assert_eq!((cut.removed, cut.memberships), (0, 0), "{cut:?}");
-
-        let whole = read(&installation, part(), None).await;
-        assert_eq!((whole.removed, whole.memberships), (1, 1), "{whole:?}");
-    }
-
-    #[tokio::test]
-    async fn a_record_that_cannot_be_taken_is_named_and_its_object_stays() {
-        let installation = Installation::new().await;
-        read(
-            &installation,
-            vec![person("1", "ann", None), person("2", "bob", None)],
-            None,
-        )
-        .await;
-
-        let mut wrong = person("1", "ann", None);
-        wrong.body = json!({"userName": "ann", "active": "perhaps"});
-        let twin = person("3", "BOB", None);
-        let result = read(
-            &installation,
-            vec![wrong, person("2", "bob", None), twin],
-            None,
-        )
-        .await;
-
-        let places: Vec<&str> = result
-            .refused
-            .iter()
-            .map(|one| one.place.as_str())
-            .collect();
-        assert_eq!(places, ["people.csv, 1", "people.csv, 3"], "{result:?}");
-        assert_eq!(result.removed, 0);
-    }
 }
