@@ -12,6 +12,7 @@ pub mod assignments;
 pub mod attention;
 pub mod directory;
 mod failure;
+pub mod glance;
 pub mod integrations;
 pub mod jobs;
 pub mod mappings;
@@ -46,8 +47,8 @@ use sealing::Sealer;
 pub use failure::Failure;
 pub use randomness::SystemRandomness;
 pub use rollcall_store::{
-    AuditQuery, Counts, Entry, Error as StoreError, ExchangeQuery, Paging, Selection, Tally,
-    actor_key,
+    AuditQuery, Counts, Entry, Error as StoreError, ExchangeQuery, Member, Paging, Selection,
+    Tally, actor_key,
 };
 
 /// What an installation knows about itself.

@@ -5,7 +5,11 @@ use rollcall_model::{OrgId, Organisation, Plan, Region, Rules, Slug};
 use rollcall_store::{Counts, NewAudit};
 use serde_json::json;
 
+use crate::directory::Context;
 use crate::{App, Failure};
+
+/// How long the name of an organisation may be.
+const NAME_CHARACTERS: usize = 100;
 
 /// What a new organisation is to be.
 #[derive(Debug, Clone)]
@@ -101,8 +105,94 @@ impl App {
             .await
     }
 
+    /// Changes an organisation's name and the time zone in which it reads times (its IANA name; absent: UTC).
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`] when the name is empty or too long, or nobody knows the time zone.
+    pub async fn configure_organisation(
+        &self,
+        context: &Context,
+        name: String,
+        time_zone: Option<String>,
+    ) -> Result<(), Failure> {
+        let refused = |reason: &str| Failure::Forbidden {
+            reason: reason.to_owned(),
+        };
+        let name = name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > NAME_CHARACTERS {
+            return Err(refused("the name needs 1 to 100 characters"));
+        }
+        if let Some(zone) = &time_zone
+            && jiff::tz::TimeZone::get(zone).is_err()
+        {
+            return Err(refused(
+                "nobody knows this time zone: write it as in the IANA database, for example Europe/Oslo",
+            ));
+        }
+        let now = self.now();
+        let origin = context.origin().clone();
+        context
+            .tenant()
+            .write(move |writer| {
+                let mut organisation = writer.organisation()?;
+                let mut changes = Vec::new();
+                if organisation.name != name {
+                    changes.push(json!({"path": "name", "old": organisation.name, "new": name}));
+                    organisation.name = name;
+                }
+                if organisation.time_zone != time_zone {
+                    let old = organisation.time_zone;
+                    changes.push(json!({"path": "time_zone", "old": old, "new": time_zone}));
+                    organisation.time_zone = time_zone;
+                }
+                if changes.is_empty() {
+                    return Ok(());
+                }
+                writer.save_organisation(&organisation)?;
+                let entry = NewAudit {
+                    origin,
+                    action: "organisation.changed",
+                    object: organisation.id.to_string(),
+                    detail: json!({"changes": changes}),
+                };
+                writer.append_audit(now, &entry)?;
+                Ok(())
+            })
+            .await
+    }
+
     /// Deletes an organisation with everything in it.
     pub async fn delete_organisation(&self, organisation: &Organisation) -> Result<(), Failure> {
         Ok(self.store().delete_organisation(organisation.id).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Installation;
+
+    #[tokio::test]
+    async fn a_name_and_a_time_zone_are_changed_when_they_are_good() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        let set = async |name: &str, zone: Option<&str>| {
+            app.configure_organisation(&context, name.to_owned(), zone.map(str::to_owned))
+                .await
+        };
+        for (name, zone) in [(" ", None), ("Vault", Some("Mars/Base"))] {
+            let refused = set(name, zone).await;
+            assert!(
+                matches!(refused, Err(Failure::Forbidden { .. })),
+                "{refused:?}"
+            );
+        }
+
+        set(" The Vault ", Some("Europe/Oslo")).await.unwrap();
+
+        let organisation = app.organisation(&installation.organisation.slug).await;
+        let organisation = organisation.unwrap();
+        assert_eq!(organisation.name, "The Vault");
+        assert_eq!(organisation.time_zone.as_deref(), Some("Europe/Oslo"));
     }
 }

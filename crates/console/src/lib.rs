@@ -11,6 +11,7 @@ mod charts;
 mod code;
 mod cookies;
 mod deeds;
+mod download;
 mod explain;
 #[expect(
     unreachable_pub,

@@ -81,7 +81,12 @@ pub(crate) fn routes() -> Routes {
     routes.extend(pages::applications::routes());
     routes.extend(pages::logs::routes());
     routes.extend(pages::integrations::routes());
+    routes.extend(pages::activity::routes());
+    routes.extend(pages::reports::routes());
+    routes.extend(pages::organisation::routes());
+    routes.extend(pages::groups::routes());
     routes.extend(pages::users::routes());
+    routes.extend(pages::requests::routes());
     routes
 }
 

@@ -531,6 +531,10 @@ mod tests {
         let (_, _, directory) = installation.directory(IntegrationKind::Okta).await;
         let command = installation.command();
         let ann = person(&installation, &directory, "ann").await;
+        // ids are in order of time
+        installation
+            .clock
+            .advance(jiff::SignedDuration::from_secs(1));
         let bob = person(&installation, &command, "bob").await;
         let app = &installation.app;
         app.set_active(&command, bob, false).await.unwrap();

@@ -1,12 +1,17 @@
 //! The pages: a file for each, with its routes, its view, its handlers and its samples.
 
+pub(crate) mod activity;
 pub(crate) mod applications;
 pub(crate) mod dashboard;
+pub(crate) mod groups;
 pub(crate) mod integrations;
 pub(crate) mod logs;
 pub(crate) mod mappings;
 pub(crate) mod object_question;
+pub(crate) mod organisation;
 pub(crate) mod prove;
+pub(crate) mod reports;
+pub(crate) mod requests;
 pub(crate) mod security;
 pub(crate) mod sign_in;
 pub(crate) mod users;
@@ -16,12 +21,17 @@ pub(crate) mod users;
 pub(crate) fn samples() -> Vec<(String, String)> {
     let mut samples = Vec::new();
     samples.extend(crate::problem::samples());
-    samples.extend(applications::samples());
+    samples.extend(activity::samples());
     samples.extend(dashboard::samples());
     samples.extend(mappings::samples());
+    samples.extend(groups::samples());
+    samples.extend(applications::samples());
     samples.extend(logs::samples());
     samples.extend(integrations::samples());
+    samples.extend(organisation::samples());
     samples.extend(prove::samples());
+    samples.extend(reports::samples());
+    samples.extend(requests::samples());
     samples.extend(security::samples());
     samples.extend(sign_in::samples());
     samples.extend(users::samples());

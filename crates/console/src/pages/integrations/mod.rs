@@ -242,7 +242,7 @@ async fn revoke(
 }
 
 #[cfg(any(test, feature = "samples"))]
-pub(crate) use samples::samples;
+pub(crate) use samples::{exchange, samples};
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;

@@ -1,0 +1,88 @@
+//! Files that are made while they are sent: CSV and JSON lines.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http_body::Frame;
+use tokio::sync::mpsc;
+
+/// A body whose pieces come from somewhere else, one at a time.
+struct Pieces(mpsc::Receiver<Bytes>);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let piece = self.0.poll_recv(context);
+        piece.map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+/// Answers with a file whose pieces are sent into the sender; who sends waits for who reads.
+pub(crate) fn streamed(name: &str, media_type: &'static str) -> (mpsc::Sender<Bytes>, Response) {
+    let (sender, pieces) = mpsc::channel(2);
+    let mut response = Body::new(Pieces(pieces)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    let disposition = format!("attachment; filename=\"{name}\"");
+    if let Ok(value) = HeaderValue::from_str(&disposition) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    (sender, response)
+}
+
+/// Answers with a CSV file.
+pub(crate) fn csv(name: &str, text: String) -> Response {
+    let (sender, response) = streamed(name, "text/csv; charset=utf-8");
+    drop(sender.try_send(Bytes::from(text)));
+    response
+}
+
+/// Writes a row of CSV (RFC 4180). What a spreadsheet would take for a formula gets a quote before it.
+pub(crate) fn row<'f>(fields: impl IntoIterator<Item = &'f str>) -> String {
+    let mut row = String::new();
+    for (place, field) in fields.into_iter().enumerate() {
+        if place > 0 {
+            row.push(',');
+        }
+        let is_formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let field = if is_formula {
+            format!("'{field}")
+        } else {
+            field.to_owned()
+        };
+        if field.contains([',', '"', '\n', '\r']) {
+            row.push('"');
+            row.push_str(&field.replace('"', "\"\""));
+            row.push('"');
+        } else {
+            row.push_str(&field);
+        }
+    }
+    row.push_str("\r\n");
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_back_and_is_never_a_formula() {
+        assert_eq!(row(["a", "", "b"]), "a,,b\r\n");
+        assert_eq!(row(["a,b", "say \"x\""]), "\"a,b\",\"say \"\"x\"\"\"\r\n");
+        for formula in ["=1+1", "+1", "-1", "@x", "\tx", "\rx"] {
+            let row = row([formula]);
+            assert!(row.trim_start_matches('"').starts_with('\''), "{row}");
+        }
+    }
+}
