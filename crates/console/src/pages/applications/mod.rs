@@ -179,9 +179,8 @@ impl Console {
 /// Says what stopped a job, as a title.
 pub(crate) fn title_of(reason: QuarantineReason) -> &'static str {
     match reason {
-        QuarantineReason::EncounteredQuarantineException => {
-            "The target cannot be reached, or refuses the token"
-        }
+        QuarantineReason::EncounteredQuarantineException => "The target cannot be reached",
+        QuarantineReason::CredentialRefused => "The target refuses the token",
         QuarantineReason::ServiceIncompatible => "The target does not speak SCIM at this address",
         QuarantineReason::TooManyDeletes => "Held: too many people would lose access",
         QuarantineReason::EncounteredBaseEscrowThreshold

@@ -182,7 +182,10 @@ fn quarantine(standing: &Standing, zone: &Zone) -> Option<QuarantineView> {
         title: title_of(quarantine.reason),
         message: sentence(&quarantine.message),
         is_held: quarantine.reason == QuarantineReason::TooManyDeletes,
-        is_credential: quarantine.reason == QuarantineReason::EncounteredQuarantineException,
+        is_credential: matches!(
+            quarantine.reason,
+            QuarantineReason::EncounteredQuarantineException | QuarantineReason::CredentialRefused
+        ),
         since: zone.short(quarantine.since),
         count: counted(u64::from(quarantine.count), "try").replace("trys", "tries"),
         next: next.filter(|at| *at < gives_up).map(|at| zone.short(at)),
@@ -508,7 +511,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
     let mut of_file = standing("Depot Display Boards");
     of_file.application.job_file = Some("/etc/rollcall/depot.toml".to_owned());
     let refused = stopped(
-        QuarantineReason::EncounteredQuarantineException,
+        QuarantineReason::CredentialRefused,
         "the target refuses the credential (401): create a new token there and enter it here; it says: Token expired",
     );
     let held = stopped(
