@@ -5,12 +5,14 @@
 //! **Is not:** a surface. Nothing here knows HTTP, and no surface knows a rule.
 //! **Start at** [`App`]; [`directory`] holds the rules about people and groups.
 
+pub mod activity;
 pub mod administrators;
 pub mod applications;
 pub mod assignments;
 pub mod attention;
 pub mod directory;
 mod failure;
+pub mod integrations;
 pub mod jobs;
 pub mod mappings;
 pub mod mirror;
@@ -27,6 +29,7 @@ pub mod sign_in;
 #[cfg(test)]
 mod testing;
 pub mod tokens;
+pub mod traffic;
 pub mod transfer;
 
 use std::collections::BTreeMap;
@@ -43,7 +46,8 @@ use sealing::Sealer;
 pub use failure::Failure;
 pub use randomness::SystemRandomness;
 pub use rollcall_store::{
-    AuditQuery, Counts, Error as StoreError, ExchangeQuery, Paging, Selection, Tally, actor_key,
+    AuditQuery, Counts, Entry, Error as StoreError, ExchangeQuery, Paging, Selection, Tally,
+    actor_key,
 };
 
 /// What an installation knows about itself.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
+use rollcall_model::integration::Seen;
 use rollcall_model::{
     Actor, Integration, IntegrationId, IntegrationKind, OrgId, Organisation, Origin,
     ProvisioningToken, RequestId, Secret, Slug, TokenId, TokenRecord,
@@ -114,10 +115,12 @@ impl App {
         let token =
             ProvisioningToken::generate(self.settings().region.clone(), &**self.randomness());
         let hash = sha256(token.secret());
+        let ending = token.ending();
         let integration = Integration {
             id: IntegrationId::new(now, &**self.randomness()),
             kind,
             created: now,
+            seen: Seen::default(),
         };
         let id = TokenId::new(now, &**self.randomness());
         let app = self.clone();
@@ -138,6 +141,7 @@ impl App {
                     created_by: origin.actor.clone(),
                     expires,
                     last_used: None,
+                    ending: Some(ending),
                 };
                 writer.insert_token(&record, &hash)?;
                 let action = if reset.is_some() {

@@ -7,12 +7,18 @@
 
 mod assets;
 mod causes;
+mod charts;
+mod code;
 mod cookies;
+mod deeds;
+mod explain;
+#[expect(unreachable_pub, reason = "the filters' macro makes what it makes public")]
 mod filters;
 mod form;
 mod guard;
 mod layout;
 mod pages;
+mod people;
 mod problem;
 mod table;
 mod words;

@@ -79,6 +79,8 @@ pub(crate) fn routes() -> Routes {
     routes.extend(pages::dashboard::routes());
     routes.extend(pages::applications::routes());
     routes.extend(pages::logs::routes());
+    routes.extend(pages::integrations::routes());
+    routes.extend(pages::users::routes());
     routes
 }
 

@@ -4,6 +4,7 @@ use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
+use rollcall_app::traffic::Whose;
 use rollcall_model::Secret;
 use rollcall_web::gate::Seen;
 
@@ -11,7 +12,7 @@ use crate::Endpoint;
 use crate::failure::Failure;
 
 /// Checks the token before anything else of the request is looked at, and leaves the [`rollcall_app::tokens::Caller`] for the
-/// handlers.
+/// handlers; and [`Whose`] token it was for whoever records the answer.
 pub(crate) async fn check(
     State(endpoint): State<Endpoint>,
     Path(parameters): Path<std::collections::HashMap<String, String>>,
@@ -34,11 +35,19 @@ pub(crate) async fn check(
     };
     match authenticated {
         Ok(caller) => {
-            if let Err(wait) = endpoint.rates.request(caller.token) {
-                return Failure::TooMany(wait).into_response();
-            }
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+            let whose = Whose::Known {
+                organisation: caller.organisation.id,
+                integration: caller.integration,
+                token: caller.token,
+            };
+            let mut response = if let Err(wait) = endpoint.rates.request(caller.token) {
+                Failure::TooMany(wait).into_response()
+            } else {
+                request.extensions_mut().insert(caller);
+                next.run(request).await
+            };
+            response.extensions_mut().insert(whose);
+            response
         }
         Err(failure) => {
             let failed = matches!(failure, rollcall_app::Failure::Unauthenticated { .. });

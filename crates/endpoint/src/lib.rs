@@ -3,7 +3,7 @@
 //! **Is:** the surface that foreign directories talk to: checks the bearer, parses with `rollcall-scim`, calls one use case,
 //! renders the answer. The only place with SCIM's HTTP status codes is [`failure`].
 //! **Is not:** rules or storage.
-//! **Start at** [`routes`]; a request's way is bearer → [`resources`] → use case → [`render`].
+//! **Start at** [`routes`]; a request's way is record → bearer → [`resources`] → use case → [`render`].
 
 mod bearer;
 mod bulk;
@@ -11,6 +11,7 @@ mod cursor;
 mod discovery;
 mod failure;
 mod input;
+mod record;
 mod render;
 mod resources;
 mod search;
@@ -21,6 +22,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use rollcall_app::App;
+use rollcall_app::traffic::Recorder;
 use rollcall_model::Kind;
 use rollcall_web::rates::Rates;
 
@@ -32,19 +34,25 @@ pub struct Endpoint {
     app: App,
     rates: Arc<Rates>,
     cursors: cursor::Cursors,
+    recorder: Recorder,
 }
 
 impl Endpoint {
-    /// Puts the endpoint on the use cases.
+    /// Puts the endpoint on the use cases; what it is asked goes to the recorder.
     ///
     /// # Errors
     /// When the store is out of reach.
-    pub async fn new(app: App, rates: Arc<Rates>) -> Result<Self, rollcall_app::Failure> {
+    pub async fn new(
+        app: App,
+        rates: Arc<Rates>,
+        recorder: Recorder,
+    ) -> Result<Self, rollcall_app::Failure> {
         let cursors = cursor::Cursors::new(&app).await?;
         Ok(Self {
             app,
             rates,
             cursors,
+            recorder,
         })
     }
 }
@@ -92,6 +100,7 @@ pub fn routes(endpoint: Endpoint) -> Router {
         .fallback(|| async { Failure::NoRoute })
         .method_not_allowed_fallback(|| async { Failure::Method })
         .layer(from_fn_with_state(endpoint.clone(), bearer::check))
+        .layer(from_fn_with_state(endpoint.clone(), record::note))
         .with_state(endpoint);
     Router::new().nest("/scim/v2/{organisation}", scim)
 }

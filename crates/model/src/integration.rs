@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::IntegrationId;
+use crate::{Exchange, IntegrationId};
 
 /// A directory connected to an organisation; tokens belong to it, and the people whom it created are managed by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,57 @@ pub struct Integration {
     pub kind: IntegrationKind,
     /// When it was connected.
     pub created: Timestamp,
+    /// What it was seen doing.
+    #[serde(default)]
+    pub seen: Seen,
+}
+
+/// When an integration was first seen doing what a set-up guide asks for, step by step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// It came with a good token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connected: Option<Timestamp>,
+    /// It looked for somebody with a filter: a connection test does that, and every cycle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_up: Option<Timestamp>,
+    /// It sent a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+    /// It changed a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Timestamp>,
+    /// It sent or changed a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grouped: Option<Timestamp>,
+}
+
+impl Seen {
+    /// Notes what an exchange of the integration shows; tells whether that is new.
+    pub fn note(&mut self, exchange: &Exchange) -> bool {
+        let before = *self;
+        let at = Some(exchange.at);
+        let path = exchange.path.to_ascii_lowercase();
+        let done = (200..300).contains(&exchange.status);
+        let writes = done && matches!(exchange.method.as_str(), "POST" | "PUT" | "PATCH");
+        let searches = path.contains("filter=") || path.contains("/.search");
+        if exchange.status != 429 {
+            self.connected = self.connected.or(at);
+        }
+        if done && searches {
+            self.looked_up = self.looked_up.or(at);
+        } else if writes && path.starts_with("/users") {
+            let step = if exchange.method == "POST" {
+                &mut self.created
+            } else {
+                &mut self.changed
+            };
+            *step = step.or(at);
+        } else if writes && path.starts_with("/groups") {
+            self.grouped = self.grouped.or(at);
+        }
+        *self != before
+    }
 }
 
 /// The product at the other end of an integration. An organisation has at most one integration of a kind.
@@ -74,6 +125,16 @@ impl IntegrationKind {
             Self::JumpCloud => "JumpCloud",
             Self::Ping => "Ping Identity",
             Self::Custom => "Custom SCIM client",
+        }
+    }
+
+    /// Returns its name inside a sentence.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Entra => "Entra ID",
+            Self::Ping => "Ping",
+            Self::Custom => "the SCIM client",
+            _ => self.title(),
         }
     }
 }

@@ -80,6 +80,12 @@ impl ProvisioningToken {
         &self.region
     }
 
+    /// Returns its last four characters, by which people tell tokens apart.
+    pub fn ending(&self) -> String {
+        let text = self.text.expose();
+        text.get(text.len() - 4..).unwrap_or_default().to_owned()
+    }
+
     /// Returns the token's text.
     pub fn secret(&self) -> &Secret {
         &self.text
@@ -132,6 +138,10 @@ pub struct TokenRecord {
     pub expires: Option<Timestamp>,
     /// When it last opened the door, to within a minute; absent: never.
     pub last_used: Option<Timestamp>,
+    /// Its last characters, by which people tell tokens apart: the end of its checksum, no part of its secret. Absent for tokens from
+    /// before these were kept.
+    #[serde(default)]
+    pub ending: Option<String>,
 }
 
 impl TokenRecord {

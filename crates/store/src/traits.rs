@@ -88,6 +88,16 @@ pub trait ReadDirectory {
     /// # Errors
     /// [`Error::TooLong`] when a unit of reading would have to look through more objects than it has time for.
     fn list(&self, kind: Kind, selection: &Selection) -> Result<Listing, Error>;
+    /// Returns likewise only those that this integration manages; absent: those that none manages.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    fn list_managed(
+        &self,
+        kind: Kind,
+        integration: Option<IntegrationId>,
+        selection: &Selection,
+    ) -> Result<Listing, Error>;
 
     /// Returns `count` members of a group in order of id, after the one given.
     fn members(

@@ -6,6 +6,7 @@
 
 mod adoption;
 mod create;
+mod desk;
 mod membership;
 mod modify;
 mod read;
@@ -15,6 +16,7 @@ pub(crate) mod rules;
 use rollcall_model::{IntegrationId, Kind, Origin, ResourceId};
 use rollcall_store::{Entry, Member, Tenant};
 
+pub use desk::{Counterpart, Edit, Found, Listed, Moved, Named, Search, Whole, title};
 pub use read::{Page, Query};
 
 /// In whose name, and in which organisation, a use case acts.

@@ -3,9 +3,12 @@
 pub(crate) mod applications;
 pub(crate) mod dashboard;
 pub(crate) mod logs;
+pub(crate) mod integrations;
+pub(crate) mod object_question;
 pub(crate) mod prove;
 pub(crate) mod security;
 pub(crate) mod sign_in;
+pub(crate) mod users;
 
 /// Returns samples of every page as whole documents, by name.
 #[cfg(any(test, feature = "samples"))]
@@ -15,9 +18,11 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(applications::samples());
     samples.extend(dashboard::samples());
     samples.extend(logs::samples());
+    samples.extend(integrations::samples());
     samples.extend(prove::samples());
     samples.extend(security::samples());
     samples.extend(sign_in::samples());
+    samples.extend(users::samples());
     samples
 }
 

@@ -9,6 +9,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use rollcall_app::App;
+use rollcall_app::traffic::Recorder;
 use rollcall_console::Console;
 use rollcall_endpoint::Endpoint;
 use rollcall_engine::Engine;
@@ -77,6 +78,8 @@ pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    /// What records requests, and how it is told that the last one was answered.
+    recording: (JoinHandle<()>, CancellationToken),
 }
 
 impl Served {
@@ -92,6 +95,9 @@ impl Served {
         for task in self.tasks {
             drop(task.await);
         }
+        let (recording, answered) = self.recording;
+        answered.cancel();
+        drop(recording.await);
     }
 }
 
@@ -127,7 +133,10 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
     } = serving;
     let address = listener.local_addr()?;
     let rates = Arc::new(rates);
-    let endpoint = Endpoint::new(app.clone(), Arc::clone(&rates))
+    let (recorder, recording) = Recorder::new(app.clone());
+    let answered = CancellationToken::new();
+    let recording = tokio::spawn(recording.run(answered.clone().cancelled_owned()));
+    let endpoint = Endpoint::new(app.clone(), Arc::clone(&rates), recorder)
         .await
         .context("preparing the endpoint")?;
     let router = Router::new()
@@ -153,6 +162,7 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
         address,
         stop,
         tasks,
+        recording: (recording, answered),
     };
     if runs_cycles {
         served.run_cycles(engine);

@@ -24,6 +24,7 @@ mod killed;
 mod lifecycle;
 mod listings;
 mod okta;
+mod recording;
 mod support;
 mod transfer;
 mod vectors;

@@ -222,21 +222,42 @@ impl Filter {
 
     /// Returns the conditions that every match fulfils.
     pub fn conjuncts(&self) -> Vec<Conjunct<'_>> {
-        fn collect<'f>(node: &'f Node, list: Option<&'f Place>, found: &mut Vec<Conjunct<'f>>) {
+        conjuncts_of(&self.node)
+    }
+}
+
+fn conjuncts_of(node: &Node) -> Vec<Conjunct<'_>> {
+    fn collect<'f>(node: &'f Node, list: Option<&'f Place>, found: &mut Vec<Conjunct<'f>>) {
+        match node {
+            Node::And(nodes) => nodes.iter().for_each(|node| collect(node, list, found)),
+            Node::Within { place, inner } => collect(inner, Some(place), found),
+            Node::Compare(comparison) => found.push(Conjunct {
+                place: &comparison.place,
+                list,
+                operator: comparison.operator,
+                literal: &comparison.literal,
+            }),
+            Node::Or(_) | Node::Not(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(node, None, &mut found);
+    found
+}
+
+impl Filter {
+    /// Returns, for each choice between conditions that every match has to make, the alternatives: of each, the conditions that hold
+    /// when it is the one. `userName sw "a" or displayName sw "a"` is one choice with two alternatives.
+    pub fn choices(&self) -> Vec<Vec<Vec<Conjunct<'_>>>> {
+        fn collect<'f>(node: &'f Node, found: &mut Vec<Vec<Vec<Conjunct<'f>>>>) {
             match node {
-                Node::And(nodes) => nodes.iter().for_each(|node| collect(node, list, found)),
-                Node::Within { place, inner } => collect(inner, Some(place), found),
-                Node::Compare(comparison) => found.push(Conjunct {
-                    place: &comparison.place,
-                    list,
-                    operator: comparison.operator,
-                    literal: &comparison.literal,
-                }),
-                Node::Or(_) | Node::Not(_) => {}
+                Node::And(nodes) => nodes.iter().for_each(|node| collect(node, found)),
+                Node::Or(nodes) => found.push(nodes.iter().map(conjuncts_of).collect()),
+                _ => {}
             }
         }
         let mut found = Vec::new();
-        collect(&self.node, None, &mut found);
+        collect(&self.node, &mut found);
         found
     }
 }

@@ -9,8 +9,9 @@ use rollcall_model::{
 };
 use serde_json::json;
 
+use super::listing::{EVERYTHING, all};
 use super::{DICE, at, change, organisation, origin, person};
-use crate::{AuditQuery, Error, ExchangeQuery, NewAudit, SecondFactor, Store, Tenant};
+use crate::{AuditQuery, Error, ExchangeQuery, NewAudit, Paging, SecondFactor, Store, Tenant};
 
 async fn administrator(tenant: &Tenant, email: &str) -> AdminId {
     let administrator = Administrator {
@@ -370,6 +371,7 @@ pub async fn managed_objects_are_counted(store: Store) {
     let integration = Integration {
         id: IntegrationId::new(at(0), &DICE),
         kind: IntegrationKind::Entra,
+        seen: rollcall_model::integration::Seen::default(),
         created: at(0),
     };
     let id = integration.id;
@@ -403,4 +405,65 @@ pub async fn managed_objects_are_counted(store: Store) {
         })
         .await
         .unwrap();
+}
+
+/// What an integration manages, or none does, is listed with every filter and page by page.
+pub async fn managed_objects_are_listed(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let id = IntegrationId::new(at(0), &DICE);
+    let mut mine = Vec::new();
+    change(&tenant, move |writer| {
+        for n in 0..30 {
+            let body = json!({"active": n % 4 != 0, "displayName": format!("Person {n}")});
+            let mut entry = person(&format!("user{n}"), body);
+            entry.managed_by = (n % 3 == 0).then_some(id);
+            writer.insert(&entry)?;
+        }
+        Ok(())
+    })
+    .await;
+    for filter in [
+        None,
+        Some("active eq false"),
+        Some("userName sw \"user1\" or displayName sw \"person 2\""),
+        Some("title pr"),
+    ] {
+        for managed_by in [Some(id), None] {
+            let whole = all(filter, EVERYTHING);
+            let page = move |after| {
+                all(
+                    filter,
+                    Paging::After {
+                        id: after,
+                        count: 3,
+                    },
+                )
+            };
+            let (whole, paged) = tenant
+                .read::<_, Error, _>(move |reader| {
+                    let whole = reader.list(Kind::User, &whole)?;
+                    let mut expected = Vec::new();
+                    for raw in whole.resources {
+                        let entry = reader.entry(Kind::User, raw.id)?;
+                        if entry.is_some_and(|entry| entry.managed_by == managed_by) {
+                            expected.push(raw.id);
+                        }
+                    }
+                    let (mut paged, mut after) = (Vec::new(), None);
+                    loop {
+                        let listing = reader.list_managed(Kind::User, managed_by, &page(after))?;
+                        paged.extend(listing.resources.iter().map(|raw| raw.id));
+                        after = paged.last().copied();
+                        if !listing.more {
+                            return Ok((expected, paged));
+                        }
+                    }
+                })
+                .await
+                .unwrap();
+            assert_eq!(whole, paged, "{filter:?} {managed_by:?}");
+            mine.extend(paged);
+        }
+    }
+    assert!(mine.len() >= 30);
 }

@@ -10,7 +10,8 @@ use super::convert::{blob, from_instant, from_json, id, instant, json, taken};
 use super::unit::Tenant;
 use crate::{Error, ReadAccess, SecondFactor, SignInLink, WriteAccess};
 
-const TOKEN: &str = "SELECT id, integration, created, created_by, expires, last_used FROM tokens";
+const TOKEN: &str =
+    "SELECT id, integration, created, created_by, expires, last_used, ending FROM tokens";
 
 impl ReadAccess for Tenant<'_> {
     fn integrations(&self) -> Result<Vec<Integration>, Error> {
@@ -151,8 +152,8 @@ impl WriteAccess for Tenant<'_> {
 
     fn insert_token(&mut self, token: &TokenRecord, digest: &[u8; 32]) -> Result<(), Error> {
         self.connection.execute(
-            "INSERT INTO tokens (org, id, digest, integration, created, created_by, expires, last_used)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO tokens (org, id, digest, integration, created, created_by, expires, last_used, ending)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 self.org(),
                 blob(token.id),
@@ -162,6 +163,7 @@ impl WriteAccess for Tenant<'_> {
                 json(&token.created_by)?,
                 token.expires.map(instant),
                 token.last_used.map(instant),
+                token.ending,
             ],
         )?;
         Ok(())
@@ -309,5 +311,6 @@ fn token(row: &Row<'_>) -> Result<TokenRecord, Error> {
         created_by: from_json(&row.get::<_, String>(3)?)?,
         expires: row.get::<_, Option<i64>>(4)?.map(from_instant),
         last_used: row.get::<_, Option<i64>>(5)?.map(from_instant),
+        ending: row.get(6)?,
     })
 }

@@ -1,7 +1,7 @@
 //! People, groups, memberships and tombstones in SQLite.
 
 use jiff::Timestamp;
-use rollcall_model::{Kind, ResourceId};
+use rollcall_model::{IntegrationId, Kind, ResourceId};
 use rollcall_scim::key;
 use rollcall_scim::resource::Resource;
 use rusqlite::{OptionalExtension, Row, params};
@@ -10,6 +10,7 @@ use super::convert::{
     blob, from_instant, from_kind_code, from_number, id, instant, kind_code, number, optional_id,
     taken,
 };
+use super::listing::Whose;
 use super::unit::Tenant;
 use crate::{
     Entry, Error, Listing, Member, Raw, ReadDirectory, Selection, Tombstone, WriteDirectory,
@@ -96,7 +97,16 @@ impl ReadDirectory for Tenant<'_> {
     }
 
     fn list(&self, kind: Kind, selection: &Selection) -> Result<Listing, Error> {
-        super::listing::list(self, kind, selection)
+        super::listing::list(self, kind, Whose::Anybodys, selection)
+    }
+
+    fn list_managed(
+        &self,
+        kind: Kind,
+        integration: Option<IntegrationId>,
+        selection: &Selection,
+    ) -> Result<Listing, Error> {
+        super::listing::list(self, kind, Whose::ManagedBy(integration), selection)
     }
 
     fn members(

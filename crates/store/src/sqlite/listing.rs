@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 use jiff::Timestamp;
-use rollcall_model::{Kind, ResourceId};
+use rollcall_model::{IntegrationId, Kind, ResourceId};
 use rollcall_scim::filter::{Conjunct, Filter, Literal, NoRelated, Operator, Related};
 use rollcall_scim::key;
 use rollcall_scim::sort::{Sort, SortKey};
@@ -20,14 +20,22 @@ use super::directory::raw;
 use super::unit::Tenant;
 use crate::{Error, Listing, Paging, Raw, ReadDirectory, Reader, Selection};
 
+/// Whose objects are wanted: anybody's, or only those that one integration, or none, manages.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose {
+    Anybodys,
+    ManagedBy(Option<IntegrationId>),
+}
+
 /// Returns the part of the objects of a kind that `selection` asks for.
 pub(super) fn list(
     tenant: &Tenant<'_>,
     kind: Kind,
+    whose: Whose,
     selection: &Selection,
 ) -> Result<Listing, Error> {
     let filter = selection.filter.as_ref();
-    match (filter, &selection.paging) {
+    match (filter, &selection.paging, whose) {
         (
             filter,
             Paging::Index {
@@ -35,9 +43,10 @@ pub(super) fn list(
                 skip,
                 count,
             },
-        ) => sorted(tenant, kind, filter, sort, (*skip, *count)),
-        (None, paging) => everything(tenant, kind, paging),
-        (Some(filter), paging) => filtered(tenant, kind, filter, paging),
+            whose,
+        ) => sorted(tenant, (kind, whose), filter, sort, (*skip, *count)),
+        (None, paging, Whose::Anybodys) => everything(tenant, kind, paging),
+        (filter, paging, whose) => filtered(tenant, (kind, whose), filter, paging),
     }
 }
 
@@ -81,8 +90,8 @@ fn everything(tenant: &Tenant<'_>, kind: Kind, paging: &Paging) -> Result<Listin
 
 fn filtered(
     tenant: &Tenant<'_>,
-    kind: Kind,
-    filter: &Filter,
+    of: (Kind, Whose),
+    filter: Option<&Filter>,
     paging: &Paging,
 ) -> Result<Listing, Error> {
     let mut resources = Vec::new();
@@ -92,7 +101,7 @@ fn filtered(
         Paging::After { id, count } => (0, count, id, false),
     };
     let end = skip.saturating_add(count);
-    candidates(tenant, kind, Some(filter), after, |raw, _| {
+    candidates(tenant, of, filter, after, |raw, _| {
         if matching >= skip && matching < end {
             resources.push(raw);
         }
@@ -109,13 +118,13 @@ fn filtered(
 
 fn sorted(
     tenant: &Tenant<'_>,
-    kind: Kind,
+    of: (Kind, Whose),
     filter: Option<&Filter>,
     sort: &Sort,
     (skip, count): (u64, u64),
 ) -> Result<Listing, Error> {
     let mut keys: Vec<(SortKey, ResourceId)> = Vec::new();
-    candidates(tenant, kind, filter, None, |raw, document| {
+    candidates(tenant, of, filter, None, |raw, document| {
         keys.push((sort.key(document), raw.id));
         true
     })?;
@@ -126,7 +135,7 @@ fn sorted(
         .skip(usize::try_from(skip).unwrap_or(usize::MAX));
     let mut resources = Vec::new();
     for (_, id) in page.take(usize::try_from(count).unwrap_or(usize::MAX)) {
-        resources.extend(tenant.raw(kind, id)?);
+        resources.extend(tenant.raw(of.0, id)?);
     }
     let more = skip.saturating_add(resources.len() as u64) < total;
     Ok(Listing {
@@ -139,7 +148,7 @@ fn sorted(
 /// Streams the matches in order of id to `take` until it answers `false`.
 fn candidates(
     tenant: &Tenant<'_>,
-    kind: Kind,
+    (kind, whose): (Kind, Whose),
     filter: Option<&Filter>,
     after: Option<ResourceId>,
     mut take: impl FnMut(Raw, &Map<String, Value>) -> bool,
@@ -153,7 +162,7 @@ fn candidates(
         Sql::Integer(kind_code(kind)),
         Sql::Blob(after.map_or_else(Vec::new, |id| blob(id).to_vec())),
     ];
-    let sql = statement(narrowing.sql(&mut values));
+    let sql = statement(narrowing, whose, &mut values);
     let mut statement = tenant.connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     while let Some(row) = rows.next()? {
@@ -185,17 +194,27 @@ fn candidates(
     Ok(())
 }
 
-/// Writes the statement that walks through the candidates in order of id.
+/// Writes the statement that walks through the candidates in order of id; its values go behind those already there.
 ///
 /// A narrowing finds ids first, by the index that it names: left to choose, SQLite takes the primary key, because it gives the
 /// order for nothing, and looks at every object. The plus keeps it from walking the primary key from `?3` on after all.
-fn statement(narrowing: Option<&str>) -> String {
-    let condition = narrowing.map_or_else(
+fn statement(narrowing: Narrowing, whose: Whose, values: &mut Vec<Sql>) -> String {
+    let ids = narrowing.sql(values);
+    let (mut index, mut managed) = ("", String::new());
+    if let Whose::ManagedBy(integration) = whose {
+        values.push(integration.map_or(Sql::Null, |id| Sql::Blob(blob(id).to_vec())));
+        managed = format!(" AND managed_by IS ?{}", values.len());
+        if ids.is_none() {
+            index = "INDEXED BY resources_by_management";
+        }
+    }
+    let condition = ids.map_or_else(
         || "id > ?3".to_owned(),
         |ids| format!("+id > ?3 AND id IN ({ids})"),
     );
     format!(
-        "SELECT id, version, document FROM resources WHERE org = ?1 AND kind = ?2 AND {condition} ORDER BY id"
+        "SELECT id, version, document FROM resources {index}
+         WHERE org = ?1 AND kind = ?2 AND {condition}{managed} ORDER BY id"
     )
 }
 
@@ -222,8 +241,20 @@ enum Narrowing {
     Member(ResourceId),
     /// Members of this group.
     Group(ResourceId),
+    /// Those whose value of a kind has a canonical key that begins so.
+    Beginning(Keyed, String),
     /// Changed at or after the first, at or before the second instant.
     Modified(Option<Timestamp>, Option<Timestamp>),
+    /// Any of these.
+    Any(Vec<Narrowing>),
+}
+
+/// The values that are kept under their canonical keys.
+#[derive(Debug, Clone, Copy)]
+enum Keyed {
+    Name,
+    Display,
+    Email,
 }
 
 /// The path of a manager's id, as [`Conjunct::path`] writes it.
@@ -231,48 +262,89 @@ const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:Use
 
 /// Chooses the best of the filter's necessary conditions.
 fn narrowing(filter: &Filter, kind: Kind) -> Narrowing {
-    let conjuncts = filter.conjuncts();
-    let equal = conjuncts
-        .iter()
-        .filter(|conjunct| conjunct.operator == Operator::Eq);
-    let mut best = Narrowing::None;
-    for conjunct in equal {
-        let path = conjunct.path();
-        let text = match conjunct.literal {
-            Literal::String(text) => text,
-            Literal::Boolean(false) if kind == Kind::User && path == "active" => {
-                if Narrowing::Inactive.rank() < best.rank() {
-                    best = Narrowing::Inactive;
-                }
-                continue;
-            }
-            _ => continue,
-        };
-        let found = match (kind, path.as_str()) {
-            (_, "id") => text.parse().map_or(Narrowing::Nothing, Narrowing::Id),
-            (Kind::User, "userName") | (Kind::Group, "displayName") => {
-                Narrowing::Name(key::canonical(text))
-            }
-            (Kind::Group, "members.value") => {
-                text.parse().map_or(Narrowing::Nothing, Narrowing::Member)
-            }
-            (Kind::User, "groups.value") => {
-                text.parse().map_or(Narrowing::Nothing, Narrowing::Group)
-            }
-            (_, "externalId") => Narrowing::ExternalId(text.clone()),
-            (Kind::User, "emails.value") => Narrowing::Email(key::canonical(text)),
-            (Kind::User, "displayName") => Narrowing::Display(key::canonical(text)),
-            (Kind::User, path) if path == MANAGER => Narrowing::Manager(key::canonical(text)),
-            _ => continue,
+    let mut best = narrowing_of(&filter.conjuncts(), kind);
+    for choice in filter.choices() {
+        let alternatives: Vec<Narrowing> = choice
+            .iter()
+            .map(|conjuncts| narrowing_of(conjuncts, kind))
+            .filter(|narrowing| !matches!(narrowing, Narrowing::Nothing))
+            .collect();
+        let found = if alternatives.is_empty() {
+            Narrowing::Nothing
+        } else {
+            Narrowing::Any(alternatives)
         };
         if found.rank() < best.rank() {
             best = found;
         }
     }
+    best
+}
+
+fn narrowing_of(conjuncts: &[Conjunct<'_>], kind: Kind) -> Narrowing {
+    let mut best = Narrowing::None;
+    for conjunct in conjuncts {
+        let path = conjunct.path();
+        let found = match (conjunct.operator, conjunct.literal) {
+            (Operator::Eq, Literal::String(text)) => equal(kind, &path, text),
+            (Operator::Eq, Literal::Boolean(false)) if kind == Kind::User && path == "active" => {
+                Some(Narrowing::Inactive)
+            }
+            (Operator::Sw, Literal::String(text)) => beginning(kind, &path, text),
+            _ => None,
+        };
+        if let Some(found) = found.filter(|found| found.rank() < best.rank()) {
+            best = found;
+        }
+    }
     if let Narrowing::None = best {
-        best = modified(&conjuncts);
+        best = modified(conjuncts);
     }
     best
+}
+
+fn equal(kind: Kind, path: &str, text: &str) -> Option<Narrowing> {
+    Some(match (kind, path) {
+        (_, "id") => text.parse().map_or(Narrowing::Nothing, Narrowing::Id),
+        (Kind::User, "userName") | (Kind::Group, "displayName") => {
+            Narrowing::Name(key::canonical(text))
+        }
+        (Kind::Group, "members.value") => {
+            text.parse().map_or(Narrowing::Nothing, Narrowing::Member)
+        }
+        (Kind::User, "groups.value") => text.parse().map_or(Narrowing::Nothing, Narrowing::Group),
+        (_, "externalId") => Narrowing::ExternalId(text.to_owned()),
+        (Kind::User, "emails.value") => Narrowing::Email(key::canonical(text)),
+        (Kind::User, "displayName") => Narrowing::Display(key::canonical(text)),
+        (Kind::User, path) if path == MANAGER => Narrowing::Manager(key::canonical(text)),
+        _ => return None,
+    })
+}
+
+fn beginning(kind: Kind, path: &str, text: &str) -> Option<Narrowing> {
+    let keyed = match (kind, path) {
+        (Kind::User, "userName") | (Kind::Group, "displayName") => Keyed::Name,
+        (Kind::User, "displayName") => Keyed::Display,
+        (Kind::User, "emails.value") => Keyed::Email,
+        _ => return None,
+    };
+    // spaces at the ends of the value are not in its key, those of the beginning may be
+    let beginning = key::canonical(text);
+    (!beginning.is_empty()).then_some(Narrowing::Beginning(keyed, beginning))
+}
+
+/// Returns the first text behind all those that begin so, in the order of their bytes; absent: there is none.
+fn behind(beginning: &str) -> Option<String> {
+    let mut letters: Vec<char> = beginning.chars().collect();
+    while let Some(last) = letters.pop() {
+        // the surrogates are no characters
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            letters.push(next);
+            return Some(letters.into_iter().collect());
+        }
+    }
+    None
 }
 
 fn modified(conjuncts: &[Conjunct<'_>]) -> Narrowing {
@@ -314,65 +386,98 @@ impl Narrowing {
             Self::Manager(_) => 6,
             Self::Member(_) => 7,
             Self::Group(_) => 8,
-            Self::Modified(..) => 9,
-            Self::Inactive => 10,
-            Self::None => 11,
+            Self::Beginning(..) => 9,
+            Self::Modified(..) => 10,
+            Self::Inactive => 11,
+            Self::None => 12,
+            Self::Any(alternatives) => alternatives.iter().map(Self::rank).max().unwrap_or(0),
         }
     }
 
     /// Writes the query that finds the ids, if an index helps; its values go behind those already there.
-    fn sql(self, values: &mut Vec<Sql>) -> Option<&'static str> {
+    fn sql(self, values: &mut Vec<Sql>) -> Option<String> {
         let key = |id: ResourceId| Sql::Blob(blob(id).to_vec());
+        let mut next = |value: Sql| {
+            values.push(value);
+            format!("?{}", values.len())
+        };
         Some(match self {
             Self::None | Self::Nothing => return None,
-            Self::Id(id) => {
-                values.push(key(id));
-                "?4"
-            }
-            Self::Name(name) => {
-                values.push(Sql::Text(name));
+            Self::Id(id) => format!(
+                "SELECT id FROM resources WHERE org = ?1 AND kind = ?2 AND id = {}",
+                next(key(id))
+            ),
+            Self::Name(name) => format!(
                 "SELECT id FROM resources INDEXED BY resources_by_name
-                 WHERE org = ?1 AND kind = ?2 AND name_key = ?4"
-            }
-            Self::ExternalId(external_id) => {
-                values.push(Sql::Text(external_id));
+                 WHERE org = ?1 AND kind = ?2 AND name_key = {}",
+                next(Sql::Text(name))
+            ),
+            Self::ExternalId(external_id) => format!(
                 "SELECT id FROM resources INDEXED BY resources_by_external_id
-                 WHERE org = ?1 AND kind = ?2 AND external_id = ?4"
-            }
-            Self::Display(display) => {
-                values.push(Sql::Text(display));
+                 WHERE org = ?1 AND kind = ?2 AND external_id = {}",
+                next(Sql::Text(external_id))
+            ),
+            Self::Display(display) => format!(
                 "SELECT id FROM resources INDEXED BY resources_by_display
-                 WHERE org = ?1 AND kind = ?2 AND display_key = ?4"
-            }
-            Self::Manager(manager) => {
-                values.push(Sql::Text(manager));
-                "SELECT id FROM resources INDEXED BY resources_by_manager WHERE org = ?1 AND manager = ?4"
-            }
-            Self::Inactive => {
-                "SELECT id FROM resources INDEXED BY resources_by_inactivity
+                 WHERE org = ?1 AND kind = ?2 AND display_key = {}",
+                next(Sql::Text(display))
+            ),
+            Self::Manager(manager) => format!(
+                "SELECT id FROM resources INDEXED BY resources_by_manager WHERE org = ?1 AND manager = {}",
+                next(Sql::Text(manager))
+            ),
+            Self::Inactive => "SELECT id FROM resources INDEXED BY resources_by_inactivity
                  WHERE org = ?1 AND kind = ?2 AND active = 0"
-            }
-            Self::Email(email) => {
-                values.push(Sql::Text(email));
-                "SELECT e.id FROM emails e WHERE e.org = ?1 AND e.key = ?4"
-            }
-            Self::Member(member) => {
-                values.push(key(member));
+                .to_owned(),
+            Self::Email(email) => format!(
+                "SELECT e.id FROM emails e WHERE e.org = ?1 AND e.key = {}",
+                next(Sql::Text(email))
+            ),
+            Self::Member(member) => format!(
                 "SELECT m.group_id FROM members m INDEXED BY members_by_member
-                 WHERE m.org = ?1 AND m.member_id = ?4"
-            }
-            Self::Group(group) => {
-                values.push(key(group));
-                "SELECT m.member_id FROM members m WHERE m.org = ?1 AND m.group_id = ?4"
+                 WHERE m.org = ?1 AND m.member_id = {}",
+                next(key(member))
+            ),
+            Self::Group(group) => format!(
+                "SELECT m.member_id FROM members m WHERE m.org = ?1 AND m.group_id = {}",
+                next(key(group))
+            ),
+            Self::Beginning(keyed, beginning) => {
+                let end = behind(&beginning);
+                let (ids, key) = match keyed {
+                    Keyed::Name => (
+                        "SELECT id FROM resources INDEXED BY resources_by_name WHERE org = ?1 AND kind = ?2",
+                        "name_key",
+                    ),
+                    Keyed::Display => (
+                        "SELECT id FROM resources INDEXED BY resources_by_display WHERE org = ?1 AND kind = ?2",
+                        "display_key",
+                    ),
+                    Keyed::Email => ("SELECT id FROM emails WHERE org = ?1", "key"),
+                };
+                let mut sql = format!("{ids} AND {key} >= {}", next(Sql::Text(beginning)));
+                if let Some(end) = end {
+                    sql = format!("{sql} AND {key} < {}", next(Sql::Text(end)));
+                }
+                sql
             }
             Self::Modified(from, to) => {
-                values.push(Sql::Integer(from.map_or(i64::MIN, instant)));
+                let from = next(Sql::Integer(from.map_or(i64::MIN, instant)));
                 // the index keeps microseconds; one more keeps what lies between two of them
-                values.push(Sql::Integer(
-                    to.map_or(i64::MAX, |to| instant(to).saturating_add(1)),
-                ));
-                "SELECT id FROM resources INDEXED BY resources_by_modified
-                 WHERE org = ?1 AND kind = ?2 AND modified >= ?4 AND modified <= ?5"
+                let to = to.map_or(i64::MAX, |to| instant(to).saturating_add(1));
+                format!(
+                    "SELECT id FROM resources INDEXED BY resources_by_modified
+                     WHERE org = ?1 AND kind = ?2 AND modified >= {from} AND modified <= {}",
+                    next(Sql::Integer(to))
+                )
+            }
+            Self::Any(alternatives) => {
+                let mut all = Vec::new();
+                for alternative in alternatives {
+                    // one that no index answers makes the others useless
+                    all.push(alternative.sql(values)?);
+                }
+                all.join(" UNION ")
             }
         })
     }
@@ -464,7 +569,8 @@ mod tests {
             Sql::Integer(kind_code(kind)),
             Sql::Blob(Vec::new()),
         ];
-        let sql = statement(narrowing(&parsed(filter, kind), kind).sql(&mut values));
+        let narrowing = narrowing(&parsed(filter, kind), kind);
+        let sql = statement(narrowing, Whose::Anybodys, &mut values);
         let mut explained = connection
             .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
             .unwrap();
@@ -537,6 +643,31 @@ mod tests {
             ),
             (
                 Kind::User,
+                "userName sw \"an\"".into(),
+                "resources_by_name (org=? AND kind=? AND name_key>? AND name_key<?)",
+            ),
+            (
+                Kind::Group,
+                "displayName sw \"an\"".into(),
+                "resources_by_name (org=? AND kind=? AND name_key>? AND name_key<?)",
+            ),
+            (
+                Kind::User,
+                "displayName sw \"an\"".into(),
+                "resources_by_display (org=? AND kind=? AND display_key>? AND display_key<?)",
+            ),
+            (
+                Kind::User,
+                "emails.value sw \"an\"".into(),
+                "emails USING PRIMARY KEY (org=? AND key>? AND key<?)",
+            ),
+            (
+                Kind::User,
+                "active eq true and (userName sw \"an\" or emails.value sw \"an\" or externalId eq \"an\")".into(),
+                "emails USING PRIMARY KEY (org=? AND key>? AND key<?)",
+            ),
+            (
+                Kind::User,
                 "meta.lastModified gt \"2026-01-01T00:00:00Z\"".into(),
                 "resources_by_modified (org=? AND kind=? AND modified>? AND modified<?)",
             ),
@@ -549,6 +680,44 @@ mod tests {
                 "{filter}: {plan}"
             );
             assert!(!plan.contains("SCAN"), "{filter}: {plan}");
+        }
+    }
+
+    #[test]
+    fn what_an_integration_manages_is_walked_by_its_index() {
+        let connection = store();
+        for managed_by in [None, Some(IntegrationId::from_bytes([2; 16]))] {
+            let mut values = vec![
+                Sql::Blob(vec![1; 16]),
+                Sql::Integer(0),
+                Sql::Blob(Vec::new()),
+            ];
+            let whose = Whose::ManagedBy(managed_by);
+            let sql = statement(Narrowing::None, whose, &mut values);
+            let plan: String = connection
+                .query_row(
+                    &format!("EXPLAIN QUERY PLAN {sql}"),
+                    params_from_iter(values),
+                    |row| row.get(3),
+                )
+                .unwrap();
+            assert!(
+                plan.contains("(org=? AND managed_by=? AND kind=? AND id>?)"),
+                "{plan}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_lies_between_a_beginning_and_what_is_behind_it() {
+        for (beginning, end) in [
+            ("an", Some("ao")),
+            ("z", Some("{")),
+            ("\u{d7ff}", Some("\u{e000}")),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{10ffff}", None),
+        ] {
+            assert_eq!(behind(beginning).as_deref(), end);
         }
     }
 
@@ -583,8 +752,13 @@ mod tests {
             deadline,
         };
 
-        let late = list(&with(Some(Instant::now())), Kind::User, &selection);
-        let unhurried = list(&with(None), Kind::User, &selection);
+        let late = list(
+            &with(Some(Instant::now())),
+            Kind::User,
+            Whose::Anybodys,
+            &selection,
+        );
+        let unhurried = list(&with(None), Kind::User, Whose::Anybodys, &selection);
 
         assert!(matches!(late, Err(Error::TooLong)), "{late:?}");
         assert_eq!(unhurried.unwrap().total, Some(1));

@@ -49,6 +49,7 @@ CREATE TABLE exchanges (
 CREATE INDEX exchanges_by_request ON exchanges (org, request);
 CREATE INDEX exchanges_by_integration ON exchanges (org, integration, sequence);
 CREATE INDEX exchanges_by_failure ON exchanges (org, sequence) WHERE failed;
+CREATE INDEX exchanges_by_failure_and_integration ON exchanges (org, integration, sequence) WHERE failed;
 ALTER TABLE organisations ADD COLUMN last_exchange INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE traffic (
@@ -59,6 +60,9 @@ CREATE TABLE traffic (
     failed INTEGER NOT NULL,
     PRIMARY KEY (org, hour, integration)
 ) STRICT, WITHOUT ROWID;
+
+-- the last characters of a token, by which people tell tokens apart
+ALTER TABLE tokens ADD COLUMN ending TEXT;
 
 -- How often each thing was done on each day (UTC), by whom: `actor` is a kind of actor and, for one of several, its id.
 CREATE TABLE tallies (
@@ -77,8 +81,8 @@ INSERT INTO tallies (org, day, action, actor, count)
 -- the activity log is filtered by what was done and to what
 CREATE INDEX audit_by_action ON audit (org, action, sequence);
 CREATE INDEX audit_by_object ON audit (org, object, sequence);
--- how many people and groups an integration manages
-CREATE INDEX resources_by_manager_integration ON resources (org, managed_by, kind, active);
+-- which people and groups an integration manages, and how many
+CREATE INDEX resources_by_management ON resources (org, managed_by, kind, id, active);
 
 -- Mail that waits to be sent, sealed, for it may hold a link that signs in; what was sent is forgotten.
 CREATE TABLE mail (

@@ -1,0 +1,383 @@
+//! What directories ask: recorded beside the requests, read by whoever looks after them.
+//!
+//! A request never waits for its record: records wait in memory, in a queue with an end, and one task writes them in batches. What
+//! does not fit is dropped and counted; what is recorded of a request is worth less than the request.
+
+mod mask;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rollcall_model::traffic::Hour;
+use rollcall_model::{Exchange, IntegrationId, OrgId, RequestId, Slug, TokenId};
+use rollcall_store::{ExchangeQuery, Writer};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+pub use mask::{BODY_LOOKED_AT, Passed};
+
+use crate::directory::Context;
+use crate::{App, Failure};
+
+/// So many exchanges wait to be written; more are dropped.
+const WAITING: usize = 2_048;
+/// So many are written together at most.
+const BATCH: usize = 256;
+/// So long the first of a batch waits for others.
+const PAUSE: Duration = Duration::from_millis(200);
+/// So many refused requests of one organisation are recorded in a minute: whoever has no token must not push out the records of who
+/// has one.
+const REFUSED_PER_MINUTE: u32 = 60;
+/// How long the name of a client may be.
+const AGENT_CHARACTERS: usize = 120;
+
+/// Whose token a request carried.
+#[derive(Debug, Clone)]
+pub enum Whose {
+    /// An integration's.
+    Known {
+        /// The organisation.
+        organisation: OrgId,
+        /// The integration.
+        integration: IntegrationId,
+        /// The token.
+        token: TokenId,
+    },
+    /// Nobody's: it was refused. All that is known is which organisation it was meant for.
+    Refused(Slug),
+}
+
+/// A request that was answered.
+#[derive(Debug)]
+pub struct Answered<'a> {
+    /// Its id.
+    pub request: RequestId,
+    /// When it came.
+    pub at: Timestamp,
+    /// How long the answer took.
+    pub took: Duration,
+    /// Whose token it carried.
+    pub whose: Whose,
+    /// From where it came.
+    pub address: Option<String>,
+    /// What the client calls itself.
+    pub agent: Option<&'a str>,
+    /// The method.
+    pub method: &'a str,
+    /// The path below the organisation's base URL, with its query.
+    pub path: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+    /// The request's body; absent: nobody read it.
+    pub asked: Option<Passed<'a>>,
+    /// The answer's body.
+    pub answered: Option<Passed<'a>>,
+}
+
+impl Answered<'_> {
+    /// Makes the record: without secrets, and cut to size.
+    fn exchange(&self) -> Exchange {
+        let (integration, token) = match self.whose {
+            Whose::Known {
+                integration, token, ..
+            } => (Some(integration), Some(token)),
+            Whose::Refused(_) => (None, None),
+        };
+        let mut secrets = Vec::new();
+        let asked = self.asked.and_then(|asked| mask::body(asked, &mut secrets));
+        let answered = self
+            .answered
+            .and_then(|answered| mask::body(answered, &mut secrets));
+        let agent = self.agent.map(|agent| {
+            let agent: String = agent.chars().take(AGENT_CHARACTERS).collect();
+            mask::line(&agent, &secrets)
+        });
+        Exchange {
+            request: self.request,
+            at: self.at,
+            took: u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
+            integration,
+            token,
+            address: self.address.clone(),
+            agent,
+            method: self.method.chars().take(16).collect(),
+            path: mask::line(self.path, &secrets),
+            status: self.status,
+            asked,
+            answered,
+        }
+    }
+}
+
+/// Takes records, and never keeps anybody waiting.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    queue: mpsc::Sender<(Whose, Exchange)>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// Writes what a [`Recorder`] took.
+#[derive(Debug)]
+pub struct Recording {
+    app: App,
+    queue: mpsc::Receiver<(Whose, Exchange)>,
+    dropped: Arc<AtomicU64>,
+    refused: HashMap<OrgId, (Instant, u32)>,
+}
+
+impl Recorder {
+    /// Makes a recorder, and what writes its records: [`Recording::run`] has to be running.
+    pub fn new(app: App) -> (Self, Recording) {
+        let (sender, queue) = mpsc::channel(WAITING);
+        let dropped = Arc::<AtomicU64>::default();
+        let recording = Recording {
+            app,
+            queue,
+            dropped: Arc::clone(&dropped),
+            refused: HashMap::new(),
+        };
+        let recorder = Self {
+            queue: sender,
+            dropped,
+        };
+        (recorder, recording)
+    }
+
+    /// Records a request, or drops the record when too many wait.
+    pub fn record(&self, answered: &Answered<'_>) {
+        // no work for what would be dropped
+        let Ok(place) = self.queue.try_reserve() else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        place.send((answered.whose.clone(), answered.exchange()));
+    }
+
+    /// Returns how many records were dropped.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Recording {
+    /// Writes records until `stop`, then what still waits.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut told = 0;
+        loop {
+            let mut batch = Vec::new();
+            tokio::select! {
+                () = &mut stop => break,
+                count = self.queue.recv_many(&mut batch, BATCH) => if count == 0 { return },
+            }
+            let end = Instant::now() + PAUSE;
+            while batch.len() < BATCH {
+                let room = BATCH - batch.len();
+                let more = tokio::time::timeout_at(end, self.queue.recv_many(&mut batch, room));
+                if !matches!(more.await, Ok(1..)) {
+                    break;
+                }
+            }
+            self.write(batch).await;
+            let dropped = self.dropped.load(Ordering::Relaxed);
+            if dropped > told {
+                tracing::warn!(dropped, "too many requests to record them all");
+                told = dropped;
+            }
+        }
+        self.queue.close();
+        loop {
+            let mut batch = Vec::new();
+            if self.queue.recv_many(&mut batch, BATCH).await == 0 {
+                return;
+            }
+            self.write(batch).await;
+        }
+    }
+
+    async fn write(&mut self, batch: Vec<(Whose, Exchange)>) {
+        let mut of: HashMap<OrgId, Vec<Exchange>> = HashMap::new();
+        for (whose, exchange) in batch {
+            let organisation = match whose {
+                Whose::Known { organisation, .. } => Some(organisation),
+                Whose::Refused(slug) => self.meant(&slug).await,
+            };
+            if let Some(organisation) = organisation {
+                of.entry(organisation).or_default().push(exchange);
+            }
+        }
+        for (organisation, exchanges) in of {
+            let count = exchanges.len() as u64;
+            let written = self
+                .app
+                .store()
+                .tenant(organisation)
+                .quiet()
+                .write(move |writer| append(writer, &exchanges))
+                .await;
+            if let Err(failure) = written {
+                self.dropped.fetch_add(count, Ordering::Relaxed);
+                tracing::warn!(%organisation, %failure, count, "requests could not be recorded");
+            }
+        }
+    }
+
+    /// Finds the organisation that a refused request was meant for, unless so many were recorded already that it is enough.
+    async fn meant(&mut self, slug: &Slug) -> Option<OrgId> {
+        let organisation = self.app.store().organisation(slug).await.ok().flatten()?.id;
+        let now = Instant::now();
+        let (since, count) = self.refused.entry(organisation).or_insert((now, 0));
+        if now.duration_since(*since) >= Duration::from_mins(1) {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        if *count > REFUSED_PER_MINUTE {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(organisation)
+    }
+}
+
+/// Writes exchanges, and notes what an integration is seen doing for the first time.
+fn append(writer: &mut dyn Writer, exchanges: &[Exchange]) -> Result<(), Failure> {
+    writer.append_exchanges(exchanges)?;
+    for mut integration in writer.integrations()? {
+        let own = exchanges
+            .iter()
+            .filter(|exchange| exchange.integration == Some(integration.id));
+        let mut is_new = false;
+        for exchange in own {
+            is_new |= integration.seen.note(exchange);
+        }
+        if is_new {
+            writer.save_integration(&integration)?;
+        }
+    }
+    Ok(())
+}
+
+impl App {
+    /// Returns the latest `count` exchanges that answer a query, with their places, latest first.
+    pub async fn exchanges(
+        &self,
+        context: &Context,
+        query: ExchangeQuery,
+        count: u64,
+    ) -> Result<Vec<(u64, Exchange)>, Failure> {
+        context
+            .tenant()
+            .read(move |reader| Ok(reader.exchanges(query, count)?))
+            .await
+    }
+
+    /// Returns what is kept of one request.
+    pub async fn exchange(
+        &self,
+        context: &Context,
+        request: RequestId,
+    ) -> Result<Option<Exchange>, Failure> {
+        context
+            .tenant()
+            .read(move |reader| Ok(reader.exchange(request)?))
+            .await
+    }
+
+    /// Returns what was asked in the hours that began at `from` or later, in order of hour.
+    pub async fn traffic(&self, context: &Context, from: Timestamp) -> Result<Vec<Hour>, Failure> {
+        context
+            .tenant()
+            .read(move |reader| Ok(reader.traffic(from)?))
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_model::IntegrationKind;
+
+    use super::*;
+    use crate::testing::Installation;
+
+    fn answered<'a>(app: &App, whose: Whose, method: &'a str, path: &'a str) -> Answered<'a> {
+        Answered {
+            request: app.new_request_id(),
+            at: app.now(),
+            took: Duration::from_millis(3),
+            whose,
+            address: None,
+            agent: Some("a client"),
+            method,
+            path,
+            status: 201,
+            asked: None,
+            answered: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_recorded_before_the_end_is_written_and_steps_are_noted_once() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let (record, _, context) = installation.directory(IntegrationKind::Entra).await;
+        let (recorder, recording) = Recorder::new(app.clone());
+        let known = || Whose::Known {
+            organisation: installation.organisation.id,
+            integration: record.integration,
+            token: record.id,
+        };
+        let paths = ["/Users?filter=userName eq \"a\"", "/Users"];
+        recorder.record(&answered(app, known(), "GET", paths[0]));
+        recorder.record(&answered(app, known(), "POST", paths[1]));
+        let refused = Whose::Refused("vault".parse().unwrap());
+        recorder.record(&answered(app, refused, "GET", "/Users"));
+        let nowhere = Whose::Refused("nowhere".parse().unwrap());
+        recorder.record(&answered(app, nowhere, "GET", "/Users"));
+
+        recording.run(async {}).await;
+
+        let kept = app.exchanges(&context, ExchangeQuery::default(), 10).await;
+        assert_eq!(kept.unwrap().len(), 3);
+        let (integrations, _) = app.tokens(installation.organisation.id).await.unwrap();
+        let seen = integrations[0].seen;
+        assert_eq!(seen.connected, Some(app.now()));
+        assert_eq!(seen.looked_up, Some(app.now()));
+        assert_eq!(seen.created, Some(app.now()));
+        assert_eq!(seen.changed, None);
+        assert_eq!(recorder.dropped(), 0);
+    }
+
+    #[tokio::test]
+    async fn records_that_do_not_fit_are_dropped_and_counted() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let (recorder, _recording) = Recorder::new(app.clone());
+        let refused = || Whose::Refused("vault".parse().unwrap());
+
+        for _ in 0..WAITING + 3 {
+            recorder.record(&answered(app, refused(), "GET", "/Users"));
+        }
+
+        assert_eq!(recorder.dropped(), 3);
+    }
+
+    #[tokio::test]
+    async fn requests_that_are_refused_do_not_push_out_the_others() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let (recorder, recording) = Recorder::new(app.clone());
+        for _ in 0..2 * REFUSED_PER_MINUTE {
+            let refused = Whose::Refused("vault".parse().unwrap());
+            recorder.record(&answered(app, refused, "GET", "/Users"));
+        }
+
+        recording.run(async {}).await;
+
+        let context = installation.command();
+        let kept = app.exchanges(&context, ExchangeQuery::default(), 500).await;
+        assert_eq!(kept.unwrap().len() as u64, u64::from(REFUSED_PER_MINUTE));
+    }
+}

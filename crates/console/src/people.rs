@@ -1,0 +1,210 @@
+//! What pages about people and groups share: how somebody is listed, who manages them, and their history.
+
+use rollcall_app::Entry;
+use rollcall_app::activity::Deed;
+use rollcall_app::directory::{Moved, title};
+use rollcall_app::integrations::Parties;
+use rollcall_model::{AuditEntry, IntegrationId, Kind};
+use serde_json::Value;
+
+use crate::deeds::{self, Row};
+use crate::words::{Moment, Zone, initials};
+
+/// How many rows a page of a list has.
+pub(crate) const ROWS: u64 = 50;
+
+/// Somebody or a group in a list.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) initials: String,
+    pub(crate) sub: String,
+    pub(crate) is_group: bool,
+    pub(crate) is_active: bool,
+    pub(crate) source: &'static str,
+    pub(crate) is_managed: bool,
+    pub(crate) department: String,
+    pub(crate) changed: Moment,
+}
+
+impl Person {
+    pub(crate) fn new(entry: &Entry, parties: &Parties, zone: &Zone) -> Self {
+        let name = title(entry);
+        let resource = &entry.resource;
+        let sub = resource.user_name().filter(|sub| *sub != name);
+        Self {
+            id: entry.id.to_string(),
+            initials: initials(&name),
+            sub: sub.unwrap_or_default().to_owned(),
+            is_group: entry.kind == Kind::Group,
+            is_active: entry.kind == Kind::Group || resource.is_active(),
+            source: source(entry.managed_by, parties),
+            is_managed: entry.managed_by.is_some(),
+            department: department(resource.as_map()).to_owned(),
+            changed: zone.short(entry.modified),
+            name,
+        }
+    }
+
+    pub(crate) fn list(&self) -> &'static str {
+        if self.is_group { "groups" } else { "users" }
+    }
+}
+
+fn department(document: &serde_json::Map<String, Value>) -> &str {
+    document
+        .get(rollcall_scim::schema::ENTERPRISE_USER)
+        .and_then(|enterprise| enterprise.get("department"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// Names who manages something.
+pub(crate) fn source(managed_by: Option<IntegrationId>, parties: &Parties) -> &'static str {
+    match managed_by {
+        None => "No directory",
+        Some(id) => parties.kind(id).map_or("A directory", |kind| match kind {
+            rollcall_model::IntegrationKind::Custom => "Custom SCIM",
+            other => other.short(),
+        }),
+    }
+}
+
+/// A choice of who manages what is listed.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceChoice {
+    pub(crate) word: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) is_chosen: bool,
+}
+
+/// Reads which source was chosen: nothing, one that is connected, or `none`.
+pub(crate) fn chosen_source(word: &str, parties: &Parties) -> Option<Option<IntegrationId>> {
+    if word == "none" {
+        return Some(None);
+    }
+    let kind = word.parse().ok()?;
+    parties.of_kind(kind).map(Some)
+}
+
+/// Lists the sources that may be chosen.
+pub(crate) fn sources(word: &str, parties: &Parties) -> Vec<SourceChoice> {
+    let connected = parties.kinds().into_iter().map(|(kind, id)| SourceChoice {
+        word: kind.word(),
+        title: source(Some(id), parties),
+        is_chosen: kind.word() == word,
+    });
+    let none = SourceChoice {
+        word: "none",
+        title: "No directory",
+        is_chosen: word == "none",
+    };
+    connected.chain([none]).collect()
+}
+
+/// Makes the history of an object: what was done to it, with who came and went.
+pub(crate) fn history(
+    entries: &[AuditEntry],
+    moved: &[Moved],
+    parties: &Parties,
+    zone: &Zone,
+) -> Vec<Row> {
+    entries
+        .iter()
+        .map(|entry| {
+            let deed = Deed {
+                entry: entry.clone(),
+                name: None,
+            };
+            let mut row = deeds::row(&deed, parties, zone);
+            if let Some(moved) = moved.iter().find(|moved| moved.at == entry.at) {
+                let mut parts = Vec::new();
+                if !moved.added.is_empty() {
+                    parts.push(format!("in: {}", shortened(&moved.added)));
+                }
+                if !moved.removed.is_empty() {
+                    parts.push(format!("out: {}", shortened(&moved.removed)));
+                }
+                row.more = format!("{}; {}", row.more, parts.join("; "));
+            }
+            row
+        })
+        .collect()
+}
+
+fn shortened(names: &[String]) -> String {
+    let names = names
+        .iter()
+        .map(|name| name.chars().take(60).collect::<String>());
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// An attribute as it is listed: what it is called, its value, its path.
+#[derive(Debug, Clone)]
+pub(crate) struct Attribute {
+    pub(crate) label: &'static str,
+    pub(crate) value: String,
+    pub(crate) path: &'static str,
+}
+
+/// Lists the attributes of a person that people know.
+pub(crate) fn attributes(entry: &Entry) -> Vec<Attribute> {
+    const KNOWN: [(&str, &str, &str); 14] = [
+        ("Display name", "/displayName", "displayName"),
+        ("User name", "/userName", "userName"),
+        ("Given name", "/name/givenName", "name.givenName"),
+        ("Family name", "/name/familyName", "name.familyName"),
+        ("Nickname", "/nickName", "nickName"),
+        ("Title", "/title", "title"),
+        ("Kind of user", "/userType", "userType"),
+        ("Department", "/E/department", "enterprise:department"),
+        ("Organisation", "/E/organization", "enterprise:organization"),
+        ("Division", "/E/division", "enterprise:division"),
+        ("Cost centre", "/E/costCenter", "enterprise:costCenter"),
+        (
+            "Employee number",
+            "/E/employeeNumber",
+            "enterprise:employeeNumber",
+        ),
+        ("Language", "/preferredLanguage", "preferredLanguage"),
+        ("Time zone", "/timezone", "timezone"),
+    ];
+    let document = entry.resource.as_map();
+    let at = |pointer: &str| -> Option<&Value> {
+        let mut parts = pointer.split('/').skip(1).map(|part| match part {
+            "E" => rollcall_scim::schema::ENTERPRISE_USER,
+            other => other,
+        });
+        let first = document.get(parts.next()?)?;
+        parts.try_fold(first, |value, part| value.get(part))
+    };
+    let mut found: Vec<Attribute> = KNOWN
+        .into_iter()
+        .filter_map(|(label, pointer, path)| {
+            let value = deeds::shown(at(pointer)?);
+            Some(Attribute { label, value, path })
+        })
+        .collect();
+    for (label, list, path) in [
+        ("E-mail", "emails", "emails"),
+        ("Phone", "phoneNumbers", "phoneNumbers"),
+    ] {
+        let values = document.get(list).and_then(Value::as_array);
+        for element in values.into_iter().flatten().take(10) {
+            let Some(value) = element.get("value") else {
+                continue;
+            };
+            let kind = element.get("type").and_then(Value::as_str);
+            let value = deeds::shown(value);
+            found.push(Attribute {
+                label,
+                value: kind.map_or(value.clone(), |kind| {
+                    format!("{value} ({})", kind.chars().take(40).collect::<String>())
+                }),
+                path,
+            });
+        }
+    }
+    found
+}
