@@ -806,3 +806,94 @@ pub(crate) fn missing(id: ApplicationId) -> Failure {
         id: id.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Installation;
+
+    fn connection(tenant_url: &str, token: Option<&str>) -> Option<Connection> {
+        Some(Connection {
+            tenant_url: tenant_url.to_owned(),
+            token: token.map(Secret::new),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_credential_stays_with_the_address_that_it_was_entered_for() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        let made = app.create_application(&context, "Vault".to_owned());
+        let id = made.await.unwrap().id;
+        let on = |application: &mut Application| {
+            application.mode = Mode::Automatic;
+            application.status = Status::On;
+        };
+        let bare = app.save_provisioning(&context, id, None, on).await;
+        assert!(matches!(bare, Err(Failure::Forbidden { .. })), "{bare:?}");
+
+        let one = "https://one.example/scim";
+        let saved = app.save_provisioning(&context, id, connection(one, Some("secret")), on);
+        assert!(saved.await.unwrap().token_set.is_some());
+        let saved = app.save_provisioning(&context, id, connection(one, None), on);
+        saved.await.unwrap();
+        let kept = app.configured(&context, id).await.unwrap().token;
+        assert_eq!(kept.as_ref().map(Secret::expose), Some("secret"));
+
+        let two = connection("https://two.example/scim", None);
+        let moved = app.save_provisioning(&context, id, two, |application| {
+            application.status = Status::Off;
+        });
+        assert!(moved.await.unwrap().token_set.is_none());
+        assert!(app.configured(&context, id).await.unwrap().token.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_cycle_is_asked_for_without_ending_one_that_runs_or_the_quarantine() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        let made = app.create_application(&context, "Vault".to_owned());
+        let id = made.await.unwrap().id;
+        let off = app.ask_for_cycle(&context, id).await;
+        assert!(matches!(off, Err(Failure::Forbidden { .. })));
+        let one = connection("https://one.example/scim", Some("secret"));
+        app.save_provisioning(&context, id, one, |application| {
+            application.mode = Mode::Automatic;
+            application.status = Status::On;
+        })
+        .await
+        .unwrap();
+        let (now, stopped) = (
+            app.now(),
+            Quarantine {
+                reason: QuarantineReason::EncounteredQuarantineException,
+                message: "the target cannot be reached".to_owned(),
+                since: app.now(),
+                count: 3,
+                next_attempt: None,
+            },
+        );
+        let quarantine = stopped.clone();
+        let before = context
+            .tenant()
+            .write::<_, Failure, _>(move |writer| {
+                let mut job = writer.job(id)?;
+                job.quarantine = Some(quarantine);
+                writer.save_job(id, &job)?;
+                Ok(job)
+            })
+            .await
+            .unwrap();
+
+        app.ask_for_cycle(&context, id).await.unwrap();
+
+        let job = app.configured(&context, id).await.unwrap().job;
+        assert_eq!(job.generation, before.generation, "a running cycle goes on");
+        assert_eq!(job.assignments, before.assignments + 1);
+        let tried = Quarantine {
+            next_attempt: Some(now),
+            ..stopped
+        };
+        assert_eq!(job.quarantine, Some(tried));
+    }
+}

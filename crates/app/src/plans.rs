@@ -522,3 +522,145 @@ fn pieces<T: for<'de> Deserialize<'de>>(
 fn parsed<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(bytes).map_err(|error| Failure::Internal(Box::new(error)))
 }
+
+#[cfg(test)]
+mod tests {
+    use rollcall_model::{ApplicationId, ResourceId};
+    use rollcall_sync::plan::Grounds;
+
+    use super::*;
+    use crate::testing::Installation;
+
+    async fn application(installation: &Installation) -> ApplicationId {
+        let context = installation.command();
+        let made = installation
+            .app
+            .create_application(&context, "Vault".to_owned());
+        made.await.unwrap().id
+    }
+
+    /// A plan that deletes one, creates 120, and changes the members of 60 groups.
+    fn plan(application: ApplicationId) -> Plan {
+        let grounds = Grounds {
+            application,
+            target: "https://app.example.com/scim".into(),
+            source: 7,
+            configuration: "abc".into(),
+            words: 1,
+        };
+        let mut plan = Plan::new(Timestamp::UNIX_EPOCH, CycleKind::Initial, true, grounds);
+        let object = |number: u8| ResourceId::from_bytes([number; 16]);
+        for number in 0..=120 {
+            plan.add(Planned {
+                kind: Kind::User,
+                object: object(number),
+                name: format!("person {number:03}"),
+                decision: if number == 0 {
+                    Decision::Delete
+                } else {
+                    Decision::Create
+                },
+                code: None,
+                reason: None,
+                matched: None,
+                properties: Vec::new(),
+                requests: Vec::new(),
+            });
+        }
+        for number in 0..60 {
+            plan.memberships.push(PlannedMembers {
+                object: object(number),
+                name: format!("group {number}"),
+                added: 2,
+                removed: 1,
+                requests: Vec::new(),
+            });
+        }
+        plan.sort();
+        plan
+    }
+
+    #[tokio::test]
+    async fn a_plan_is_looked_at_in_parts_and_approved_once() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        let id = application(&installation).await;
+        let number = app.begin_plan(&context, id).await.unwrap();
+        let second = app.begin_plan(&context, id).await;
+        assert!(
+            matches!(second, Err(Failure::Precondition)),
+            "one at a time"
+        );
+        assert_eq!(app.plan_head(&context, id, number).await.unwrap(), None);
+
+        let made = Made::of(&plan(id));
+        app.end_plan(&context, id, number, Ok(made)).await.unwrap();
+
+        let head = app.plan_head(&context, id, number).await.unwrap().unwrap();
+        assert_eq!(head.count(Decision::Create), 120);
+        let section = head.section(Decision::Create).unwrap();
+        assert_eq!((section.first, section.count), (1, 120));
+        let parts = [(1, 3), (48, 4), (119, 50)].map(|(from, count)| Part { from, count });
+        let objects = app.plan_objects(&context, id, number, parts.into());
+        let names: Vec<Vec<String>> = objects
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|part| part.into_iter().map(|one| one.name).collect())
+            .collect();
+        assert_eq!(names[0], ["person 001", "person 002", "person 003"]);
+        assert_eq!(names[1].len(), 4);
+        assert_eq!(
+            names[2],
+            ["person 119", "person 120"],
+            "groups are no people"
+        );
+        let part = Part {
+            from: 55,
+            count: 50,
+        };
+        let groups = app.plan_groups(&context, id, number, part).await.unwrap();
+        assert_eq!(groups.len(), 5);
+
+        let approved = app.approve_plan(&context, id, number).await.unwrap();
+        assert_eq!(approved, plan(id), "what is carried out is what was made");
+        let again = app.approve_plan(&context, id, number).await;
+        assert!(matches!(again, Err(Failure::Precondition)));
+        app.settle_plan(&context, id, number, None).await.unwrap();
+        let state = app.plans(&context, id).await.unwrap().remove(0).state;
+        assert!(matches!(state, PlanState::Done { .. }), "{state:?}");
+    }
+
+    #[tokio::test]
+    async fn a_plan_that_is_not_the_latest_or_was_discarded_is_not_carried_out() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        let id = application(&installation).await;
+        for _ in 0..2 {
+            let number = app.begin_plan(&context, id).await.unwrap();
+            let made = Made::of(&plan(id));
+            app.end_plan(&context, id, number, Ok(made)).await.unwrap();
+        }
+
+        let old = app.approve_plan(&context, id, 1).await;
+        app.discard_plan(&context, id, 2).await.unwrap();
+        let discarded = app.approve_plan(&context, id, 2).await;
+
+        assert!(matches!(old, Err(Failure::Precondition)));
+        assert!(matches!(discarded, Err(Failure::Precondition)));
+    }
+
+    #[tokio::test]
+    async fn plans_whose_makers_died_are_said_to_have_failed() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        let id = application(&installation).await;
+        app.begin_plan(&context, id).await.unwrap();
+
+        app.bury_plans(&context).await.unwrap();
+
+        let state = app.plans(&context, id).await.unwrap().remove(0).state;
+        assert!(matches!(state, PlanState::Failed { .. }), "{state:?}");
+        app.begin_plan(&context, id).await.unwrap();
+    }
+}

@@ -23,7 +23,7 @@ const CAUSES: &[Cause] = &[
         code: rollcall_sync::task::REFERENCES_FAILED,
         title: "A manager, or members of a group, were not accepted",
         remedies: &[
-            "Read the target's answer below. The account itself is as it should be.",
+            "Read the target's answer. The account itself is as it should be.",
             "It is tried again, more and more rarely.",
         ],
     },
@@ -110,7 +110,7 @@ const CAUSES: &[Cause] = &[
         code: "UnprocessableEntity",
         title: "The target does not accept the values",
         remedies: &[
-            "Read the target's answer below: it names the attribute.",
+            "Read the target's answer: it names the attribute.",
             "Correct the value in the directory, or map the attribute in another way.",
         ],
     },
@@ -152,7 +152,7 @@ const CAUSES: &[Cause] = &[
         code: "InternalServerError",
         title: "The target has an error of its own",
         remedies: &[
-            "Look into the target's log at this time, or show its maker the answer below.",
+            "Look into the target's log at this time, or show its maker the answer.",
             "It is tried again meanwhile.",
         ],
     },
@@ -168,7 +168,7 @@ const CAUSES: &[Cause] = &[
         title: "The target does not speak SCIM",
         remedies: &[
             "Check the path of the Tenant URL, which often ends in /scim/v2 or /scim.",
-            "Show the maker of the target the answer below.",
+            "Show the maker of the target the answer.",
         ],
     },
 ];

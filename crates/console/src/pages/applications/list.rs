@@ -330,7 +330,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
                 "bad",
                 "xc",
                 "In quarantine",
-                "The target cannot be reached, or refuses the token, since 16 November, 03:20",
+                "The target refuses the token, since 16 November, 03:20",
             ),
             row(
                 "Keyhaven",

@@ -511,7 +511,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
     let mut of_file = standing("Depot Display Boards");
     of_file.application.job_file = Some("/etc/rollcall/depot.toml".to_owned());
     let refused = stopped(
-        QuarantineReason::EncounteredQuarantineException,
+        QuarantineReason::CredentialRefused,
         "the target refuses the credential (401): create a new token there and enter it here; it says: Token expired",
     );
     let held = stopped(

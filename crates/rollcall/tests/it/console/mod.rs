@@ -4,4 +4,5 @@ mod access;
 pub(crate) mod guest;
 mod letters;
 mod mappings;
+mod sending;
 mod sign_in;
