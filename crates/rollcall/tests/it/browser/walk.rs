@@ -37,8 +37,7 @@ impl Browser {
                 }
             }
             if begun.elapsed() > PATIENCE {
-                let source = self.page.source().await.unwrap_or_default();
-                panic!("there is no `{what}` to press in:\n{source}");
+                panic!("there is no `{what}` to press in:\n{}", self.shown().await);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -59,8 +58,7 @@ impl Browser {
                 return found;
             }
             if begun.elapsed() > PATIENCE {
-                let source = self.page.source().await.unwrap_or_default();
-                panic!("there is no `{css}` in:\n{source}");
+                panic!("there is no `{css}` in:\n{}", self.shown().await);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -124,7 +122,8 @@ impl Browser {
 
 /// A directory with people and groups, an application that is to receive them, and an owner of each.
 fn prepared() -> (Installation, Server) {
-    let (installation, _) = Installation::with("vault");
+    let installation = Installation::new();
+    installation.ok(&["org", "create", "vault", "--name", "Vault"]);
     installation.ok(&["org", "create", "northwind", "--name", "Northwind"]);
     let people: String = (1..=6)
         .map(|n| {
