@@ -121,7 +121,7 @@ async fn a_line_is_previewed_mended_and_saved_and_undone() {
         .await
         .is(303);
     let list = guest.get(gone.to()).await.is(200);
-    assert!(list.body.contains("BøéLee") && !list.body.contains("Undo"));
+    assert!(list.body.contains("AnnéLee") && !list.body.contains("Undo"));
 }
 
 fn undo_value(body: &str) -> String {
@@ -145,7 +145,7 @@ async fn one_click_makes_an_attribute_match_and_who_was_slower_is_asked() {
         let row = row.split("</tr>").next().unwrap();
         row.split("Match ")
             .nth(1)
-            .and_then(|rest| rest.chars().next())
+            .and_then(|rest| rest.chars().next().filter(char::is_ascii_digit))
     };
     assert_eq!(
         (rank(&list, "externalId"), rank(&list, "userName")),
@@ -323,7 +323,7 @@ async fn the_attribute_list_and_the_schema_are_edited_as_a_whole() {
     .await
     .is(200);
     assert!(same.body.contains("what holds already"), "{}", same.body);
-    let changed = document.body.replace("\"jobTitle\"", "\"department\"");
+    let changed = document.body.replace("jobTitle", "division");
     let changes = send(&mut guest, &schema, &schema, &[("document", &changed)])
         .await
         .is(200);
