@@ -341,14 +341,13 @@ async fn the_attribute_list_and_the_schema_are_edited_as_a_whole() {
     .await
     .is(422);
     assert!(broken.body.contains("/synchronizationRules"));
-    send(
-        &mut guest,
-        &schema,
-        &format!("{schema}/apply"),
-        &[("document", &changed)],
-    )
-    .await
-    .is(303);
+    let (token, version) = (changes.token(), changes.value("version"));
+    let taken = [
+        ("document", changed.as_str()),
+        ("csrf", &token),
+        ("version", &version),
+    ];
+    guest.post(&format!("{schema}/apply"), &taken).await.is(303);
     let mappings = guest
         .get(&format!("/applications/{id}/mappings/users"))
         .await
