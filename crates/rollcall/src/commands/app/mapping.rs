@@ -1,6 +1,6 @@
 //! `rollcall app mapping`: what fills the target's attributes.
 
-use rollcall_model::mapping::{Apply, AttributeMapping, Nulls, Source};
+use rollcall_model::mapping::{AttributeMapping, Source};
 use rollcall_model::{Application, Kind};
 use serde_json::{Value, json};
 

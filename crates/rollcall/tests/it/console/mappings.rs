@@ -1,6 +1,6 @@
 //! The mappings of an application, edited as an administrator edits them.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::guest::{Guest, PASSWORD, Page, administrator};
 use crate::support::{Installation, Server};
@@ -9,10 +9,8 @@ use crate::support::{Installation, Server};
 async fn with_application() -> (Installation, Server, Guest, String) {
     let (installation, token) = Installation::with("vault");
     administrator(&installation, "vault", "owner@example.com");
-    installation.ok(&["app", "create", "--org", "vault", "Keyhaven"]);
-    let listed = installation.ok(&["app", "list", "--org", "vault", "--json"]);
-    let listed: Value = serde_json::from_str(&listed).unwrap();
-    let id = listed[0]["id"].as_str().unwrap().to_owned();
+    let made = installation.ok(&["app", "create", "--org", "vault", "Keyhaven"]);
+    let id = made.split_whitespace().next_back().unwrap().to_owned();
     let server = installation.serve(&[]);
     let scim = server.scim("vault", &token);
     for (name, given) in [("ann@example.com", "Ann"), ("bo@example.com", "Bø")] {
@@ -123,7 +121,7 @@ async fn a_line_is_previewed_mended_and_saved_and_undone() {
         .await
         .is(303);
     let list = guest.get(gone.to()).await.is(200);
-    assert!(list.body.contains("BøéLee") && !list.body.contains("Undo"));
+    assert!(list.body.contains("AnnéLee") && !list.body.contains("Undo"));
 }
 
 fn undo_value(body: &str) -> String {
@@ -147,7 +145,7 @@ async fn one_click_makes_an_attribute_match_and_who_was_slower_is_asked() {
         let row = row.split("</tr>").next().unwrap();
         row.split("Match ")
             .nth(1)
-            .and_then(|rest| rest.chars().next())
+            .and_then(|rest| rest.chars().next().filter(char::is_ascii_digit))
     };
     assert_eq!(
         (rank(&list, "externalId"), rank(&list, "userName")),
@@ -325,7 +323,7 @@ async fn the_attribute_list_and_the_schema_are_edited_as_a_whole() {
     .await
     .is(200);
     assert!(same.body.contains("what holds already"), "{}", same.body);
-    let changed = document.body.replace("\"jobTitle\"", "\"department\"");
+    let changed = document.body.replace("jobTitle", "division");
     let changes = send(&mut guest, &schema, &schema, &[("document", &changed)])
         .await
         .is(200);
@@ -343,14 +341,13 @@ async fn the_attribute_list_and_the_schema_are_edited_as_a_whole() {
     .await
     .is(422);
     assert!(broken.body.contains("/synchronizationRules"));
-    send(
-        &mut guest,
-        &schema,
-        &format!("{schema}/apply"),
-        &[("document", &changed)],
-    )
-    .await
-    .is(303);
+    let (token, version) = (changes.token(), changes.value("version"));
+    let taken = [
+        ("document", changed.as_str()),
+        ("csrf", &token),
+        ("version", &version),
+    ];
+    guest.post(&format!("{schema}/apply"), &taken).await.is(303);
     let mappings = guest
         .get(&format!("/applications/{id}/mappings/users"))
         .await
