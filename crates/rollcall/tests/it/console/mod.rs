@@ -3,4 +3,5 @@
 mod access;
 pub(crate) mod guest;
 mod letters;
+mod receiving;
 mod sign_in;
