@@ -41,6 +41,11 @@ pub(crate) const WORDS: &[Word] = &[
     word("token.created", "key", "Provisioning token created"),
     word("token.reset", "key", "Provisioning token reset"),
     word("token.revoked", "key", "Provisioning token revoked"),
+    word(
+        "token.expiry_announced",
+        "mail",
+        "Administrators were told that a token expires",
+    ),
     word("application.created", "apps", "Application created"),
     word(
         "application.configured",
@@ -64,6 +69,15 @@ pub(crate) const WORDS: &[Word] = &[
         "Deletions at an application allowed",
     ),
     word("application.restarted", "sync", "Provisioning restarted"),
+    word("application.cycle_asked", "play", "Cycle started by hand"),
+    word(
+        "application.comparison_asked",
+        "sync",
+        "Comparison started by hand",
+    ),
+    word("application.plan_asked", "log", "Plan asked for"),
+    word("application.plan_approved", "check", "Plan approved"),
+    word("application.plan_discarded", "x", "Plan discarded"),
     word("application.removed", "trash", "Application removed"),
     word("administrator.created", "shield", "Administrator added"),
     word(
@@ -281,7 +295,7 @@ mod tests {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap_or_default();
-            for word in text.split('"').skip(1).step_by(1) {
+            for word in text.split('"').skip(1) {
                 let Some((noun, verb)) = word.split_once('.') else {
                     continue;
                 };
@@ -302,8 +316,10 @@ mod tests {
     #[test]
     fn everything_that_is_recorded_has_words() {
         let mut found = Vec::new();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../app/src");
-        recorded(&folder, &mut found);
+        for source in ["../app/src", "../engine/src"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
+            recorded(&folder, &mut found);
+        }
         assert!(found.len() > 20, "{found:?}");
         for action in found {
             assert!(of(&action).is_some(), "`{action}` has no words");

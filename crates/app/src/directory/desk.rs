@@ -19,6 +19,8 @@ use crate::{App, Failure};
 
 /// So many groups, reports and steps of a history are shown at once.
 const SHOWN: usize = 50;
+/// So many who came and went are read for a history; of more, only the number is told.
+const READ: u64 = 500;
 /// The longest text that is searched for, in characters.
 const SEARCHED: usize = 200;
 
@@ -235,7 +237,11 @@ impl App {
                 };
                 let history = reader.audit_where(&query, SHOWN as u64)?;
                 let memberships = match kind {
-                    Kind::Group => memberships(reader, id)?,
+                    // the names are worth reading only while they are few
+                    Kind::Group if history.iter().map(moved).sum::<u64>() <= READ => {
+                        memberships(reader, id)?
+                    }
+                    Kind::Group => Vec::new(),
                     Kind::User => Vec::new(),
                 };
                 Ok(Whole {
@@ -482,6 +488,12 @@ pub fn title(entry: &Entry) -> String {
         .or_else(|| resource.user_name())
         .unwrap_or("Without a name")
         .to_owned()
+}
+
+/// Tells how many came into a group and went out of it.
+fn moved(entry: &AuditEntry) -> u64 {
+    let count = |field| entry.detail.get(field).and_then(Value::as_u64);
+    count("added").unwrap_or(0) + count("removed").unwrap_or(0)
 }
 
 /// Returns who came into a group and who went lately, a few of them by name.

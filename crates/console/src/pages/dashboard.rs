@@ -20,7 +20,7 @@ use crate::layout::{self, Frame, Place};
 use crate::pages::integrations::tab;
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
-use crate::words::{Zone, counted, number, people};
+use crate::words::{Zone, number, people};
 
 /// So many of the latest changes are shown.
 const LATEST: u64 = 6;

@@ -4,5 +4,6 @@ mod access;
 pub(crate) mod guest;
 mod letters;
 mod mappings;
+mod receiving;
 mod sending;
 mod sign_in;
