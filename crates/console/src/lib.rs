@@ -12,7 +12,10 @@ mod code;
 mod cookies;
 mod deeds;
 mod explain;
-#[expect(unreachable_pub, reason = "the filters' macro makes what it makes public")]
+#[expect(
+    unreachable_pub,
+    reason = "the filters' macro makes what it makes public"
+)]
 mod filters;
 mod form;
 mod guard;

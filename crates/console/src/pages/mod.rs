@@ -2,8 +2,8 @@
 
 pub(crate) mod applications;
 pub(crate) mod dashboard;
-pub(crate) mod logs;
 pub(crate) mod integrations;
+pub(crate) mod logs;
 pub(crate) mod object_question;
 pub(crate) mod prove;
 pub(crate) mod security;
