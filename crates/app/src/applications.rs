@@ -300,7 +300,7 @@ impl App {
                 let mut application = before.clone();
                 change(&mut application);
                 application.id = id;
-                application.target = before.target.clone();
+                application.target.clone_from(&before.target);
                 application.token_set = before.token_set;
                 if let Some(connection) = connection {
                     application.target = Some(Target {

@@ -218,13 +218,14 @@ impl App {
         context
             .tenant()
             .read(move |reader| {
+                let application = reader.application(id)?.ok_or_else(|| missing(id))?;
                 let assignments = reader.assignments(id)?;
                 let groups = assignments.iter().filter(|one| one.kind == Kind::Group);
                 let assigned_groups = groups.count() as u64;
                 let job = reader.job(id)?;
                 let read_up_to = job.watermark.unwrap_or_default();
                 let mut standing = Standing {
-                    application: reader.application(id)?.ok_or_else(|| missing(id))?,
+                    application,
                     has_credential: reader.sealed_secret(id)?.is_some(),
                     running: alive(reader.progress(id)?, now),
                     assigned_people: assignments.len() as u64 - assigned_groups,

@@ -69,7 +69,7 @@ impl Engine {
         let mut kind = CycleKind::Initial;
         let (work, outcome) = match prepared {
             Ok(work) => {
-                let cycle = perform(&work, &job, &mut kind);
+                let cycle = Box::pin(perform(&work, &job, &mut kind));
                 let outcome = noted(&work, began, cycle).await;
                 (Some(work), outcome)
             }

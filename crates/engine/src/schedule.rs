@@ -118,7 +118,7 @@ async fn compare_as_asked(
 ) -> Option<Duration> {
     let interrupt = watch.interrupt.clone();
     let done = tokio::select! {
-        done = engine.compare_as_asked(context, id, watch) => done,
+        done = Box::pin(engine.compare_as_asked(context, id, watch)) => done,
         () = interrupt.cancelled() => return None,
     };
     match done {
@@ -148,7 +148,7 @@ async fn cycle(
         ..Watch::default()
     };
     if !due.cycle {
-        return compare_as_asked(engine, &context, application, watch).await;
+        return Box::pin(compare_as_asked(engine, &context, application, watch)).await;
     }
     let outcome = engine.run(&context, application, watch.clone()).await;
     let rest = match &outcome {
@@ -160,7 +160,7 @@ async fn cycle(
         Ok(report) => {
             tell(application, &report);
             if due.comparison {
-                return compare_as_asked(engine, &context, application, watch).await;
+                return Box::pin(compare_as_asked(engine, &context, application, watch)).await;
             }
             if let Err(error) = check_drift(engine, &context, application, watch).await {
                 tracing::warn!(%application, %error, "both ends could not be compared");

@@ -383,6 +383,7 @@ async fn look_at_one(
 }
 
 #[cfg(any(test, feature = "samples"))]
+#[expect(clippy::too_many_lines, reason = "a sample for each case")]
 pub(crate) fn samples() -> Vec<(String, String)> {
     use super::applications::sample;
     use crate::layout::sample::{HOSTILE, frame};

@@ -14,7 +14,7 @@ use crate::guard::Known;
 use crate::layout::{self, Flash, Frame, Place};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
-use crate::words::{Moment, Zone, counted, initials, number, people};
+use crate::words::{Moment, Zone, initials, number, people};
 
 /// How many are shown on a page.
 const ROWS: u64 = 50;
@@ -383,6 +383,7 @@ async fn remove(
 }
 
 #[cfg(any(test, feature = "samples"))]
+#[expect(clippy::too_many_lines, reason = "a sample for each case")]
 pub(super) fn samples() -> Vec<(String, String)> {
     use crate::layout::sample::{HOSTILE, frame};
 

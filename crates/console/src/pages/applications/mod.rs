@@ -219,7 +219,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
 pub(crate) mod sample {
     //! Applications for samples.
 
-    use super::*;
+    use super::{Head, State, Tab, initial};
 
     /// The instant of all samples.
     pub(crate) const NOW: &str = "2025-11-18T13:32:00Z";

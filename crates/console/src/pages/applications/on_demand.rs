@@ -89,7 +89,6 @@ struct LogLine {
 #[derive(Debug)]
 struct WhyView {
     who: String,
-    kind: &'static str,
     href: String,
     key: String,
     source: &'static str,
@@ -338,10 +337,6 @@ fn explained(why: &Why, (kind, id): (Kind, ResourceId), zone: &Zone) -> WhyView 
     let cause = code.and_then(causes::of);
     WhyView {
         who: steps::name(&why.object),
-        kind: match kind {
-            Kind::User => "Person",
-            Kind::Group => "Group",
-        },
         href: href(kind, id),
         key: key(kind, id),
         source: match (why.exists, why.is_enabled) {
@@ -424,6 +419,7 @@ fn mapped(line: &rollcall_sync::explain::Explained) -> MappedRow {
 }
 
 #[cfg(any(test, feature = "samples"))]
+#[expect(clippy::too_many_lines, reason = "a sample for each case")]
 pub(super) fn samples() -> Vec<(String, String)> {
     use crate::layout::sample::{HOSTILE, frame};
     use rollcall_model::provisioning::{ModifiedProperty, Step, StepKind};
@@ -525,7 +521,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             .to_owned(),
     });
     let mut found = page(None);
-    found.q = "i".to_owned();
+    found.q.push('i');
     found.found = vec![who("Ingrid Solheim"), who(HOSTILE)];
     let why = |view, trouble: Option<&str>| WhyPage {
         frame: frame(Place::Applications, "Why"),
@@ -539,7 +535,6 @@ pub(super) fn samples() -> Vec<(String, String)> {
     let (shown, more) = changes(std::slice::from_ref(&property));
     let view = WhyView {
         who: HOSTILE.to_owned(),
-        kind: "Person",
         href: "/users/x".to_owned(),
         key: key(Kind::User, id),
         source: "There, and active",

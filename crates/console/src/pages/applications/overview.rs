@@ -96,6 +96,7 @@ struct DriftView {
     can_repair: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is shown by itself")]
 #[derive(Debug, Template)]
 #[template(path = "applications/overview.html")]
 struct OverviewPage {
@@ -395,6 +396,7 @@ fn view(frame: Frame, standing: &Standing, zone: &Zone) -> OverviewPage {
 }
 
 #[cfg(any(test, feature = "samples"))]
+#[expect(clippy::too_many_lines, reason = "a sample for each case")]
 pub(super) fn samples() -> Vec<(String, String)> {
     use crate::layout::sample::{HOSTILE, frame};
     use rollcall_model::application::Target;

@@ -106,6 +106,7 @@ struct Notice {
     text: String,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is shown by itself")]
 #[derive(Debug, Template)]
 #[template(path = "applications/plan.html")]
 struct PlanPage {
@@ -707,6 +708,7 @@ async fn discard(
 }
 
 #[cfg(any(test, feature = "samples"))]
+#[expect(clippy::too_many_lines, reason = "a sample for each case")]
 pub(super) fn samples() -> Vec<(String, String)> {
     use crate::layout::sample::{HOSTILE, frame};
     use rollcall_app::plans::Section;

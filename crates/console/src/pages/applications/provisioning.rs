@@ -48,6 +48,7 @@ pub(super) fn routes() -> Routes {
 }
 
 /// What the form holds.
+#[expect(clippy::struct_excessive_bools, reason = "each is shown by itself")]
 #[derive(Debug, Clone, Default)]
 struct Fields {
     automatic: bool,
@@ -125,6 +126,23 @@ impl Fields {
         }
     }
 
+    /// Reads who is told; what is wrong is noted.
+    fn address(&self, mistakes: &mut Mistakes) -> Option<Email> {
+        if self.email.is_empty() {
+            if self.notify {
+                mistakes.add("email", "Enter an address, or do not send mail.");
+            }
+            return None;
+        }
+        match self.email.parse() {
+            Ok(email) => Some(email),
+            Err(error) => {
+                mistakes.add("email", sentence(&format!("{error}")));
+                None
+            }
+        }
+    }
+
     /// Reads the settings; what is wrong is noted.
     fn settings(&self, mistakes: &mut Mistakes) -> Settings {
         let mut settings = Settings {
@@ -145,7 +163,7 @@ impl Fields {
                 match self.max.parse() {
                     Ok(max) => settings.max_deletions = Some(max),
                     Err(_) => {
-                        mistakes.add("max", "Enter a whole number: how many may leave in a day.")
+                        mistakes.add("max", "Enter a whole number: how many may leave in a day.");
                     }
                 }
             }
@@ -199,6 +217,7 @@ struct TestView {
     steps: Vec<StepRow>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is shown by itself")]
 #[derive(Debug, Template)]
 #[template(path = "applications/provisioning.html")]
 struct ProvisioningPage {
@@ -320,20 +339,7 @@ async fn save(
     } else if let Err(refused) = console.engine.address(&fields.url) {
         mistakes.add("url", sentence(&refused.to_string()));
     }
-    let email: Option<Email> = if fields.email.is_empty() {
-        if fields.notify {
-            mistakes.add("email", "Enter an address, or do not send mail.");
-        }
-        None
-    } else {
-        match fields.email.parse() {
-            Ok(email) => Some(email),
-            Err(error) => {
-                mistakes.add("email", sentence(&format!("{error}")));
-                None
-            }
-        }
-    };
+    let email = fields.address(&mut mistakes);
     let settings = fields.settings(&mut mistakes);
     if !mistakes.is_empty() {
         let page = console
@@ -531,6 +537,7 @@ fn took(took: Duration) -> String {
 }
 
 #[cfg(any(test, feature = "samples"))]
+#[expect(clippy::too_many_lines, reason = "a sample for each case")]
 pub(super) fn samples() -> Vec<(String, String)> {
     use crate::layout::sample::{HOSTILE, frame};
 
