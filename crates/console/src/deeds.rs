@@ -151,7 +151,6 @@ pub(crate) struct Row {
     pub(crate) at: Moment,
     pub(crate) exact: Moment,
     pub(crate) object: String,
-    pub(crate) action: String,
     pub(crate) request: String,
     pub(crate) address: String,
     /// More about it in a few words.
@@ -190,7 +189,6 @@ pub(crate) fn row(deed: &Deed, parties: &Parties, zone: &Zone) -> Row {
         at: zone.short(entry.at),
         exact: zone.exact(entry.at),
         object: entry.object.clone(),
-        action: entry.action.clone(),
         request: match entry.origin.actor {
             rollcall_model::Actor::Integration { .. } => entry.origin.request.to_string(),
             _ => String::new(),
