@@ -131,16 +131,15 @@ impl App {
             for mail in waiting {
                 let opened = self.sealer().open(&place(id), &mail.sealed).ok();
                 let letter = opened.and_then(|text| serde_json::from_str(text.expose()).ok());
-                match letter {
-                    Some(letter) => due.push(Due {
+                if let Some(letter) = letter {
+                    due.push(Due {
                         organisation: id,
                         letter,
                         mail,
-                    }),
-                    None => {
-                        tracing::error!(organisation = %id, "a letter cannot be opened, and is given up: the key file was replaced");
-                        self.forget_letter(id, mail.sequence).await?;
-                    }
+                    });
+                } else {
+                    tracing::error!(organisation = %id, "a letter cannot be opened, and is given up: the key file was replaced");
+                    self.forget_letter(id, mail.sequence).await?;
                 }
             }
         }

@@ -352,7 +352,7 @@ impl Mistakes {
 pub(crate) mod sample {
     //! Frames for samples.
 
-    use super::*;
+    use super::{Frame, May, Place, SCRIPT_NAME, STYLE_NAME};
 
     /// Returns the frame of an owner who looks at a place.
     pub(crate) fn frame(place: Place, title: &str) -> Frame {

@@ -17,7 +17,7 @@ pub use way::{Way, WayError};
 pub use words::{Mail, written};
 
 /// The queue is looked at this often, whatever is said to have been put into it.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// So long after a letter was put into the queue its transaction is over.
 const SETTLES: Duration = Duration::from_millis(200);
 /// Tokens that end soon are looked for this often.

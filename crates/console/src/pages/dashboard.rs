@@ -426,7 +426,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         from: now - jiff::SignedDuration::from_hours(i64::try_from(back).unwrap_or(0)),
         integration: Some(id),
         requests: (back * 53) % 310 + 12,
-        failed: if back % 6 == 0 { 7 } else { 0 },
+        failed: if back.is_multiple_of(6) { 7 } else { 0 },
     };
     let deed = |action: &str, name: &str| Deed {
         entry: AuditEntry {

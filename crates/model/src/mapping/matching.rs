@@ -53,22 +53,21 @@ impl ObjectMapping {
     pub fn put(&mut self, was: Option<&str>, line: AttributeMapping) {
         let rank = line.matching;
         let place = was.and_then(|was| self.place_of(was));
-        let place = match place.and_then(|place| Some((place, self.attributes.get_mut(place)?))) {
-            Some((place, there)) => {
-                let before = there.matching;
-                *there = AttributeMapping {
-                    matching: before,
-                    ..line
-                };
-                place
-            }
-            None => {
-                self.attributes.push(AttributeMapping {
-                    matching: None,
-                    ..line
-                });
-                self.attributes.len() - 1
-            }
+        let place = if let Some((place, there)) =
+            place.and_then(|place| Some((place, self.attributes.get_mut(place)?)))
+        {
+            let before = there.matching;
+            *there = AttributeMapping {
+                matching: before,
+                ..line
+            };
+            place
+        } else {
+            self.attributes.push(AttributeMapping {
+                matching: None,
+                ..line
+            });
+            self.attributes.len() - 1
         };
         let order = self.matching_order();
         let now = order.iter().position(|ordered| *ordered == place);

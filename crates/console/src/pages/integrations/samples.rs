@@ -64,7 +64,7 @@ fn standing(tokens: Vec<TokenRecord>, seen: Seen) -> Standing {
         from: now() - SignedDuration::from_hours(i64::try_from(back).unwrap_or_default()),
         integration: Some(IntegrationId::from_bytes([1; 16])),
         requests: (back * 37) % 200 + 20,
-        failed: if back % 7 == 0 { 12 } else { 0 },
+        failed: if back.is_multiple_of(7) { 12 } else { 0 },
     };
     let is_seen = seen.connected.is_some();
     Standing {

@@ -110,13 +110,14 @@ impl Fields {
         }
         let matching = match self.rank.as_str() {
             "" => None,
-            rank => match rank.parse() {
-                Ok(rank @ 1..=u8::MAX) => Some(rank),
-                _ => {
+            rank => {
+                if let Ok(rank @ 1..=u8::MAX) = rank.parse() {
+                    Some(rank)
+                } else {
                     mistakes.add("rank", "The matching precedence is a number from 1 on.");
                     None
                 }
-            },
+            }
         };
         if !mistakes.is_empty() {
             return Err(mistakes);

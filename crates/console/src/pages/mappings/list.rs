@@ -143,7 +143,7 @@ async fn look(
         filters: mapping
             .filters
             .iter()
-            .map(|filter| filter.sentence())
+            .map(rollcall_model::mapping::ScopeFilter::sentence)
             .collect(),
         rows: rows(mapping, kind, &results),
         matching: mapping.matching_order().len(),

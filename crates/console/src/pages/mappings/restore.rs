@@ -79,7 +79,9 @@ pub(super) fn differences(before: &ObjectMapping, after: &ObjectMapping) -> Vec<
     tell("Object types", types(before), types(after));
     let scope = |mapping: &ObjectMapping| {
         let filters = mapping.filters.iter();
-        let filters: Vec<String> = filters.map(|filter| filter.sentence()).collect();
+        let filters: Vec<String> = filters
+            .map(rollcall_model::mapping::ScopeFilter::sentence)
+            .collect();
         Some(if filters.is_empty() {
             "All records".to_owned()
         } else {
@@ -89,7 +91,9 @@ pub(super) fn differences(before: &ObjectMapping, after: &ObjectMapping) -> Vec<
     tell("Source object scope", scope(before), scope(after));
     let input = |mapping: &ObjectMapping| {
         let filters = mapping.input_filters.iter();
-        let filters: Vec<String> = filters.map(|filter| filter.sentence()).collect();
+        let filters: Vec<String> = filters
+            .map(rollcall_model::mapping::ScopeFilter::sentence)
+            .collect();
         (!filters.is_empty()).then(|| filters.join(" or "))
     };
     tell("Input filters", input(before), input(after));
@@ -102,7 +106,10 @@ pub(super) fn differences(before: &ObjectMapping, after: &ObjectMapping) -> Vec<
     }) {
         let line = |mapping: &ObjectMapping| {
             let place = mapping.place_of(target)?;
-            mapping.attributes.get(place).map(|line| line.sentence())
+            mapping
+                .attributes
+                .get(place)
+                .map(rollcall_model::AttributeMapping::sentence)
         };
         tell(&format!("Mapping to {target}"), line(before), line(after));
     }
@@ -236,7 +243,7 @@ async fn restore(
                 theirs: mapping
                     .attributes
                     .iter()
-                    .map(|line| line.sentence())
+                    .map(rollcall_model::AttributeMapping::sentence)
                     .collect(),
                 mine: vec!["The default mappings".to_owned()],
                 action: format!("{}/restore", head.base()),

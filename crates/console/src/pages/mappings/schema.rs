@@ -229,7 +229,9 @@ async fn apply(
             };
             let lines = application.users.attributes.iter();
             let sides = Sides {
-                theirs: lines.map(|line| line.sentence()).collect(),
+                theirs: lines
+                    .map(rollcall_model::AttributeMapping::sentence)
+                    .collect(),
                 mine,
                 action: format!("{address}/apply"),
                 back: address,

@@ -37,7 +37,7 @@ async fn a_draft_is_evaluated_and_nothing_of_it_is_kept() {
     let [ann, _, cleo] = some_people(&ends).await;
     let before = stored(&ends).await;
     let mut draft = before.clone();
-    let line = AttributeMapping::expression(r#"ToUpper([jobTitle])"#, "title");
+    let line = AttributeMapping::expression(r"ToUpper([jobTitle])", "title");
     draft.users.put(Some("title"), line);
 
     let preview = ends

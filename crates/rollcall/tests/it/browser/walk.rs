@@ -36,9 +36,11 @@ impl Browser {
                     return;
                 }
             }
-            if begun.elapsed() > PATIENCE {
-                panic!("there is no `{what}` to press in:\n{}", self.shown().await);
-            }
+            assert!(
+                begun.elapsed() <= PATIENCE,
+                "there is no `{what}` to press in:\n{}",
+                self.shown().await
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -57,9 +59,11 @@ impl Browser {
             if let Ok(found) = self.page.find(By::Css(css)).await {
                 return found;
             }
-            if begun.elapsed() > PATIENCE {
-                panic!("there is no `{css}` in:\n{}", self.shown().await);
-            }
+            assert!(
+                begun.elapsed() <= PATIENCE,
+                "there is no `{css}` in:\n{}",
+                self.shown().await
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
