@@ -256,7 +256,7 @@ impl App {
                 let mut application = before.clone();
                 change(&mut application)?;
                 // an address changes with its credential only
-                application.target = before.target.clone();
+                application.target.clone_from(&before.target);
                 application.token_set = before.token_set;
                 application.id = id;
                 Rules::compile(&application).map_err(Failure::Configuration)?;
@@ -812,6 +812,7 @@ mod tests {
     use super::*;
     use crate::testing::Installation;
 
+    #[expect(clippy::unnecessary_wraps, reason = "what is asked for is optional")]
     fn connection(tenant_url: &str, token: Option<&str>) -> Option<Connection> {
         Some(Connection {
             tenant_url: tenant_url.to_owned(),

@@ -24,13 +24,10 @@ pub(crate) static SCRIPT_NAME: LazyLock<String> = LazyLock::new(|| named("consol
 
 fn named(stem: &str, content: &str, ending: &str) -> String {
     let hash = digest(&SHA256, content.as_bytes());
-    let short: String = hash
-        .as_ref()
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{stem}-{short}.{ending}")
+    let [a, b, c, d, ..] = hash.as_ref() else {
+        return format!("{stem}.{ending}");
+    };
+    format!("{stem}-{a:02x}{b:02x}{c:02x}{d:02x}.{ending}")
 }
 
 pub(crate) fn routes() -> Router<Console> {

@@ -68,7 +68,7 @@ impl Cookie {
         }
         match (value, self.lasts()) {
             (None, _) => text.push_str("; Max-Age=0"),
-            (Some(_), Some(seconds)) => text.push_str(&format!("; Max-Age={seconds}")),
+            (Some(_), Some(seconds)) => text.extend(["; Max-Age=", &seconds.to_string()]),
             (Some(_), None) => {}
         }
         // every value is made of base64url, digits and dots

@@ -344,6 +344,7 @@ fn patched(taken: &Taken<'_>, about: About, directory: &str) -> (String, String)
 }
 
 /// Says why a request failed, and what to do.
+#[expect(clippy::too_many_lines, reason = "one case after the other")]
 fn failed(taken: &Taken<'_>, directory: &str) -> Explained {
     let exchange = taken.exchange;
     let detail = text(&taken.answered, "detail").unwrap_or_default();

@@ -3,6 +3,11 @@
 //! A form is read here, and only here: its token is compared before anything of it is believed. A handler finds a [`Form`] and a
 //! [`Visit`] in the request's extensions, or is not run.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "an answer that ends the request is sent as it is"
+)]
+
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
@@ -41,8 +46,6 @@ pub(crate) struct Visit {
     pub(crate) csrf: String,
     /// From where it comes.
     pub(crate) knock: Knock,
-    /// The path and query that were asked for.
-    pub(crate) address: String,
     /// A message for this page, left by the one before.
     pub(crate) flash: Option<layout::Flash>,
 }
@@ -225,7 +228,6 @@ async fn enter(
         visitor,
         csrf,
         knock,
-        address,
         flash,
     });
     Ok(entered)

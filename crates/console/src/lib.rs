@@ -15,7 +15,9 @@ mod download;
 mod explain;
 #[expect(
     unreachable_pub,
-    reason = "the filters' macro makes what it makes public"
+    clippy::inline_always,
+    clippy::unused_self,
+    reason = "what the filters' macro makes"
 )]
 mod filters;
 mod form;

@@ -80,6 +80,10 @@ pub(crate) struct SourceChoice {
 }
 
 /// Reads which source was chosen: nothing, one that is connected, or `none`.
+#[expect(
+    clippy::option_option,
+    reason = "nothing was chosen, or nobody, or somebody"
+)]
 pub(crate) fn chosen_source(word: &str, parties: &Parties) -> Option<Option<IntegrationId>> {
     if word == "none" {
         return Some(None);

@@ -92,6 +92,7 @@ struct File {
 
 impl Config {
     /// Reads the configuration for a command. `variable` reads the environment; tests give their own.
+    #[expect(clippy::too_many_lines, reason = "one setting after the other")]
     pub(crate) fn read(
         common: &Common,
         serve: Option<&Serve>,

@@ -241,8 +241,7 @@ impl App {
                     Kind::Group if history.iter().map(moved).sum::<u64>() <= READ => {
                         memberships(reader, id)?
                     }
-                    Kind::Group => Vec::new(),
-                    Kind::User => Vec::new(),
+                    Kind::Group | Kind::User => Vec::new(),
                 };
                 Ok(Whole {
                     entry,

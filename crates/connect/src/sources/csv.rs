@@ -55,7 +55,7 @@ pub(crate) fn read(kind: Kind, registry: &Registry, text: &str, limits: &Limits)
     let table = Table {
         kind,
         columns: &columns,
-        identifying: identifying(kind, &columns, &places),
+        identifying: identifying(kind, &columns, places),
         places,
         resource_type,
         limits,
@@ -200,11 +200,7 @@ impl Places<'_> {
 }
 
 /// Returns the places of the columns by which a record is known: of its identity, which may be its name, and of its name.
-fn identifying(
-    kind: Kind,
-    columns: &[Column],
-    places: &Places<'_>,
-) -> Option<(Arc<str>, Arc<str>)> {
+fn identifying(kind: Kind, columns: &[Column], places: Places<'_>) -> Option<(Arc<str>, Arc<str>)> {
     let (path, _) = required(kind);
     let of_name = columns
         .iter()

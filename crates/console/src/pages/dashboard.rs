@@ -375,6 +375,7 @@ async fn look(State(console): State<Console>, known: Known) -> Result<Response, 
 }
 
 #[cfg(any(test, feature = "samples"))]
+#[expect(clippy::too_many_lines, reason = "samples are data")]
 pub(crate) fn samples() -> Vec<(String, String)> {
     use crate::layout::sample::{HOSTILE, frame};
     use crate::pages::integrations::exchange;

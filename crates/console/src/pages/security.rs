@@ -308,9 +308,8 @@ async fn save_rules(
     known: Known,
     form: Form,
 ) -> Result<Response, Problem> {
-    let idle_minutes = match form.text("idle").parse() {
-        Ok(minutes @ (15 | 30 | 60 | 240 | 480)) => minutes,
-        _ => return Err(Problem::refused("choose one of the times".to_owned())),
+    let Ok(idle_minutes @ (15 | 30 | 60 | 240 | 480)) = form.text("idle").parse() else {
+        return Err(Problem::refused("choose one of the times".to_owned()));
     };
     let rules = Rules {
         second_factor: form.has("second_factor"),
@@ -520,7 +519,8 @@ fn drawn(text: &str) -> Result<(i32, String), Problem> {
     for y in 0..code.size() {
         for x in 0..code.size() {
             if code.get_module(x, y) {
-                path.push_str(&format!("M{} {}h1v1h-1z", x + QUIET, y + QUIET));
+                let (x, y) = ((x + QUIET).to_string(), (y + QUIET).to_string());
+                path.extend(["M", &x, " ", &y, "h1v1h-1z"]);
             }
         }
     }
@@ -588,6 +588,7 @@ async fn renew_codes(State(console): State<Console>, known: Known) -> Result<Res
 }
 
 #[cfg(any(test, feature = "samples"))]
+#[expect(clippy::too_many_lines, reason = "samples are data")]
 pub(crate) fn samples() -> Vec<(String, String)> {
     use crate::layout::sample::{HOSTILE, frame};
     let moment = || Moment {

@@ -25,6 +25,7 @@ pub(super) const EVERYTHING: Paging = Paging::Index {
 };
 
 /// Whatever narrowing a backend uses, the result is that of the evaluator over everything.
+#[expect(clippy::too_many_lines, reason = "a table of filters")]
 pub async fn listings_agree_with_the_evaluator(store: Store) {
     const ENTERPRISE: &str = rollcall_scim::schema::ENTERPRISE_USER;
     let tenant = organisation(&store, "one").await;

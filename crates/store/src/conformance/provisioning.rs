@@ -71,6 +71,7 @@ pub async fn a_job_is_claimed_by_one_at_a_time(store: Store) {
         ApplicationId::new(at(0), &DICE),
     );
 
+    store.ping().await.unwrap();
     let claim = store.claim_job(one).unwrap();
 
     assert!(matches!(store.claim_job(one), Err(Error::Occupied(_))));

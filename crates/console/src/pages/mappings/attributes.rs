@@ -64,10 +64,12 @@ impl AttributesPage {
         )
     }
 
+    #[expect(clippy::unused_self, reason = "the template asks the page")]
     fn types(&self) -> [&'static str; 6] {
         ValueType::ALL.map(ValueType::name)
     }
 
+    #[expect(clippy::unused_self, reason = "the template asks the page")]
     fn mutabilities(&self) -> [&'static str; 4] {
         Mutability::ALL.map(Mutability::name)
     }

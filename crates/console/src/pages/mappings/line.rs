@@ -39,7 +39,7 @@ impl Fields {
             nulls: word(&NULLS, line.nulls).to_owned(),
             ..Self::default()
         };
-        fields.kind = match &line.source {
+        let kind = match &line.source {
             Source::Direct(name) => {
                 fields.source.clone_from(name);
                 "direct"
@@ -53,8 +53,8 @@ impl Fields {
                 "expression"
             }
             Source::None => "none",
-        }
-        .to_owned();
+        };
+        kind.clone_into(&mut fields.kind);
         fields
     }
 

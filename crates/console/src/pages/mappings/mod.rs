@@ -65,6 +65,7 @@ impl Head {
     }
 
     /// Marks the current tab of the application.
+    #[expect(clippy::unused_self, reason = "the template asks the page")]
     fn at(&self, tab: Tab) -> &'static str {
         if tab == Tab::Mappings {
             " aria-current=page"

@@ -89,7 +89,7 @@ fn list(name: &str, kind: Kind, mapping: &ObjectMapping, person: Person) -> List
 
 fn hostile() -> ObjectMapping {
     let mut mapping = defaults::users();
-    mapping.name = HOSTILE.to_owned();
+    HOSTILE.clone_into(&mut mapping.name);
     mapping.attributes.truncate(3);
     mapping.put(
         None,
@@ -196,6 +196,11 @@ fn tried(name: &str, class: &'static str, text: &str) -> Tried {
 }
 
 /// Returns samples of the pages about mappings.
+#[expect(
+    clippy::too_many_lines,
+    clippy::indexing_slicing,
+    reason = "samples are data"
+)]
 pub(crate) fn samples() -> Vec<(String, String)> {
     let users = defaults::users();
     let mut several = defaults::users();

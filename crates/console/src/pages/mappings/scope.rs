@@ -389,7 +389,7 @@ async fn edit(
     let count = button == "count";
     let mut page = console.scope_page(&known, &site, filters, count).await?;
     // the form goes on from the version that it was made for
-    page.head.version = form.text("version").to_owned();
+    form.text("version").clone_into(&mut page.head.version);
     Ok(layout::rendered(&page))
 }
 

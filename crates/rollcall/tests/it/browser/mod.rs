@@ -4,7 +4,6 @@ mod samples;
 mod walk;
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -34,7 +33,9 @@ impl Browser {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("`chromedriver` is missing: install the Debian package `chromium-driver`");
+            .unwrap_or_else(|error| {
+                panic!("`chromedriver` cannot be started ({error}): install the Debian package `chromium-driver`")
+            });
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port = lines
             .by_ref()
@@ -105,11 +106,6 @@ impl Browser {
         let script =
             "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         self.run(script).await.as_i64().unwrap()
-    }
-
-    /// Takes a picture of the page.
-    pub(crate) async fn picture(&self, path: &Path) {
-        self.page.screenshot(path).await.unwrap();
     }
 
     /// Finds what axe-core has against the page (WCAG 2.2 A and AA, best practice), or against its colours alone.

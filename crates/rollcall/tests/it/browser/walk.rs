@@ -14,35 +14,48 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl Browser {
     /// Presses the link or button with this text; of several, the first that can be seen.
     async fn press(&self, text: &str) {
-        let path = format!(
-            "//*[(self::a or self::button) and normalize-space(.)=\"{text}\"] | //*[(self::a or self::button) and starts-with(normalize-space(.), \"{text}\")]"
-        );
-        self.click(By::XPath(path.as_str()), text).await;
+        // whole texts before beginnings: "Provisioning" is not "Provisioning logs"
+        let begun = Instant::now();
+        loop {
+            for fits in ["normalize-space(.)=", "starts-with(normalize-space(.),"] {
+                let end = if fits.ends_with(',') { ")" } else { "" };
+                let path = format!("//*[(self::a or self::button) and {fits} \"{text}\"{end}]");
+                if self.clicked(By::XPath(path.as_str())).await {
+                    return;
+                }
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "there is no `{text}` to press in:\n{}",
+                self.shown().await
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Ticks the box, or chooses the choice, whose label begins so.
     async fn choose(&self, label: &str) {
         let path = format!("//label[starts-with(normalize-space(.), \"{label}\")]");
-        self.click(By::XPath(path.as_str()), label).await;
-    }
-
-    async fn click(&self, by: By, what: &str) {
         let begun = Instant::now();
-        loop {
-            for found in self.page.find_all(by.clone()).await.unwrap_or_default() {
-                let is_seen = found.is_displayed().await.unwrap_or(false);
-                if is_seen && found.scroll_into_view().await.is_ok() && found.click().await.is_ok()
-                {
-                    return;
-                }
-            }
+        while !self.clicked(By::XPath(path.as_str())).await {
             assert!(
-                begun.elapsed() <= PATIENCE,
-                "there is no `{what}` to press in:\n{}",
+                begun.elapsed() < PATIENCE,
+                "there is no `{label}` to choose in:\n{}",
                 self.shown().await
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Clicks the first of these that can be seen; tells whether there was one.
+    async fn clicked(&self, by: By) -> bool {
+        for found in self.page.find_all(by).await.unwrap_or_default() {
+            let is_seen = found.is_displayed().await.unwrap_or(false);
+            if is_seen && found.scroll_into_view().await.is_ok() && found.click().await.is_ok() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Types into the field with this id, in place of what is there.
@@ -129,15 +142,19 @@ fn prepared() -> (Installation, Server) {
     let installation = Installation::new();
     installation.ok(&["org", "create", "vault", "--name", "Vault"]);
     installation.ok(&["org", "create", "northwind", "--name", "Northwind"]);
-    let people: String = (1..=6)
-        .map(|n| {
-            format!("person{n}@northwind.example,Given{n},Family{n},Given{n} Family{n},person{n}@northwind.example,e-{n}\n")
-        })
-        .collect();
+    let person = |n: u8| {
+        format!(
+            "person{n}@northwind.example,Given{n},Family{n},Given{n} Family{n},person{n}@northwind.example,e-{n}"
+        )
+    };
+    let people: Vec<String> = (1..=6).map(person).collect();
     let at = |name: &str| installation.folder.path().join(name).display().to_string();
     std::fs::write(
         at("people.csv"),
-        format!("userName,name.givenName,name.familyName,displayName,email,externalId\n{people}"),
+        format!(
+            "userName,name.givenName,name.familyName,displayName,email,externalId\n{}\n",
+            people.join("\n")
+        ),
     )
     .unwrap();
     std::fs::write(

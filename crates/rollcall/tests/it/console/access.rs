@@ -72,7 +72,7 @@ async fn nothing_is_shown_or_done_without_a_session() {
             guest.submit("/signin", &path, &[]).await
         };
         if route.needs == Needs::Nothing {
-            assert!(answer.status < 500, "{path}: {}", answer.status)
+            assert!(answer.status < 500, "{path}: {}", answer.status);
         } else {
             assert_eq!(answer.status, 303, "{} {path}", route.method);
             assert!(
@@ -125,6 +125,9 @@ async fn each_role_may_what_its_permissions_say_and_no_more() {
     }
 }
 
+/// A token, a header that says where the form comes from, and what is wrong with them.
+type Case<'c> = (&'c str, Option<(&'c str, &'c str)>, &'c str);
+
 #[tokio::test]
 async fn a_form_is_taken_from_this_site_and_this_session_alone() {
     let (_installation, server) = with_roles().await;
@@ -138,7 +141,7 @@ async fn a_form_is_taken_from_this_site_and_this_session_alone() {
     let foreign = other.get("/settings/security").await.token();
     assert_ne!(own, foreign);
     let base = server.url.clone();
-    let cases: [(&str, Option<(&str, &str)>, &str); 6] = [
+    let cases: [Case<'_>; 6] = [
         ("", Some(("origin", &base)), "no token"),
         ("wrong", Some(("origin", &base)), "a wrong token"),
         (&foreign, Some(("origin", &base)), "another session's token"),

@@ -71,7 +71,7 @@ fn without_a_server_mail_is_written_into_a_folder_and_a_link_in_it_opens() {
     let folder = installation.folder.path().join("mail");
     let path = folder.display().to_string();
     let variables = [("ROLLCALL_MAIL_DIR", path.as_str())];
-    let _server: Server = installation.serve(&variables);
+    let first: Server = installation.serve(&variables);
 
     let mut command = installation.command(&["token", "create", "--org", "vault"]);
     let token = command.envs(variables).output().unwrap();
@@ -86,7 +86,7 @@ fn without_a_server_mail_is_written_into_a_folder_and_a_link_in_it_opens() {
         "ann@example.com",
     ]);
     assert!(command.envs(variables).status().unwrap().success());
-    drop(_server);
+    drop(first);
     let _server = installation.serve(&variables);
 
     let told = awaited(&folder, "New provisioning token");
