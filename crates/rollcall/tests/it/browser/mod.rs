@@ -4,6 +4,8 @@ mod samples;
 mod walk;
 
 use std::io::{BufRead, BufReader};
+use std::mem::ManuallyDrop;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -11,15 +13,19 @@ use thirtyfour::prelude::*;
 
 /// A running chromium, with the driver that moves it.
 pub(crate) struct Browser {
-    pub(crate) page: WebDriver,
-    driver: Child,
+    /// Never dropped: it would wait for an answer that a test which has failed does not hear.
+    pub(crate) page: ManuallyDrop<WebDriver>,
+    _driver: Driver,
 }
 
-impl Drop for Browser {
+/// The driver's process, which leads a group of its own with the browser in it; the group is killed when this is dropped.
+struct Driver(Child);
+
+impl Drop for Driver {
     fn drop(&mut self) {
-        // the driver takes its browser along
-        drop(self.driver.kill());
-        drop(self.driver.wait());
+        let group = format!("-{}", self.0.id());
+        drop(Command::new("kill").args(["-9", "--", &group]).status());
+        drop(self.0.wait());
     }
 }
 
@@ -28,15 +34,17 @@ impl Browser {
     pub(crate) async fn start(width: u32, height: u32) -> Self {
         // the driver is spoken to by http; its client asks for a provider all the same
         drop(rustls::crypto::ring::default_provider().install_default());
-        let mut driver = Command::new("chromedriver")
+        let mut process = Command::new("chromedriver")
             .arg("--port=0")
+            .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| {
                 panic!("`chromedriver` cannot be started ({error}): install the Debian package `chromium-driver`")
             });
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let driver = Driver(process);
         let port = lines
             .by_ref()
             .map_while(Result::ok)
@@ -60,7 +68,10 @@ impl Browser {
         let page = WebDriver::new(format!("http://127.0.0.1:{port}"), options)
             .await
             .unwrap();
-        let browser = Self { page, driver };
+        let browser = Self {
+            page: ManuallyDrop::new(page),
+            _driver: driver,
+        };
         browser.size(width, height).await;
         browser
     }
