@@ -735,9 +735,9 @@ async fn a_token_comes_by_every_way_but_as_an_argument() {
     let two_words = house.fed(&connect, "one two");
     assert_eq!(two_words.status.code(), Some(2));
 
-    // another token than the target's is out of reach, and is stored
+    // another token than the target's is wrong input, and is stored
     let refused = house.fed(&connect, "another");
-    assert_eq!(refused.status.code(), Some(3));
+    assert_eq!(refused.status.code(), Some(2));
     assert!(text(refused.stderr).contains("401"));
     house.fed(
         &[

@@ -106,7 +106,7 @@ impl Source {
         };
         let text = format!(
             "[source]\n{source}\n[target]\nurl = \"{url}\"\ntoken = {{ env = \"TARGET_TOKEN\" }}\n\
-             [safety]\nmax_deletions = 100000\n"
+             [safety]\nmax_deletions = 100000\nleaving = \"delete\"\n"
         );
         std::fs::write(folder.join("people.toml"), text).unwrap();
     }
