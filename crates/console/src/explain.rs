@@ -6,6 +6,7 @@ use rollcall_model::Exchange;
 use serde_json::Value;
 
 use crate::layout::{Tone, encoded};
+use crate::words::sentence;
 use crate::words::{counted, number};
 
 /// A request in words.
@@ -474,16 +475,6 @@ pub(crate) fn capital(text: &str) -> String {
         .map(|first| first.to_uppercase().to_string())
         .unwrap_or_default();
     format!("{first}{}", letters.as_str())
-}
-
-/// Makes a sentence of a fragment.
-pub(crate) fn sentence(fragment: &str) -> String {
-    let text = capital(fragment);
-    if text.ends_with(['.', '!', '?']) {
-        text
-    } else {
-        format!("{text}.")
-    }
 }
 
 #[cfg(test)]

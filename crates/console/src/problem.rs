@@ -8,6 +8,7 @@ use rollcall_app::Failure;
 
 use crate::filters;
 use crate::layout::{self, Bare};
+use crate::words::sentence;
 
 /// Why a request is not answered with its page. The only place with HTTP status codes for failures of use cases.
 #[derive(Debug)]
@@ -165,17 +166,6 @@ impl IntoResponse for Problem {
         }
         response
     }
-}
-
-/// Makes a sentence of a fragment.
-fn sentence(fragment: &str) -> String {
-    let mut letters = fragment.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    let mut text = format!("{}{}", first.unwrap_or_default(), letters.as_str());
-    if !text.ends_with(['.', '!', '?']) {
-        text.push('.');
-    }
-    text
 }
 
 #[derive(Template)]

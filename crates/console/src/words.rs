@@ -160,6 +160,17 @@ pub(crate) fn people(count: u64) -> String {
     }
 }
 
+/// Makes a sentence of a fragment, such as the text of an error.
+pub(crate) fn sentence(fragment: &str) -> String {
+    let mut letters = fragment.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    let mut text = format!("{}{}", first.unwrap_or_default(), letters.as_str());
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
+}
+
 /// Returns the initials of a name: of its first and last word.
 pub(crate) fn initials(name: &str) -> String {
     let name = name.split('@').next().unwrap_or_default();

@@ -11,7 +11,7 @@ use rollcall_model::{ApplicationId, Kind, Permission};
 
 use super::applications::plan::{Change, changes};
 use super::applications::steps::{self, StepView};
-use super::applications::{Head, Tab, parsed, sentence};
+use super::applications::{Head, Tab, parsed};
 use crate::Console;
 use crate::causes;
 use crate::filters;
@@ -20,6 +20,7 @@ use crate::guard::Known;
 use crate::layout::{self, Frame, Place, encoded};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
+use crate::words::sentence;
 use crate::words::{Moment, Zone, counted, number};
 
 /// How many entries are shown on a page.

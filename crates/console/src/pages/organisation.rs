@@ -8,13 +8,13 @@ use rollcall_model::{Organisation, Permission, Plan};
 
 use crate::Console;
 use crate::charts;
-use crate::explain::sentence;
 use crate::filters;
 use crate::form::Form;
 use crate::guard::Known;
 use crate::layout::{self, Flash, Frame, Mistakes, Place};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
+use crate::words::sentence;
 use crate::words::{Moment, Zone};
 
 /// Time zones that are offered while one is typed; any other of the database is taken as well.

@@ -16,7 +16,7 @@ use crate::guard::Known;
 use crate::layout::{self, Bare, Flash, Frame, Mistakes, Place};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
-use crate::words::{Moment, Zone, initials};
+use crate::words::{Moment, Zone, initials, sentence};
 
 pub(crate) fn routes() -> Routes {
     let administrators = Needs::Fresh(Permission::ManageAdministrators);
@@ -259,7 +259,7 @@ async fn invite(
     };
     let email: rollcall_model::Email = match typed.parse() {
         Ok(email) => email,
-        Err(error) => return again(sentence(&error)).await,
+        Err(error) => return again(sentence(&error.to_string())).await,
     };
     let Ok(role) = form.text("role").parse::<Role>() else {
         return again("Choose a role.".to_owned()).await;
@@ -277,10 +277,6 @@ async fn invite(
         }
         Err(failure) => Err(failure.into()),
     }
-}
-
-fn sentence(error: &impl ToString) -> String {
-    format!("{}.", error.to_string().trim_end_matches('.'))
 }
 
 /// Shows a link that was made, once: the answer to the form itself, so that loading it again does not show it again.

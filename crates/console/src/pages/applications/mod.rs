@@ -191,17 +191,6 @@ pub(crate) fn title_of(reason: QuarantineReason) -> &'static str {
     }
 }
 
-/// Makes a sentence of a fragment.
-pub(crate) fn sentence(fragment: &str) -> String {
-    let mut letters = fragment.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    let mut text = format!("{}{}", first.unwrap_or_default(), letters.as_str());
-    if !text.ends_with(['.', '!', '?']) {
-        text.push('.');
-    }
-    text
-}
-
 #[cfg(any(test, feature = "samples"))]
 pub(crate) fn samples() -> Vec<(String, String)> {
     let mut samples = Vec::new();

@@ -14,7 +14,7 @@ use rollcall_sync::task::Decision;
 use super::assignments::{Who, href, key, object};
 use super::plan::{Change, changes};
 use super::steps::{self, StepView};
-use super::{Head, Tab, parsed, sentence};
+use super::{Head, Tab, parsed};
 use crate::Console;
 use crate::causes;
 use crate::filters;
@@ -23,6 +23,7 @@ use crate::guard::Known;
 use crate::layout::{self, Frame, Place};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
+use crate::words::sentence;
 use crate::words::{Moment, Zone, counted, number};
 
 pub(super) fn routes() -> Routes {

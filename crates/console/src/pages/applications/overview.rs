@@ -11,13 +11,14 @@ use rollcall_model::provisioning::{
 };
 use rollcall_model::{Application, Permission};
 
-use super::{Head, Tab, list, parsed, sentence, title_of};
+use super::{Head, Tab, list, parsed, title_of};
 use crate::Console;
 use crate::filters;
 use crate::guard::Known;
 use crate::layout::{self, Frame, Place};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
+use crate::words::sentence;
 use crate::words::{Moment, Zone, counted, number, people};
 
 pub(super) fn routes() -> Routes {

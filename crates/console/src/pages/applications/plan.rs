@@ -11,7 +11,7 @@ use rollcall_model::{ApplicationId, Kind, Permission};
 use rollcall_sync::plan::{Planned, PlannedMembers};
 use rollcall_sync::task::Decision;
 
-use super::{Head, Tab, assignments, parsed, sentence};
+use super::{Head, Tab, assignments, parsed};
 use crate::Console;
 use crate::filters;
 use crate::form::Form;
@@ -19,6 +19,7 @@ use crate::guard::Known;
 use crate::layout::{self, Flash, Frame, Mistakes, Place};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
+use crate::words::sentence;
 use crate::words::{Moment, Zone, counted, number};
 
 /// How many of each kind of change are shown together with all others.

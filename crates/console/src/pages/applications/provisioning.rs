@@ -13,7 +13,7 @@ use rollcall_model::application::{
 };
 use rollcall_model::{Application, ApplicationId, Email, Permission, Secret};
 
-use super::{Head, Tab, parsed, sentence};
+use super::{Head, Tab, parsed};
 use crate::Console;
 use crate::filters;
 use crate::form::Form;
@@ -21,6 +21,7 @@ use crate::guard::Known;
 use crate::layout::{self, Flash, Frame, Mistakes, Place};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
+use crate::words::sentence;
 use crate::words::{Moment, counted, people};
 
 /// A longer token is cut off, and refused by the target.

@@ -3,7 +3,7 @@
 use rollcall_model::provisioning::{Identity, LogAction, LogStatus, Step, StepKind};
 use serde_json::Value;
 
-use super::sentence;
+use crate::words::sentence;
 
 /// How many details of a step are shown, and how long one may be.
 const DETAILS: usize = 12;

@@ -8,12 +8,12 @@ use rollcall_model::{Kind, ResourceId};
 
 use super::one::Typed;
 use crate::Console;
-use crate::explain::sentence;
 use crate::form::Form;
 use crate::guard::Known;
 use crate::layout::{self, Flash, Mistakes, Place};
 use crate::pages::object_question::{Question, Verb};
 use crate::problem::Problem;
+use crate::words::sentence;
 
 pub(super) fn parsed(id: &str) -> Result<ResourceId, Problem> {
     id.parse().map_err(|_| Problem::missing())
