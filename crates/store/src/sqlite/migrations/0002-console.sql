@@ -126,3 +126,13 @@ ALTER TABLE applications ADD COLUMN progress TEXT;
 
 -- The log is looked through for failures.
 CREATE INDEX provisioning_log_failures ON provisioning_log (org, application, sequence) WHERE document ->> '$.status' = 'failure';
+
+-- The latest cycles that did or met something.
+CREATE TABLE cycles (
+    org BLOB NOT NULL,
+    application BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (org, application, sequence),
+    FOREIGN KEY (org, application) REFERENCES applications (org, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
