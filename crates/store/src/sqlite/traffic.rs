@@ -20,8 +20,15 @@ fn column(integration: Option<IntegrationId>) -> Vec<u8> {
 
 impl ReadTraffic for Tenant<'_> {
     fn exchanges(&self, query: ExchangeQuery, count: u64) -> Result<Vec<(u64, Exchange)>, Error> {
-        let mut sql =
-            "SELECT sequence, document FROM exchanges WHERE org = ? AND sequence < ?".to_owned();
+        let index = match (query.of, query.failed) {
+            (None, false) => "",
+            (None, true) => "INDEXED BY exchanges_by_failure",
+            (Some(_), false) => "INDEXED BY exchanges_by_integration",
+            (Some(_), true) => "INDEXED BY exchanges_by_failure_and_integration",
+        };
+        let mut sql = format!(
+            "SELECT sequence, document FROM exchanges {index} WHERE org = ? AND sequence < ?"
+        );
         let before = query.before.map_or(i64::MAX, number);
         let mut values = vec![Value::from(self.org().to_vec()), Value::from(before)];
         if let Some(of) = query.of {
