@@ -6,11 +6,16 @@
 //! **Is not:** rules. What may be changed, and what is written to the feed and the audit log, is decided by `rollcall-app`.
 //! **Start at** [`Store`]; a unit of work is a plain function, see [`Tenant::write`].
 
+mod columns;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod encoding;
 mod error;
+mod listing;
+mod narrowing;
 mod sqlite;
 mod traits;
+mod turns;
 mod value;
 
 use std::collections::BTreeSet;

@@ -9,14 +9,11 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
 use super::convert::{
-    blob, from_instant, from_json, from_kind_code, from_number, id, instant, json, kind_code,
+    DAY, blob, from_instant, from_json, from_kind_code, from_number, id, instant, json, kind_code,
     number,
 };
 use super::unit::{Counter, Tenant};
 use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedger, actor_key};
-
-/// A day, in microseconds.
-const DAY: i64 = 86_400_000_000;
 
 impl ReadLedger for Tenant<'_> {
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {

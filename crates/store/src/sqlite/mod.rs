@@ -68,7 +68,7 @@ impl Sqlite {
         &self,
         look: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.readers.run(look).await
+        self.readers.run(None, look).await
     }
 }
 
@@ -147,10 +147,9 @@ impl Backend for Sqlite {
     async fn delete_organisation(&self, id: OrgId) -> Result<(), Error> {
         self.writer
             .run(move |connection| {
-                match connection.execute("DELETE FROM organisations WHERE id = ?1", [blob(id)])? {
-                    0 => Err(Error::Missing),
-                    _ => Ok(()),
-                }
+                convert::existing(
+                    connection.execute("DELETE FROM organisations WHERE id = ?1", [blob(id)])?,
+                )
             })
             .await
     }
@@ -191,7 +190,7 @@ impl Backend for Sqlite {
 
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
         self.readers
-            .run_for(organisation, move |connection| {
+            .run(Some(organisation), move |connection| {
                 // one snapshot for all that the unit reads
                 let transaction = connection.unchecked_transaction()?;
                 unit(&unit::Tenant {
