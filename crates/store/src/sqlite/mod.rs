@@ -182,7 +182,7 @@ impl Backend for Sqlite {
         lock(&self.path.with_extension("server-lock"), &self.path)
     }
 
-    fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
+    async fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
         let folder = self.path.with_extension("job-locks");
         std::fs::create_dir_all(&folder).map_err(|error| Error::Unreachable(Box::new(error)))?;
         lock(&folder.join(id.to_string()), &self.path)
@@ -221,7 +221,7 @@ fn lock(path: &Path, store: &Path) -> Result<Claim, Error> {
     let unreachable = |error| Error::Unreachable(Box::new(error));
     let file = std::fs::File::create(path).map_err(unreachable)?;
     match file.try_lock() {
-        Ok(()) => Ok(Claim { _lock: file }),
+        Ok(()) => Ok(Claim::new(file)),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Occupied(store.display().to_string())),
         Err(std::fs::TryLockError::Error(error)) => Err(unreachable(error)),
     }
