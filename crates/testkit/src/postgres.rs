@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -111,7 +111,7 @@ impl Server {
                 return Ok((server, users));
             }
         }
-        let mut server = Self::begin(&folder, programs, "")?;
+        let mut server = Self::begin(&folder, programs, "", &[])?;
         server.is_own = false;
         if File::create_new(folder.join("watching")).is_ok() {
             Command::new("sh")
@@ -129,11 +129,12 @@ impl Server {
         Ok((server, users))
     }
 
-    /// Starts a server that stops when the value is dropped. `settings` are lines of `postgresql.conf`.
+    /// Starts a server that stops when the value is dropped. `settings` are lines of `postgresql.conf`, `files` lie beside it, readable by
+    /// the server alone.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn of_ones_own(settings: &str) -> io::Result<Self> {
+    pub fn of_ones_own(settings: &str, files: &[(&str, &str)]) -> io::Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let folder = std::env::temp_dir().join(format!(
             "rollcall-pg-{}-{}",
@@ -141,11 +142,16 @@ impl Server {
             COUNT.fetch_add(1, Ordering::Relaxed)
         ));
         fs::create_dir_all(&folder)?;
-        Self::begin(&folder, programs()?, settings)
+        Self::begin(&folder, programs()?, settings, files)
     }
 
     /// Makes a new cluster and starts its server.
-    fn begin(folder: &Path, programs: PathBuf, settings: &str) -> io::Result<Self> {
+    fn begin(
+        folder: &Path,
+        programs: PathBuf,
+        settings: &str,
+        files: &[(&str, &str)],
+    ) -> io::Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let server = Self {
             folder: folder.to_owned(),
@@ -158,9 +164,12 @@ impl Server {
             fs::remove_dir_all(&data)?;
         }
         fs::create_dir(&data)?;
-        if let Some((user, group)) = unprivileged()? {
-            chown(&data, Some(user), Some(group))?;
-        }
+        let server_user = unprivileged()?;
+        let give = |path: &Path| match server_user {
+            Some((user, group)) => chown(path, Some(user), Some(group)),
+            None => Ok(()),
+        };
+        give(&data)?;
         let pgdata = format!("--pgdata={}", data.display());
         let cluster = ["--username=postgres", "--auth=trust", "--encoding=UTF8"];
         server.run(
@@ -182,6 +191,12 @@ impl Server {
             data.join("pg_hba.conf"),
             "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n",
         )?;
+        for (name, content) in files {
+            let path = data.join(name);
+            fs::write(&path, content)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+            give(&path)?;
+        }
         server.start()?;
         server.sql(
             "postgres",

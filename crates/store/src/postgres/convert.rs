@@ -16,14 +16,9 @@ use crate::Error;
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.code() {
-            None if error.is_closed()
-                || error
-                    .source()
-                    .is_some_and(|source| source.is::<std::io::Error>()) =>
-            {
+            None if error.is_closed() || is_about_input_and_output(&error) => {
                 Self::Unreachable(Box::new(error))
             }
-            None => Self::Backend(Box::new(error)),
             // a lock was not to be had in time. Deadlocks do not happen among units, which begin with the same lock, but an operator's
             // statement may come in between
             Some(
@@ -33,9 +28,15 @@ impl From<tokio_postgres::Error> for Error {
             ) => Self::Busy,
             Some(&SqlState::QUERY_CANCELED) => Self::TooLong,
             Some(code) if out_of_reach(code.code()) => Self::Unreachable(Box::new(error)),
-            Some(_) => Self::Backend(Box::new(error)),
+            _ => Self::Backend(Box::new(error)),
         }
     }
+}
+
+fn is_about_input_and_output(error: &tokio_postgres::Error) -> bool {
+    error
+        .source()
+        .is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
 /// Tells whether a code of PostgreSQL (appendix A of its manual) says that it cannot work now: the connection is gone, resources

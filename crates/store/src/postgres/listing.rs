@@ -175,3 +175,122 @@ fn condition(narrowing: Narrowing, values: &mut Values) -> Option<String> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rollcall_model::{IntegrationId, OrgId};
+    use rollcall_scim::filter::Filter;
+    use rollcall_scim::limits::STANDARD;
+    use rollcall_scim::schema::{ENTERPRISE_USER, Registry};
+    use rollcall_testkit::postgres::Database;
+
+    use super::super::connections::{Connections, Purpose};
+    use super::*;
+    use crate::narrowing::narrowing;
+    use crate::{Location, Store};
+
+    /// Says how PostgreSQL finds the candidates, when there are so many objects that walking through all of them is out of the question.
+    fn plan(rows: &Tenant<'_>, kind: Kind, whose: Whose, narrowing: Narrowing) -> String {
+        let nobody: Option<ResourceId> = None;
+        let mut values = Values(vec![
+            Box::new(rows.org()),
+            Box::new(kind_code(kind)),
+            Box::new(after_id(nobody)),
+        ]);
+        let sql = format!("EXPLAIN {}", statement(narrowing, whose, &mut values));
+        let values: Vec<&(dyn ToSql + Sync)> = values.0.iter().map(|value| &**value as _).collect();
+        let steps = rows.rows(&sql, &values).unwrap();
+        let steps = steps.iter().map(|row| row.get::<_, String>(0));
+        steps.collect::<Vec<_>>().join("\n")
+    }
+
+    fn parsed(filter: &str, kind: Kind) -> Filter {
+        let registry = Registry::standard();
+        let resource_type = registry.resource_type(kind.resource_type()).unwrap();
+        Filter::parse(filter, resource_type, &STANDARD).unwrap()
+    }
+
+    fn check(rows: &Tenant<'_>) {
+        const ID: &str = "01890000-0000-7000-8000-000000000001";
+        rows.wait(rows.transaction.batch_execute(
+            "SET LOCAL enable_seqscan = off;
+             INSERT INTO organisations (id, slug, document)
+                 SELECT lpad(to_hex(n), 32, '0')::uuid, n, '{}' FROM generate_series(1, 8) n;
+             INSERT INTO resources (org, kind, id, name_key, external_id, display_key, active, manager, managed_by, created, modified,
+                                    version, document)
+                 SELECT o.id, k, gen_random_uuid(), n, n, n, n % 100 > 0, n, o.id, n, n, 1, ''
+                 FROM organisations o, generate_series(0, 1) k, generate_series(1, 500) n;
+             INSERT INTO emails (org, key, id) SELECT org, name_key, id FROM resources;
+             INSERT INTO members (org, group_id, member_id, member_kind)
+                 SELECT g.org, g.id, u.id, 0 FROM resources g JOIN resources u ON u.org = g.org AND u.kind = 0
+                 WHERE g.kind = 1 AND g.version = 1 AND g.name_key::int % 100 = 0;
+             ANALYZE organisations, resources, emails, members",
+        ))
+        .unwrap();
+        for (kind, filter, index) in [
+            (Kind::User, format!("id eq \"{ID}\""), "resources_pkey"),
+            (Kind::User, "userName eq \"ann\"".into(), "resources_by_name"),
+            (Kind::Group, "displayName eq \"sales\"".into(), "resources_by_name"),
+            (Kind::User, "externalId eq \"e1\"".into(), "resources_by_external_id"),
+            (
+                Kind::User,
+                "displayName eq \"Ann\" and title pr".into(),
+                "resources_by_display",
+            ),
+            (Kind::User, "emails.value eq \"a@x.example\"".into(), "emails_pkey"),
+            (
+                Kind::User,
+                format!("{ENTERPRISE_USER}:manager eq \"{ID}\""),
+                "resources_by_manager",
+            ),
+            (Kind::User, "active eq false".into(), "resources_by_inactivity"),
+            (Kind::Group, format!("members.value eq \"{ID}\""), "members_by_member"),
+            (Kind::User, format!("groups.value eq \"{ID}\""), "members_pkey"),
+            (Kind::User, "userName sw \"an\"".into(), "resources_by_name"),
+            (Kind::User, "displayName sw \"an\"".into(), "resources_by_display"),
+            (Kind::User, "emails.value sw \"an\"".into(), "emails_pkey"),
+            (
+                Kind::User,
+                "active eq true and (userName sw \"an\" or emails.value sw \"an\" or externalId eq \"an\")".into(),
+                "emails_pkey",
+            ),
+            (
+                Kind::User,
+                "meta.lastModified gt \"2026-01-01T00:00:00Z\"".into(),
+                "resources_by_modified",
+            ),
+        ] {
+            let narrowing = narrowing(&parsed(&filter, kind), kind);
+            let plan = plan(rows, kind, Whose::Anybodys, narrowing);
+            assert!(plan.contains(index), "{filter}: {plan}");
+            assert!(!plan.contains("Seq Scan"), "{filter}: {plan}");
+        }
+        let integration = Some(IntegrationId::from_bytes([2; 16]));
+        for managed_by in [None, integration] {
+            let plan = plan(
+                rows,
+                Kind::User,
+                Whose::ManagedBy(managed_by),
+                Narrowing::None,
+            );
+            assert!(plan.contains("resources_by_management"), "{plan}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_narrowing_is_answered_by_its_index() {
+        let database = Database::fresh().unwrap();
+        let location: Location = database.url().parse().unwrap();
+        Store::open(&location).await.unwrap();
+        // the fence stands, but for the objects of all organisations
+        let connections = Connections::new(&database.url().parse().unwrap()).unwrap();
+        let checked = tokio::task::spawn_blocking(move || {
+            let runtime = connections.runtime().clone();
+            connections.within(Purpose::Installation, |transaction| {
+                let organisation = OrgId::from_bytes(1_u128.to_be_bytes());
+                check(&Tenant::new(&transaction, &runtime, organisation, None));
+            })
+        });
+        checked.await.unwrap().unwrap();
+    }
+}

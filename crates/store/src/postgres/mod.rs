@@ -18,6 +18,8 @@ mod ledger;
 mod listing;
 mod migrations;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod traffic;
 mod unit;
 mod writers;
