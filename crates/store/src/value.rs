@@ -209,6 +209,24 @@ pub struct AuditQuery {
     pub before: Option<u64>,
 }
 
+impl AuditQuery {
+    /// The range of actions that is wanted: one, up to the first character that an action cannot have, or with a point at its end all of a
+    /// noun, from `user.` up to `user/`, the next character.
+    pub(crate) fn actions(&self) -> Option<(String, String)> {
+        let asked = self.action.as_deref()?;
+        let end = match asked.strip_suffix('.') {
+            Some(noun) => format!("{noun}/"),
+            None => format!("{asked}!"),
+        };
+        Some((asked.to_owned(), end))
+    }
+
+    /// The range of all actions.
+    pub(crate) fn all_actions() -> (String, String) {
+        (String::new(), char::MAX.to_string())
+    }
+}
+
 /// Which exchanges are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExchangeQuery {

@@ -3,7 +3,9 @@
 use rollcall_model::application::{Application, Assignment};
 use rollcall_model::link::Link;
 use rollcall_model::plan::{KEPT, PlanRecord};
-use rollcall_model::provisioning::{JobState, LogEntry, LogStatus, Running};
+use rollcall_model::provisioning::{
+    CYCLES_KEPT, CycleReport, JobState, LogEntry, LogStatus, Running,
+};
 use rollcall_model::{ApplicationId, Kind, ResourceId};
 use uuid::Uuid;
 
@@ -191,6 +193,14 @@ impl ReadJobs for Tenant<'_> {
              WHERE org = $1 AND application = $2 AND sequence < $3 AND failed ORDER BY sequence DESC LIMIT $4",
             (id, before, count),
         )
+    }
+
+    fn cycles(&self, id: ApplicationId, count: u64) -> Result<Vec<CycleReport>, Error> {
+        let rows = self.rows(
+            "SELECT document FROM cycles WHERE org = $1 AND application = $2 ORDER BY sequence DESC LIMIT $3",
+            &[&self.org(), &uuid(id), &number(count)],
+        )?;
+        rows.iter().map(document).collect()
     }
 
     fn progress(&self, id: ApplicationId) -> Result<Option<Running>, Error> {
@@ -435,6 +445,25 @@ impl WriteJobs for Tenant<'_> {
                 &json(entry)?,
             ],
         )?)
+    }
+
+    fn append_cycle(&mut self, id: ApplicationId, report: &CycleReport) -> Result<(), Error> {
+        let appended = self.row(
+            "INSERT INTO cycles (org, application, sequence, document)
+             SELECT $1, $2, coalesce(max(sequence), 0) + 1, $3 FROM cycles WHERE org = $1 AND application = $2
+             RETURNING sequence",
+            &[&self.org(), &uuid(id), &json(report)?],
+        )?;
+        let sequence: i64 = appended.ok_or(Error::Missing)?.try_get(0)?;
+        self.execute(
+            "DELETE FROM cycles WHERE org = $1 AND application = $2 AND sequence <= $3",
+            &[
+                &self.org(),
+                &uuid(id),
+                &sequence.saturating_sub(number(CYCLES_KEPT)),
+            ],
+        )?;
+        Ok(())
     }
 
     fn save_progress(&mut self, id: ApplicationId, running: Option<&Running>) -> Result<(), Error> {

@@ -6,7 +6,6 @@
 use jiff::Timestamp;
 use rollcall_model::{AuditEntry, Change, Kind, ResourceId};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
 use super::convert::{
     DAY, from_instant, from_json, from_kind_code, from_number, id, instant, json, kind_code,
@@ -14,9 +13,6 @@ use super::convert::{
 };
 use super::unit::Tenant;
 use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedger, actor_key};
-
-/// So many entries of the audit log are looked at with one answer.
-const ENTRIES: i64 = 500;
 
 impl ReadLedger for Tenant<'_> {
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {
@@ -71,36 +67,53 @@ impl ReadLedger for Tenant<'_> {
     }
 
     fn audit_where(&self, query: &AuditQuery, count: u64) -> Result<Vec<AuditEntry>, Error> {
-        let texts = [&query.action, &query.object];
+        let texts = [&query.action, &query.object, &query.actor];
         if texts.into_iter().flatten().any(|text| !may_be_there(text)) {
             return Ok(Vec::new());
         }
-        let mut before = query.before.map_or(i64::MAX, number);
-        let mut entries = Vec::new();
-        // what the indexes do not answer is looked at here, piece by piece
-        loop {
-            let rows = self.audit_page(query, before)?;
-            for row in &rows {
-                if entries.len() as u64 >= count {
-                    return Ok(entries);
-                }
-                self.in_time()?;
-                before = row.try_get(0)?;
-                let at = from_instant(row.try_get(1)?);
-                // the log is in order of time, but for a clock that was set back
-                if query.to.is_some_and(|to| at >= to) || query.from.is_some_and(|from| at < from) {
-                    continue;
-                }
-                let entry = audit_entry(row)?;
-                let is_by = |actor: &String| *actor == actor_key(&entry.origin.actor);
-                if query.actor.as_ref().is_none_or(is_by) {
-                    entries.push(entry);
-                }
-            }
-            if rows.is_empty() {
-                return Ok(entries);
-            }
-        }
+        let (first, end) = query.actions().unwrap_or_else(AuditQuery::all_actions);
+        let (behind, before) = self.place(query)?;
+        let from = query.from.map_or(i64::MIN, instant);
+        let to = query.to.map_or(i64::MAX, instant);
+        let (org, count) = (self.org(), number(count));
+        let rows = match &query.object {
+            Some(object) => self.rows(
+                "SELECT sequence, at, origin, action, object, detail FROM audit
+                 WHERE org = $1 AND object = $2 AND action >= $3 AND action < $4 AND actor = coalesce($5, actor)
+                 AND at >= $6 AND at < $7 AND (at, sequence) < ($8, $9)
+                 ORDER BY at DESC, sequence DESC LIMIT $10",
+                &[
+                    &org, object, &first, &end, &query.actor, &from, &to, &behind, &before, &count,
+                ],
+            )?,
+            // each pair of an action and an actor that occur together, which the tallies know, is read in order from an index, and whatever
+            // is asked for is found without looking at what is not
+            None => self.rows(
+                "SELECT a.sequence, a.at, a.origin, a.action, a.object, a.detail FROM (
+                     SELECT DISTINCT action, actor FROM tallies WHERE org = $1 AND day BETWEEN $2 AND $3
+                     AND action >= $4 AND action < $5 AND actor = coalesce($6, actor)
+                 ) deed CROSS JOIN LATERAL (
+                     SELECT sequence, at, origin, action, object, detail FROM audit
+                     WHERE org = $1 AND action = deed.action AND actor = deed.actor
+                     AND at >= $7 AND at < $8 AND (at, sequence) < ($9, $10)
+                     ORDER BY at DESC, sequence DESC LIMIT $11
+                 ) a ORDER BY a.at DESC, a.sequence DESC LIMIT $11",
+                &[
+                    &org,
+                    &from.div_euclid(DAY),
+                    &to.div_euclid(DAY),
+                    &first,
+                    &end,
+                    &query.actor,
+                    &from,
+                    &to,
+                    &behind,
+                    &before,
+                    &count,
+                ],
+            )?,
+        };
+        rows.iter().map(audit_entry).collect()
     }
 
     fn tallies(&self, from: i64, to: i64) -> Result<Vec<Tally>, Error> {
@@ -122,34 +135,18 @@ impl ReadLedger for Tenant<'_> {
 }
 
 impl Tenant<'_> {
-    /// Returns the next entries of the audit log of an action and an object.
-    fn audit_page(&self, query: &AuditQuery, before: i64) -> Result<Vec<Row>, Error> {
-        let mut sql = "SELECT sequence, at, origin, action, object, detail FROM audit
-             WHERE org = $1 AND sequence < $2"
-            .to_owned();
-        let org = self.org();
-        let mut values: Vec<&(dyn ToSql + Sync)> = vec![&org, &before];
-        let end;
-        match &query.action {
-            Some(noun) if noun.ends_with('.') => {
-                // everything between `user.` and `user/`, the next character
-                end = format!("{}/", noun.trim_end_matches('.'));
-                sql.push_str(" AND action >= $3 AND action < $4");
-                values.extend([noun as &(dyn ToSql + Sync), &end]);
-            }
-            Some(action) => {
-                sql.push_str(" AND action = $3");
-                values.push(action);
-            }
-            None => {}
-        }
-        if let Some(object) = &query.object {
-            values.push(object);
-            sql = format!("{sql} AND object = ${}", values.len());
-        }
-        values.push(&ENTRIES);
-        sql = format!("{sql} ORDER BY sequence DESC LIMIT ${}", values.len());
-        self.rows(&sql, &values)
+    /// Returns when and at which place the entry stands behind which a query wants the rest. The log is in order of time but for a clock
+    /// that was set back; a place that was never given is beyond the end.
+    fn place(&self, query: &AuditQuery) -> Result<(i64, i64), Error> {
+        let Some(before) = query.before.map(number) else {
+            return Ok((i64::MAX, i64::MAX));
+        };
+        let found = self.row(
+            "SELECT at FROM audit WHERE org = $1 AND sequence = $2",
+            &[&self.org(), &before],
+        )?;
+        let at = found.map_or(Ok(i64::MAX), |row| row.try_get(0))?;
+        Ok((at, before))
     }
 }
 
@@ -212,8 +209,8 @@ impl WriteLedger for Tenant<'_> {
                  INSERT INTO tallies (org, day, action, actor, count) SELECT $1, $2, $3, $4, 1 FROM place
                  ON CONFLICT (org, day, action, actor) DO UPDATE SET count = tallies.count + 1
              )
-             INSERT INTO audit (org, sequence, at, origin, action, object, detail)
-             SELECT $1, last_audit, $5, $6, $3, $7, $8 FROM place RETURNING sequence",
+             INSERT INTO audit (org, sequence, at, origin, action, object, detail, actor)
+             SELECT $1, last_audit, $5, $6, $3, $7, $8, $4 FROM place RETURNING sequence",
             &[
                 &self.org(),
                 &instant(at).div_euclid(DAY),

@@ -102,11 +102,13 @@ CREATE TABLE audit (
     action text COLLATE "C" NOT NULL,
     object text COLLATE "C" NOT NULL,
     detail text NOT NULL,
+    -- as in the tallies
+    actor text COLLATE "C" NOT NULL,
     PRIMARY KEY (org, sequence)
 );
--- the activity log is filtered by what was done and to what
-CREATE INDEX audit_by_action ON audit (org, action, sequence);
-CREATE INDEX audit_by_object ON audit (org, object, sequence);
+-- the activity log is filtered by what was done by whom, and to what
+CREATE INDEX audit_by_deed ON audit (org, action, actor, at, sequence);
+CREATE INDEX audit_by_object ON audit (org, object, at, sequence);
 
 -- How often each thing was done on each day (UTC), by whom: `actor` is a kind of actor and, for one of several, its id.
 CREATE TABLE tallies (
@@ -302,6 +304,16 @@ CREATE TABLE provisioning_log (
 CREATE INDEX provisioning_log_by_object ON provisioning_log (org, application, kind, object, sequence);
 CREATE INDEX provisioning_log_failures ON provisioning_log (org, application, sequence) WHERE failed;
 
+-- The latest cycles that did or met something.
+CREATE TABLE cycles (
+    org uuid NOT NULL,
+    application uuid NOT NULL,
+    sequence bigint NOT NULL,
+    document text NOT NULL,
+    PRIMARY KEY (org, application, sequence),
+    FOREIGN KEY (org, application) REFERENCES applications (org, id) ON DELETE CASCADE
+);
+
 -- Plans that wait for somebody to approve them.
 CREATE TABLE plans (
     org uuid NOT NULL,
@@ -337,7 +349,8 @@ BEGIN
     FOREACH fenced IN ARRAY ARRAY[
         'installation_secrets', 'organisations', 'resources', 'emails', 'members', 'tombstones', 'changes', 'audit', 'tallies',
         'integrations', 'tokens', 'administrators', 'sign_in_links', 'sessions', 'second_factors', 'recovery_codes', 'exchanges',
-        'traffic', 'mail', 'applications', 'assignments', 'links', 'exported_members', 'provisioning_log', 'plans', 'plan_pages'
+        'traffic', 'mail', 'applications', 'assignments', 'links', 'exported_members', 'provisioning_log', 'cycles', 'plans',
+        'plan_pages'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', fenced);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', fenced);
