@@ -50,6 +50,27 @@ pub enum Location {
     Postgres(Box<Address>),
 }
 
+impl Location {
+    /// Tells whether there is a store, without making one.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when that cannot be found out.
+    pub async fn holds_store(&self) -> Result<bool, Error> {
+        match self {
+            Self::Sqlite(path) => Ok(path.exists()),
+            Self::Postgres(address) => postgres::holds_store(address).await,
+        }
+    }
+
+    /// Returns where the key lies that belongs to the store and is kept apart from it, unless it is told otherwise.
+    pub fn key_file(&self) -> PathBuf {
+        match self {
+            Self::Sqlite(path) => format!("{}.key", path.display()).into(),
+            Self::Postgres(_) => "rollcall.key".into(),
+        }
+    }
+}
+
 impl FromStr for Location {
     type Err = Error;
 

@@ -12,12 +12,15 @@ fn known() -> u32 {
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
 }
 
+/// Tells whether there is a schema of ours, of whichever version.
+pub(super) async fn is_there(client: &impl GenericClient) -> Result<bool, tokio_postgres::Error> {
+    let sql = "SELECT to_regclass('rollcall_schema') IS NOT NULL";
+    client.query_one(sql, &[]).await?.try_get(0)
+}
+
 /// Reads the version of the schema; 0: there is none.
 async fn version(client: &impl GenericClient) -> Result<u32, tokio_postgres::Error> {
-    let there = client
-        .query_one("SELECT to_regclass('rollcall_schema') IS NOT NULL", &[])
-        .await?;
-    if !there.try_get::<_, bool>(0)? {
+    if !is_there(client).await? {
         return Ok(0);
     }
     let row = client

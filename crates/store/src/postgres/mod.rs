@@ -124,6 +124,13 @@ impl Postgres {
     }
 }
 
+/// Tells whether there is a store in a database.
+pub(crate) async fn holds_store(address: &Address) -> Result<bool, Error> {
+    let client = Connections::new(address)?.get().await?;
+    let found = migrations::is_there(&**client).await;
+    found.map_err(|error| address.explain(error))
+}
+
 fn unsuitable(reason: &str) -> Error {
     Error::Unreachable(format!("the database cannot hold a store: {reason}").into())
 }
