@@ -2,7 +2,7 @@
 //!
 //! Whoever writes for an organisation has locked its row first, so that its units run one after the other whichever node they come to,
 //! and the places in its feed follow the order of the commits. Acknowledged means durable: a unit is answered after the commit that
-//! holds it, with `synchronous_commit=on`. See docs/decisions/0020.
+//! holds it, with `synchronous_commit=on`. See decision 20.
 //!
 //! What one organisation may see is fenced twice: every statement names it, and row-level security lets nothing else through.
 
