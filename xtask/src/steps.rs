@@ -144,6 +144,7 @@ fn tests() -> anyhow::Result<()> {
     need::nextest()?;
     need::program("chromium", "chromium")?;
     need::program("chromedriver", "chromium-driver")?;
+    need::postgresql()?;
     cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])
 }
 

@@ -599,3 +599,18 @@ mod sqlite {
 
     crate::conformance_suite!(fresh());
 }
+
+#[cfg(test)]
+mod postgres {
+    use rollcall_testkit::postgres::Database;
+
+    use crate::{Location, Store};
+
+    async fn fresh() -> (Store, Database<'static>) {
+        let database = Database::fresh().unwrap();
+        let location: Location = database.url().parse().unwrap();
+        (Store::open(&location).await.unwrap(), database)
+    }
+
+    crate::conformance_suite!(fresh());
+}

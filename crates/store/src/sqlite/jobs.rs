@@ -8,8 +8,8 @@ use rollcall_model::{ApplicationId, Kind, ResourceId};
 use rusqlite::{OptionalExtension, params};
 
 use super::convert::{
-    blob, from_instant, from_json, from_kind_code, from_number, id as id_at, instant, json,
-    kind_code, number, taken,
+    blob, existing, from_instant, from_json, from_kind_code, from_number, id as id_at, instant,
+    json, kind_code, number, taken,
 };
 use super::unit::Tenant;
 use crate::{Error, ReadJobs, WriteJobs};
@@ -552,11 +552,7 @@ impl WriteJobs for Tenant<'_> {
             "UPDATE plans SET document = ?4, plan = coalesce(?5, plan) WHERE org = ?1 AND application = ?2 AND sequence = ?3",
             params![self.org(), blob(id), number(plan.number), json(plan)?, bytes],
         )?;
-        if changed == 0 {
-            Err(Error::Missing)
-        } else {
-            Ok(())
-        }
+        existing(changed)
     }
 
     fn save_plan_page(
@@ -616,14 +612,5 @@ impl Tenant<'_> {
         let parameters = params![self.org(), blob(id), kind_code(kind), after, number(count)];
         let rows = statement.query_map(parameters, |row| row.get::<_, String>(0))?;
         rows.map(|row| from_json(&row?)).collect()
-    }
-}
-
-/// Reads the number of changed rows of what must exist.
-fn existing(changed: usize) -> Result<(), Error> {
-    if changed == 0 {
-        Err(Error::Missing)
-    } else {
-        Ok(())
     }
 }

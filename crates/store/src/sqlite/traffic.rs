@@ -6,12 +6,9 @@ use rollcall_model::{Exchange, IntegrationId, RequestId};
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
 
-use super::convert::{blob, from_instant, from_json, from_number, instant, json, number};
+use super::convert::{HOUR, blob, from_instant, from_json, from_number, instant, json, number};
 use super::unit::{Counter, Tenant};
 use crate::{Error, ExchangeQuery, ReadTraffic, WaitingMail, WriteTraffic};
-
-/// An hour, in microseconds.
-const HOUR: i64 = 3_600_000_000;
 
 /// The column of an integration: empty for what was refused.
 fn column(integration: Option<IntegrationId>) -> Vec<u8> {
