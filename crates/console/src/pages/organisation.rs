@@ -231,6 +231,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         mirrors: None,
         rules: rollcall_model::Rules::default(),
         time_zone: None,
+        sends_invitations: false,
     };
     let counts = Counts {
         users: 104_318,
