@@ -1,5 +1,6 @@
 //! The pages: a file for each, with its routes, its view, its handlers and its samples.
 
+pub(crate) mod activate;
 pub(crate) mod activity;
 pub(crate) mod applications;
 pub(crate) mod dashboard;
@@ -21,6 +22,7 @@ pub(crate) mod users;
 pub(crate) fn samples() -> Vec<(String, String)> {
     let mut samples = Vec::new();
     samples.extend(crate::problem::samples());
+    samples.extend(activate::samples());
     samples.extend(activity::samples());
     samples.extend(dashboard::samples());
     samples.extend(mappings::samples());
