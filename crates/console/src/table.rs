@@ -85,6 +85,7 @@ pub(crate) fn routes() -> Routes {
     routes.extend(pages::activity::routes());
     routes.extend(pages::reports::routes());
     routes.extend(pages::organisation::routes());
+    routes.extend(pages::invitations::routes());
     routes.extend(pages::groups::routes());
     routes.extend(pages::users::routes());
     routes.extend(pages::requests::routes());

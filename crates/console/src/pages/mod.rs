@@ -6,6 +6,7 @@ pub(crate) mod applications;
 pub(crate) mod dashboard;
 pub(crate) mod groups;
 pub(crate) mod integrations;
+pub(crate) mod invitations;
 pub(crate) mod logs;
 pub(crate) mod mappings;
 pub(crate) mod object_question;
@@ -30,6 +31,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(applications::samples());
     samples.extend(logs::samples());
     samples.extend(integrations::samples());
+    samples.extend(invitations::samples());
     samples.extend(organisation::samples());
     samples.extend(prove::samples());
     samples.extend(reports::samples());
