@@ -160,7 +160,8 @@ async fn a_password_opens_the_vault_and_never_leaves_the_browser() {
     browser
         .says("Activate your account at An organisation")
         .await;
-    browser.says(ANN).await;
+    let user = browser.found("#user").await.value().await.unwrap();
+    assert_eq!(user.as_deref(), Some(ANN));
     browser.fill("password", "too short").await;
     browser.says("3 more characters are needed").await;
     browser.press("Activate the account").await;

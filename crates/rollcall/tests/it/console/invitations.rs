@@ -204,7 +204,7 @@ async fn a_link_ends_with_address_account_and_time() {
         .scim
         .patch(&format!("/Users/{moved}"), operation)
         .await
-        .is(200);
+        .is(204);
     let bulk = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [
         {"method": "PATCH", "path": format!("/Users/{off}"), "data": {
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
