@@ -81,9 +81,13 @@ async fn look(
     let token = Secret::new(query.text("token"));
     let offer = console.app.activation_offer(&token).await?;
     let offer = offer.ok_or_else(gone)?;
-    Ok(answered(&console, &visit, |csrf| {
-        layout::rendered(&view(csrf, &token, offer, None))
-    }))
+    let make = |csrf: &str| layout::rendered(&view(csrf, &token, offer, None));
+    // nobody is signed in by this page, so whoever is signed in stays so
+    Ok(if visit.csrf.is_empty() {
+        answered(&console, &visit, make)
+    } else {
+        make(&visit.csrf)
+    })
 }
 
 async fn activate(
