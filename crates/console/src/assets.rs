@@ -1,4 +1,4 @@
-//! The one style sheet and the one script, under names that change with their content, so that browsers may keep them for a year.
+//! The one style sheet, the one script and the one of the page that makes keys, under names that change with their content, so that browsers may keep them for a year.
 
 use std::sync::LazyLock;
 
@@ -16,11 +16,16 @@ use crate::Console;
 pub(crate) const STYLE: &str = include_str!("../assets/style.css");
 /// The script.
 pub(crate) const SCRIPT: &str = include_str!("../assets/console.js");
+/// The script of the page on which an account is activated.
+pub(crate) const ACTIVATE: &str = include_str!("../assets/activate.js");
 
 /// The name of the style sheet in addresses.
 pub(crate) static STYLE_NAME: LazyLock<String> = LazyLock::new(|| named("style", STYLE, "css"));
 /// The name of the script in addresses.
 pub(crate) static SCRIPT_NAME: LazyLock<String> = LazyLock::new(|| named("console", SCRIPT, "js"));
+/// The name of the script that makes keys, in addresses.
+pub(crate) static ACTIVATE_NAME: LazyLock<String> =
+    LazyLock::new(|| named("activate", ACTIVATE, "js"));
 
 fn named(stem: &str, content: &str, ending: &str) -> String {
     let hash = digest(&SHA256, content.as_bytes());
@@ -39,6 +44,8 @@ async fn asset(Path(name): Path<String>) -> Response {
         (STYLE, "text/css; charset=utf-8")
     } else if name == *SCRIPT_NAME {
         (SCRIPT, "text/javascript; charset=utf-8")
+    } else if name == *ACTIVATE_NAME {
+        (ACTIVATE, "text/javascript; charset=utf-8")
     } else {
         return StatusCode::NOT_FOUND.into_response();
     };

@@ -3,9 +3,14 @@
 //! An administrator may always switch somebody off or delete an account, whoever manages it. Its attributes are changed by hand only
 //! while nobody manages it: what a directory sends would undo it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rollcall_model::link::LinkState;
-use rollcall_model::{Action, ApplicationId, AuditEntry, Change, IntegrationId, Kind, ResourceId};
+use rollcall_model::{
+    Action, Activation, ApplicationId, AuditEntry, Change, IntegrationId, Kind, ResourceId,
+    Standing,
+};
 use rollcall_scim::filter::Filter;
 use rollcall_scim::key;
 use rollcall_scim::patch::{PATCH_SCHEMA, Patch};
@@ -15,6 +20,7 @@ use rollcall_store::{
 use serde_json::{Value, json};
 
 use super::{Context, Expected, Shown, Wanted, missing};
+use crate::invitations::standing;
 use crate::{App, Failure};
 
 /// So many groups, reports and steps of a history are shown at once.
@@ -44,6 +50,8 @@ pub struct Search {
 pub struct Found {
     /// The objects, in order of id: the oldest first.
     pub entries: Vec<Entry>,
+    /// Those of them who still have to activate.
+    pub invited: BTreeSet<ResourceId>,
     /// Behind whom to go on, when more follow or may.
     pub next: Option<ResourceId>,
     /// Whether looking was given up before enough was found: what follows is not known yet.
@@ -93,6 +101,10 @@ pub struct Whole {
     pub history: Vec<AuditEntry>,
     /// For a group: who came and who went lately.
     pub memberships: Vec<Moved>,
+    /// How a person stands.
+    pub standing: Standing,
+    /// How far their activation is; absent: they were never invited.
+    pub activation: Option<Activation>,
 }
 
 /// A change of a group's members.
@@ -141,8 +153,10 @@ impl App {
             .tenant
             .read(move |reader| {
                 if let Some(entry) = by_id(reader, kind, &search)? {
+                    let entries = vec![entry];
                     return Ok(Found {
-                        entries: vec![entry],
+                        invited: invited(reader, &entries)?,
+                        entries,
                         next: None,
                         is_partial: false,
                     });
@@ -165,6 +179,7 @@ impl App {
                 }
                 let last = listing.resources.last().map(|raw| raw.id);
                 Ok(Found {
+                    invited: invited(reader, &entries)?,
                     entries,
                     next: last.filter(|_| listing.more).or(listing.looked_until),
                     is_partial: listing.looked_until.is_some(),
@@ -250,7 +265,14 @@ impl App {
                     }
                     Kind::Group | Kind::User => Vec::new(),
                 };
+                let activation = match kind {
+                    Kind::User => reader.activation(id)?,
+                    Kind::Group => None,
+                };
+                let organisation = reader.organisation()?;
                 Ok(Whole {
+                    standing: standing(&organisation, &entry, activation.as_ref()),
+                    activation,
                     entry,
                     groups,
                     more_groups,
@@ -445,11 +467,27 @@ impl App {
 }
 
 /// Returns the place of the e-mail that is used first.
-fn first_email(emails: &[Value]) -> Option<usize> {
+pub(crate) fn first_email(emails: &[Value]) -> Option<usize> {
     let primary = emails
         .iter()
         .position(|email| email.get("primary").and_then(Value::as_bool) == Some(true));
     primary.or((!emails.is_empty()).then_some(0))
+}
+
+/// Returns who of these people still has to activate.
+fn invited<R: Reader + ?Sized>(
+    reader: &R,
+    entries: &[Entry],
+) -> Result<BTreeSet<ResourceId>, Failure> {
+    let organisation = reader.organisation()?;
+    let mut found = BTreeSet::new();
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::User) {
+        let activation = reader.activation(entry.id)?;
+        if standing(&organisation, entry, activation.as_ref()) == Standing::Invited {
+            found.insert(entry.id);
+        }
+    }
+    Ok(found)
 }
 
 fn by_id<R: Reader + ?Sized>(

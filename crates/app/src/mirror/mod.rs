@@ -682,7 +682,7 @@ impl<'a> Unit<'a> {
             membership,
             changes: Value::Null,
         };
-        rules::record(self.writer, self.context, self.now, event)
+        rules::record(self.app, self.writer, self.context, self.now, event)
     }
 
     /// Finds a person by what a source wrote: an identity, or a userName.

@@ -128,7 +128,11 @@ fn bound(console: &Console, visit: &Visit) -> (String, Option<String>) {
 }
 
 /// Answers with a page whose forms are bound to this browser.
-fn answered(console: &Console, visit: &Visit, make: impl FnOnce(&str) -> Response) -> Response {
+pub(super) fn answered(
+    console: &Console,
+    visit: &Visit,
+    make: impl FnOnce(&str) -> Response,
+) -> Response {
     let (csrf, cookie) = bound(console, visit);
     let mut response = make(&csrf);
     if let Some(cookie) = cookie {

@@ -73,7 +73,12 @@ pub(super) async fn enable(
     Ok(layout::done(&console, &format!("/users/{id}"), &flash))
 }
 
-async fn ask(console: &Console, known: &Known, id: &str, verb: Verb) -> Result<Response, Problem> {
+pub(super) async fn ask(
+    console: &Console,
+    known: &Known,
+    id: &str,
+    verb: Verb,
+) -> Result<Response, Problem> {
     let context = known.visitor.context();
     let id = parsed(id)?;
     let shown = console

@@ -1,5 +1,6 @@
 //! A real browser, Debian's chromium, on the console.
 
+mod activation;
 mod samples;
 mod walk;
 
@@ -97,7 +98,7 @@ impl Browser {
         self.tell("Emulation.setScriptExecutionDisabled", off).await;
     }
 
-    async fn tell(&self, command: &str, parameters: Value) -> Value {
+    pub(super) async fn tell(&self, command: &str, parameters: Value) -> Value {
         self.page.cdp().send_raw(command, parameters).await.unwrap()
     }
 

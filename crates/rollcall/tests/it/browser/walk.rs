@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Browser {
     /// Presses the link or button with this text; of several, the first that can be seen.
-    async fn press(&self, text: &str) {
+    pub(super) async fn press(&self, text: &str) {
         // whole texts before beginnings: "Provisioning" is not "Provisioning logs"
         let begun = Instant::now();
         loop {
@@ -34,7 +34,7 @@ impl Browser {
     }
 
     /// Ticks the box, or chooses the choice, whose label begins so.
-    async fn choose(&self, label: &str) {
+    pub(super) async fn choose(&self, label: &str) {
         let path = format!("//label[starts-with(normalize-space(.), \"{label}\")]");
         let begun = Instant::now();
         while !self.clicked(By::XPath(path.as_str())).await {
@@ -59,14 +59,14 @@ impl Browser {
     }
 
     /// Types into the field with this id, in place of what is there.
-    async fn fill(&self, id: &str, text: &str) {
+    pub(super) async fn fill(&self, id: &str, text: &str) {
         let field = self.found(&format!("#{id}")).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
     /// Waits for an element.
-    async fn found(&self, css: &str) -> WebElement {
+    pub(super) async fn found(&self, css: &str) -> WebElement {
         let begun = Instant::now();
         loop {
             if let Ok(found) = self.page.find(By::Css(css)).await {
@@ -82,7 +82,7 @@ impl Browser {
     }
 
     /// Waits until the page says something, loading it again when it does not change by itself.
-    async fn says(&self, text: &str) {
+    pub(super) async fn says(&self, text: &str) {
         let begun = Instant::now();
         while !self.shown().await.contains(text) {
             assert!(
@@ -108,7 +108,7 @@ impl Browser {
     }
 
     /// Returns the text that can be seen.
-    async fn shown(&self) -> String {
+    pub(super) async fn shown(&self) -> String {
         match self.page.find(By::Tag("body")).await {
             Ok(body) => body.text().await.unwrap_or_default(),
             Err(_) => String::new(),
@@ -116,11 +116,11 @@ impl Browser {
     }
 
     /// Returns the text of an element.
-    async fn text_of(&self, css: &str) -> String {
+    pub(super) async fn text_of(&self, css: &str) -> String {
         self.found(css).await.text().await.unwrap()
     }
 
-    async fn sign_in(&self, server: &Server, email: &str) {
+    pub(super) async fn sign_in(&self, server: &Server, email: &str) {
         self.open(&format!("{}/", server.url)).await;
         self.fill("email", email).await;
         self.fill("password", PASSWORD).await;
