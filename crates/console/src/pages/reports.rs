@@ -135,7 +135,7 @@ fn view(
         })
         .collect();
     let size = Size {
-        width: 720.0,
+        width: 1080.0,
         height: 120.0,
         gap: 0.25,
     };
