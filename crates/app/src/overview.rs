@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use rollcall_model::link::Setback;
-use rollcall_model::provisioning::{LogStatus, NOTE_LASTS, ObjectKey, Running};
+use rollcall_model::provisioning::{CycleReport, LogStatus, NOTE_LASTS, ObjectKey, Running};
 use rollcall_model::{Application, ApplicationId, JobState, Kind, LinkState, LogEntry, ResourceId};
 
 use rollcall_store::Reader;
@@ -88,6 +88,8 @@ pub struct Standing {
     pub changes_waiting: u64,
     /// How many people who were disabled or deleted in these changes are still in use in the target, while a job is in quarantine.
     pub still_in: u64,
+    /// The latest cycles that did or met something, latest first.
+    pub cycles: Vec<CycleReport>,
 }
 
 /// Why objects failed.
@@ -146,6 +148,9 @@ pub struct LogQuery {
     /// About whom; absent: about everybody.
     pub of: Option<ObjectKey>,
 }
+
+/// How many cycles a page shows.
+const CYCLES: u64 = 10;
 
 impl App {
     /// Lists an organisation's applications with how each stands, in order of creation.
@@ -237,6 +242,7 @@ impl App {
                     is_partial: false,
                     changes_waiting: reader.last_change()?.saturating_sub(read_up_to),
                     still_in: 0,
+                    cycles: reader.cycles(id, CYCLES)?,
                     job,
                 };
                 if standing.job.quarantine.is_some() && standing.job.watermark.is_some() {

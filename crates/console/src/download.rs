@@ -11,6 +11,8 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body::Frame;
 use tokio::sync::mpsc;
 
+use crate::form::Form;
+
 /// A body whose pieces come from somewhere else, one at a time.
 struct Pieces(mpsc::Receiver<Bytes>);
 
@@ -38,6 +40,38 @@ pub(crate) fn streamed(name: &str, media_type: &'static str) -> (mpsc::Sender<By
         headers.insert(CONTENT_DISPOSITION, value);
     }
     (sender, response)
+}
+
+/// How a file of entries is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileFormat {
+    /// For spreadsheets.
+    Csv,
+    /// For programs: an object on each line.
+    JsonLines,
+}
+
+impl FileFormat {
+    /// Reads what was asked for in the field `format`.
+    pub(crate) fn of(form: &Form) -> Self {
+        match form.text("format") {
+            "jsonl" => Self::JsonLines,
+            _ => Self::Csv,
+        }
+    }
+
+    /// Answers with a file of this format, as [`streamed`].
+    pub(crate) fn begin(self, name: &str) -> (mpsc::Sender<Bytes>, Response) {
+        match self {
+            Self::Csv => streamed(&format!("{name}.csv"), "text/csv; charset=utf-8"),
+            Self::JsonLines => streamed(&format!("{name}.jsonl"), "application/x-ndjson"),
+        }
+    }
+}
+
+/// The last line of a file whose rest could not be read: nobody is to take it for the whole.
+pub(crate) fn ended_early() -> Bytes {
+    Bytes::from_static(b"the file ends here: the log could not be read further\r\n")
 }
 
 /// Answers with a CSV file.

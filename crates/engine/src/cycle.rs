@@ -327,6 +327,9 @@ async fn remember(
             };
             job.last = Some(report.clone());
             writer.save_job(application, &job)?;
+            if report.is_eventful() {
+                writer.append_cycle(application, &report)?;
+            }
             // one mail for each cause
             if let Some(quarantine) = &job.quarantine
                 && reason_before != Some(quarantine.reason)

@@ -11,13 +11,13 @@ use std::time::Duration;
 use rollcall_model::Kind;
 use rollcall_model::provisioning::ObjectKey;
 use rollcall_store::Reader;
-use rollcall_sync::guard::{Departures, Verdict, judge};
+use rollcall_sync::guard::Verdict;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::handling::bring;
 use crate::objects::one;
-use crate::survey::{Candidates, Chosen, changes_since, departures, leaves};
+use crate::survey::{Candidates, Chosen, changes_since, departures, leaves, verdict};
 use crate::work::Work;
 
 /// How often the feed is looked at.
@@ -68,12 +68,9 @@ async fn look(
             if let Candidates::These(chosen) = changes_since(&inner, reader, since)? {
                 add(&inner, reader, &chosen, waiting, &mut leaving)?;
             }
-            let departures = Departures {
-                leaving: leaving.len() as u64,
-                recent: departures(&reader.job(inner.application)?, inner.at),
-                in_use: reader.in_use(inner.application)?,
-            };
-            if judge(departures, inner.limit) != Verdict::Pass {
+            let recent = departures(&reader.job(inner.application)?, inner.at);
+            let count = (leaving.len() as u64, recent);
+            if verdict(reader, inner.application, count, inner.limit)? != Verdict::Pass {
                 leaving.clear();
             }
             Ok((place, leaving))

@@ -16,7 +16,7 @@ use rollcall_model::provisioning::REDACTED;
 use rollcall_model::{Kind, Randomness, ResourceId};
 use rollcall_store::Reader;
 use rollcall_sync::explain::{Explained, Outcome, explain, explain_line};
-use rollcall_sync::guard::{Departures, Limit, Verdict, judge};
+use rollcall_sync::guard::{Limit, Verdict};
 use rollcall_sync::rules::Rules;
 use rollcall_sync::source::SourceObject;
 use rollcall_sync::target_path::TargetPath;
@@ -24,7 +24,7 @@ use rollcall_sync::task::Entitlement;
 use rollcall_sync::wish::Surroundings;
 
 use crate::directory::{self, Assigned, Known};
-use crate::survey::departures;
+use crate::survey::{departures, verdict};
 use crate::work::PAGE;
 use crate::{Engine, Error};
 
@@ -261,20 +261,14 @@ impl Engine {
         let (mut effect, extent) =
             fold(context, setting, kind, ScopeEffect::default(), compare).await?;
         effect.extent = extent;
-        let (recent, in_use) = context
+        let leaving = effect.accounts;
+        let verdict = context
             .tenant()
             .read::<_, Error, _>(move |reader| {
-                Ok((departures(&reader.job(id)?, at), reader.in_use(id)?))
+                let recent = departures(&reader.job(id)?, at);
+                Ok(verdict(reader, id, (leaving, recent), limit)?)
             })
             .await?;
-        let verdict = judge(
-            Departures {
-                leaving: effect.accounts,
-                recent,
-                in_use,
-            },
-            limit,
-        );
         if let Verdict::Hold { limit, .. } = verdict {
             effect.held_above = Some(limit);
         }

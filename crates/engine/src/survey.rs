@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use rollcall_model::application::NestedGroups;
 use rollcall_model::link::{Link, LinkState};
 use rollcall_model::provisioning::{JobState, ObjectKey};
-use rollcall_model::{Action, Change, Kind, ResourceId};
+use rollcall_model::{Action, ApplicationId, Change, Kind, ResourceId};
 use rollcall_store::Reader;
-use rollcall_sync::guard::{Departures, Verdict, judge};
+use rollcall_sync::guard::{Departures, Limit, Verdict, judge};
 
 use crate::Error;
 use crate::directory::{self, Assigned};
@@ -96,14 +96,8 @@ pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, E
                 }
             };
             let (mut leaving, others) = leaving(&inner, reader, &candidates)?;
-            let verdict = judge(
-                Departures {
-                    leaving: others.len() as u64,
-                    recent,
-                    in_use: reader.in_use(inner.application)?,
-                },
-                inner.limit,
-            );
+            let leavers = others.len() as u64;
+            let verdict = verdict(reader, inner.application, (leavers, recent), inner.limit)?;
             let held = if verdict == Verdict::Pass {
                 leaving.extend(others);
                 BTreeSet::new()
@@ -131,6 +125,26 @@ pub(crate) async fn survey(work: &Arc<Work>, job: &JobState) -> Result<Survey, E
             })
         })
         .await
+}
+
+/// Asks the guard about so many who would leave, after so many in the last day. Those in use are counted only when somebody leaves: a
+/// cycle without departures costs nothing that grows with the directory.
+pub(crate) fn verdict(
+    reader: &dyn Reader,
+    application: ApplicationId,
+    (leaving, recent): (u64, u64),
+    limit: Limit,
+) -> Result<Verdict, rollcall_store::Error> {
+    let in_use = match leaving {
+        0 => 0,
+        _ => reader.in_use(application)?,
+    };
+    let departures = Departures {
+        leaving,
+        recent,
+        in_use,
+    };
+    Ok(judge(departures, limit))
 }
 
 /// Finds the creations of unknown outcome whose object is gone from the source.

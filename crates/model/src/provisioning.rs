@@ -160,6 +160,9 @@ pub struct ModifiedProperty {
 /// What is written in the log in place of a value that must not be seen.
 pub const REDACTED: &str = "[Redact]";
 
+/// How many cycles are remembered of an application, beside the last one.
+pub const CYCLES_KEPT: u64 = 200;
+
 /// What one cycle did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -201,6 +204,13 @@ impl CycleReport {
     pub fn has_exports(&self) -> bool {
         let objects = self.users.exports() + self.groups.exports();
         objects + self.references + self.members_added + self.members_removed > 0
+    }
+
+    /// Tells whether the cycle is worth remembering: most find nothing to do.
+    pub fn is_eventful(&self) -> bool {
+        self.has_exports()
+            || self.kind == CycleKind::Initial
+            || self.outcome != CycleOutcome::Succeeded
     }
 }
 

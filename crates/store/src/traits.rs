@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment};
 use rollcall_model::link::Link;
 use rollcall_model::plan::PlanRecord;
-use rollcall_model::provisioning::{JobState, LogEntry, Running};
+use rollcall_model::provisioning::{CycleReport, JobState, LogEntry, Running};
 use rollcall_model::traffic::Hour;
 use rollcall_model::{
     AdminId, Administrator, ApplicationId, AuditEntry, Change, Exchange, Integration,
@@ -412,6 +412,8 @@ pub trait ReadJobs {
         number: u64,
         page: u64,
     ) -> Result<Option<Vec<u8>>, Error>;
+    /// Returns the latest `count` cycles that were remembered, latest first.
+    fn cycles(&self, id: ApplicationId, count: u64) -> Result<Vec<CycleReport>, Error>;
     /// Returns the latest `count` entries of the provisioning log about one object of the source, latest first.
     fn object_log(
         &self,
@@ -482,6 +484,8 @@ pub trait WriteJobs {
     -> Result<(), Error>;
     /// Appends to the provisioning log.
     fn append_log(&mut self, entry: &LogEntry) -> Result<(), Error>;
+    /// Remembers a cycle, and forgets the oldest beyond [`rollcall_model::provisioning::CYCLES_KEPT`].
+    fn append_cycle(&mut self, id: ApplicationId, report: &CycleReport) -> Result<(), Error>;
     /// Notes how far a running cycle is; absent: it has ended.
     fn save_progress(&mut self, id: ApplicationId, running: Option<&Running>) -> Result<(), Error>;
     /// Adds a plan that is being made, and returns its number; forgets the oldest beyond [`rollcall_model::plan::KEPT`].

@@ -359,7 +359,7 @@ impl App {
         .await
     }
 
-    /// Removes an application with all that is remembered of it. Nothing is sent: whom it provisioned stays as he is in the target.
+    /// Removes an application with all that is remembered of it. Nothing is sent: the accounts that it provisioned stay in the target as they are.
     ///
     /// # Errors
     /// [`Failure::Missing`] for the application.

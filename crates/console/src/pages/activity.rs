@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::Console;
 use crate::deeds::{self, NOUNS, Row, WORDS};
-use crate::download;
+use crate::download::{self, FileFormat};
 use crate::explain::capital;
 use crate::filters;
 use crate::form::Form;
@@ -27,8 +27,6 @@ use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
 use crate::words::{Moment, Zone};
 
-/// So many entries go into a file at most.
-const EXPORTED: u64 = 100_000;
 /// So many are read at once for it.
 const BATCH: u64 = 500;
 
@@ -239,13 +237,6 @@ async fn look(
     )))
 }
 
-/// How the file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Csv,
-    JsonLines,
-}
-
 async fn export(
     State(console): State<Console>,
     known: Known,
@@ -255,11 +246,8 @@ async fn export(
     let zone = console.zone(&known);
     let query = Asked::new(&form).query(&zone);
     let parties = console.app.parties(&context).await?;
-    let (format, name, media_type) = match form.text("format") {
-        "jsonl" => (Format::JsonLines, "activity.jsonl", "application/x-ndjson"),
-        _ => (Format::Csv, "activity.csv", "text/csv; charset=utf-8"),
-    };
-    let (sender, response) = download::streamed(name, media_type);
+    let format = FileFormat::of(&form);
+    let (sender, response) = format.begin("activity");
     let app = console.app.clone();
     tokio::spawn(async move { send(&app, &context, query, format, &parties, &sender).await });
     Ok(response)
@@ -270,11 +258,11 @@ async fn send(
     app: &App,
     context: &Context,
     mut query: AuditQuery,
-    format: Format,
+    format: FileFormat,
     parties: &Parties,
     sender: &mpsc::Sender<Bytes>,
 ) {
-    if format == Format::Csv {
+    if format == FileFormat::Csv {
         let head = download::row([
             "time", "action", "what", "object", "name", "by", "address", "request", "detail",
         ]);
@@ -282,20 +270,16 @@ async fn send(
             return;
         }
     }
-    let mut sent = 0;
-    while sent < EXPORTED {
+    loop {
         let deeds = match app.activity(context, query.clone(), BATCH).await {
             Ok(deeds) => deeds,
             Err(failure) => {
                 tracing::warn!(%failure, "an export ended early");
-                let words = "the export ends here: the log could not be read further\r\n";
-                drop(sender.send(Bytes::from_static(words.as_bytes())).await);
-                return;
+                return drop(sender.send(download::ended_early()).await);
             }
         };
         let Some(last) = deeds.last() else { return };
         query.before = Some(last.entry.sequence);
-        sent += deeds.len() as u64;
         let text: String = deeds
             .iter()
             .map(|deed| line(deed, format, parties))
@@ -306,11 +290,11 @@ async fn send(
     }
 }
 
-fn line(deed: &Deed, format: Format, parties: &Parties) -> String {
+fn line(deed: &Deed, format: FileFormat, parties: &Parties) -> String {
     let entry = &deed.entry;
     let by = parties.name(&entry.origin.actor);
     let what = deeds::title(&entry.action);
-    if format == Format::JsonLines {
+    if format == FileFormat::JsonLines {
         let line = json!({
             "time": entry.at, "action": entry.action, "what": what, "object": entry.object, "name": deed.name,
             "by": by, "actor": entry.origin.actor, "address": entry.origin.address, "request": entry.origin.request,

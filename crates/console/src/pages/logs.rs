@@ -1,5 +1,7 @@
 //! The provisioning logs: across all applications, or of one; each entry with its steps, its cause and what can be done.
 
+mod file;
+
 use std::collections::BTreeMap;
 
 use askama::Template;
@@ -30,7 +32,9 @@ pub(crate) fn routes() -> Routes {
     let read = Needs::Role(Permission::Read);
     vec![
         page("/provisioning-logs", read, look),
+        page("/provisioning-logs/download", read, file::download_all),
         page("/applications/{id}/logs", read, look_at_one),
+        page("/applications/{id}/logs/download", read, file::download_one),
     ]
 }
 
@@ -100,6 +104,9 @@ struct LogsView {
     first: Option<String>,
     next: Option<String>,
     looked_until: Option<Moment>,
+    /// The addresses of the same entries as a file.
+    csv: String,
+    lines: String,
     may: bool,
 }
 
@@ -129,6 +136,31 @@ impl Asked {
             code: text("code"),
             event: text("event"),
             before: text("before"),
+        }
+    }
+
+    fn query(&self, only: Option<ApplicationId>, count: usize) -> LogsQuery {
+        LogsQuery {
+            application: only.or_else(|| self.app.parse().ok()),
+            status: match self.result.as_str() {
+                "success" => Some(LogStatus::Success),
+                "failure" => Some(LogStatus::Failure),
+                "skipped" => Some(LogStatus::Skipped),
+                "warning" => Some(LogStatus::Warning),
+                _ => None,
+            },
+            action: match self.action.as_str() {
+                "create" => Some(LogAction::Create),
+                "update" => Some(LogAction::Update),
+                "disable" => Some(LogAction::Disable),
+                "delete" => Some(LogAction::Delete),
+                "other" => Some(LogAction::Other),
+                _ => None,
+            },
+            code: Some(self.code.clone()).filter(|code| !code.is_empty()),
+            text: self.q.clone(),
+            before: places(&self.before),
+            count,
         }
     }
 
@@ -284,28 +316,7 @@ impl Console {
     ) -> Result<LogsView, Problem> {
         let context = known.visitor.context();
         let zone = self.zone(known);
-        let query = LogsQuery {
-            application: only.or_else(|| asked.app.parse().ok()),
-            status: match asked.result.as_str() {
-                "success" => Some(LogStatus::Success),
-                "failure" => Some(LogStatus::Failure),
-                "skipped" => Some(LogStatus::Skipped),
-                "warning" => Some(LogStatus::Warning),
-                _ => None,
-            },
-            action: match asked.action.as_str() {
-                "create" => Some(LogAction::Create),
-                "update" => Some(LogAction::Update),
-                "disable" => Some(LogAction::Disable),
-                "delete" => Some(LogAction::Delete),
-                "other" => Some(LogAction::Other),
-                _ => None,
-            },
-            code: Some(asked.code.clone()).filter(|code| !code.is_empty()),
-            text: asked.q.clone(),
-            before: places(&asked.before),
-            count: ROWS,
-        };
+        let query = asked.query(only, ROWS);
         let found = self.app.provisioning_logs(&context, query).await?;
         let event = places(&asked.event).into_iter().next();
         let event = event.filter(|(id, _)| only.is_none_or(|only| only == *id));
@@ -343,6 +354,8 @@ fn view(
             .as_ref()
             .map(|places| asked.with(&path, &[("before", &written(places))])),
         looked_until: found.looked_until.map(|at| zone.exact(at)),
+        csv: asked.with(&format!("{path}/download"), &[("format", "csv")]),
+        lines: asked.with(&format!("{path}/download"), &[("format", "jsonl")]),
         may,
         path,
         asked,

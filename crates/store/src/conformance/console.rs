@@ -218,6 +218,8 @@ pub async fn what_is_done_is_tallied_and_found_again(store: Store) {
         (1, entry("user.created", "bob", Actor::System)),
         (2, entry("user.disabled", "ann", Actor::System)),
         (86_400, entry("users.odd", "ann", Actor::System)),
+        // the clock was set back
+        (2, entry("user.created", "cat", Actor::System)),
     ];
     change(&tenant, move |writer| {
         for (second, entry) in &entries {
@@ -234,13 +236,31 @@ pub async fn what_is_done_is_tallied_and_found_again(store: Store) {
             };
             let all = AuditQuery::default;
             // the first entry tells of the founding
-            assert_eq!(places(all())?, [5, 4, 3, 2, 1]);
+            assert_eq!(places(all())?, [5, 6, 4, 3, 2, 1], "in order of time");
             let action = |text: &str| AuditQuery {
                 action: Some(text.to_owned()),
                 ..all()
             };
-            assert_eq!(places(action("user."))?, [4, 3, 2]);
-            assert_eq!(places(action("user.created"))?, [3, 2]);
+            assert_eq!(places(action("user."))?, [6, 4, 3, 2]);
+            assert_eq!(places(action("user.created"))?, [6, 3, 2]);
+            for (before, rest) in [(6, &[4, 3, 2][..]), (4, &[3, 2]), (3, &[2]), (2, &[])] {
+                let query = AuditQuery {
+                    before: Some(before),
+                    ..action("user.")
+                };
+                assert_eq!(places(query)?, rest, "before {before}");
+            }
+            let by_system = AuditQuery {
+                actor: Some("system".to_owned()),
+                to: Some(at(2)),
+                ..action("user.")
+            };
+            assert_eq!(places(by_system)?, [3]);
+            let never = AuditQuery {
+                actor: Some("command".to_owned()),
+                ..action("users.odd")
+            };
+            assert_eq!(places(never)?, [0; 0]);
             let ann = AuditQuery {
                 object: Some("ann".to_owned()),
                 before: Some(5),
@@ -268,7 +288,7 @@ pub async fn what_is_done_is_tallied_and_found_again(store: Store) {
                 users,
                 [
                     ("user.created", "command", 1),
-                    ("user.created", "system", 1),
+                    ("user.created", "system", 2),
                     ("user.disabled", "system", 1)
                 ]
             );

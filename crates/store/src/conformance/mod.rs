@@ -46,7 +46,7 @@ macro_rules! conformance_suite {
             concurrent_creations_of_one_name_have_one_winner, a_panic_in_a_unit_is_its_own_failure,
             links_and_exported_members_are_kept_apart_by_application, people_are_found_by_their_manager,
             an_administrator_has_one_way_in, one_organisation_does_not_take_all_turns_to_read, a_slug_in_use_leaves_no_entry,
-            an_open_store_answers, the_log_is_read_from_its_end_whole_or_of_one_object, a_job_is_claimed_by_one_at_a_time,
+            an_open_store_answers, the_log_is_read_from_its_end_whole_or_of_one_object, cycles_are_remembered_up_to_a_number, a_job_is_claimed_by_one_at_a_time,
             writes_are_news_unless_they_are_quiet, sessions_are_found_by_digest_and_end, a_recovery_code_is_good_once,
             exchanges_are_counted_and_the_oldest_go, what_is_done_is_tallied_and_found_again, mail_waits_until_it_is_sent,
             plans_have_numbers, a_foreign_administrator_is_found_by_address, managed_objects_are_counted, managed_objects_are_listed);

@@ -1,7 +1,11 @@
 //! The provisioning log, and who may provision.
 
+use jiff::Timestamp;
 use rollcall_model::application::Application;
-use rollcall_model::provisioning::{Identity, LogAction, LogEntry, LogStatus};
+use rollcall_model::provisioning::{
+    CYCLES_KEPT, Counts, CycleKind, CycleOutcome, CycleReport, Identity, LogAction, LogEntry,
+    LogStatus,
+};
 use rollcall_model::{ApplicationId, CycleId, Kind, ResourceId};
 
 use super::{DICE, at, change, organisation};
@@ -62,6 +66,52 @@ pub async fn the_log_is_read_from_its_end_whole_or_of_one_object(store: Store) {
         })
         .await
         .unwrap();
+}
+
+/// The latest cycles of an application are remembered, and go with it.
+pub async fn cycles_are_remembered_up_to_a_number(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let made =
+        |name: &str| Application::new(ApplicationId::new(at(0), &DICE), name.to_owned(), at(0));
+    let (one, other) = (made("a"), made("b"));
+    let (first, second) = (one.id, other.id);
+    let report = |began| CycleReport {
+        cycle: CycleId::new(at(0), &DICE),
+        kind: CycleKind::Initial,
+        began: at(began),
+        ended: at(began),
+        outcome: CycleOutcome::Succeeded,
+        users: Counts::default(),
+        groups: Counts::default(),
+        references: 0,
+        members_added: 0,
+        members_removed: 0,
+        requests: 0,
+        target_milliseconds: 0,
+        handling_milliseconds: 0,
+    };
+    let last = i64::try_from(CYCLES_KEPT).unwrap() + 2;
+    change(&tenant, move |writer| {
+        writer.save_application(&one)?;
+        writer.save_application(&other)?;
+        for began in 1..=last {
+            writer.append_cycle(first, &report(began))?;
+        }
+        writer.append_cycle(second, &report(7))
+    })
+    .await;
+    let began = async |application, count| -> Vec<Timestamp> {
+        let cycles = tenant
+            .read::<_, Error, _>(move |reader| reader.cycles(application, count))
+            .await;
+        cycles.unwrap().iter().map(|cycle| cycle.began).collect()
+    };
+    assert_eq!(began(first, 2).await, [at(last), at(last - 1)]);
+    assert_eq!(began(first, 1_000).await.len() as u64, CYCLES_KEPT);
+    assert_eq!(began(second, 10).await, [at(7)]);
+    change(&tenant, move |writer| writer.remove_application(first)).await;
+    assert!(began(first, 10).await.is_empty());
+    assert_eq!(began(second, 10).await.len(), 1);
 }
 
 /// An application is provisioned by one at a time, others meanwhile by others.

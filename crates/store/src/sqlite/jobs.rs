@@ -3,7 +3,7 @@
 use rollcall_model::application::{Application, Assignment};
 use rollcall_model::link::Link;
 use rollcall_model::plan::{KEPT, PlanRecord};
-use rollcall_model::provisioning::{JobState, LogEntry, Running};
+use rollcall_model::provisioning::{CYCLES_KEPT, CycleReport, JobState, LogEntry, Running};
 use rollcall_model::{ApplicationId, Kind, ResourceId};
 use rusqlite::{OptionalExtension, params};
 
@@ -193,6 +193,16 @@ impl ReadJobs for Tenant<'_> {
         count: u64,
     ) -> Result<Vec<(u64, LogEntry)>, Error> {
         self.log_where("document ->> '$.status' = 'failure'", id, before, count)
+    }
+
+    fn cycles(&self, id: ApplicationId, count: u64) -> Result<Vec<CycleReport>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT document FROM cycles WHERE org = ?1 AND application = ?2 ORDER BY sequence DESC LIMIT ?3",
+        )?;
+        let rows = statement.query_map(params![self.org(), blob(id), number(count)], |row| {
+            row.get::<_, String>(0)
+        })?;
+        rows.map(|document| from_json(&document?)).collect()
     }
 
     fn progress(&self, id: ApplicationId) -> Result<Option<Running>, Error> {
@@ -470,6 +480,29 @@ impl WriteJobs for Tenant<'_> {
                 kind_code(entry.source.kind),
                 entry.source.id,
                 json(entry)?
+            ])?;
+        Ok(())
+    }
+
+    fn append_cycle(&mut self, id: ApplicationId, report: &CycleReport) -> Result<(), Error> {
+        let sequence: i64 = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO cycles (org, application, sequence, document)
+                 SELECT ?1, ?2, coalesce(max(sequence), 0) + 1, ?3 FROM cycles WHERE org = ?1 AND application = ?2
+                 RETURNING sequence",
+            )?
+            .query_row(params![self.org(), blob(id), json(report)?], |row| {
+                row.get(0)
+            })?;
+        self.connection
+            .prepare_cached(
+                "DELETE FROM cycles WHERE org = ?1 AND application = ?2 AND sequence <= ?3",
+            )?
+            .execute(params![
+                self.org(),
+                blob(id),
+                sequence.saturating_sub(number(CYCLES_KEPT))
             ])?;
         Ok(())
     }

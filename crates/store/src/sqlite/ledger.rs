@@ -3,6 +3,8 @@
 //! The organisation's row holds the last place given, and the writer is alone: places have no gaps, and an entry is never
 //! committed after a later one.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use rollcall_model::{AuditEntry, Change, Kind, ResourceId};
 use rusqlite::types::Value;
@@ -80,47 +82,18 @@ impl ReadLedger for Tenant<'_> {
     }
 
     fn audit_where(&self, query: &AuditQuery, count: u64) -> Result<Vec<AuditEntry>, Error> {
-        let mut sql = "SELECT sequence, at, origin, action, object, detail FROM audit
-             WHERE org = ? AND sequence < ?"
-            .to_owned();
-        let before = query.before.map_or(i64::MAX, number);
-        let mut values = vec![Value::from(self.org().to_vec()), Value::from(before)];
-        match query.action.as_deref() {
-            Some(noun) if noun.ends_with('.') => {
-                // everything between `user.` and `user/`, the next character
-                sql.push_str(" AND action >= ? AND action < ?");
-                values.push(Value::from(noun.to_owned()));
-                values.push(Value::from(format!("{}/", noun.trim_end_matches('.'))));
-            }
-            Some(action) => {
-                sql.push_str(" AND action = ?");
-                values.push(Value::from(action.to_owned()));
-            }
-            None => {}
-        }
-        if let Some(object) = &query.object {
-            sql.push_str(" AND object = ?");
-            values.push(Value::from(object.clone()));
-        }
-        sql.push_str(" ORDER BY sequence DESC");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(values))?;
+        let streams = match query.object {
+            Some(_) => vec![self.about_object(query)?],
+            None => self.by_deed(query)?,
+        };
         let mut entries = Vec::new();
-        while let Some(row) = rows.next()? {
-            if entries.len() as u64 >= count {
-                break;
-            }
+        for streams in streams.chunks(MERGED) {
             self.in_time()?;
-            let at = from_instant(row.get(1)?);
-            // the log is in order of time, but for a clock that was set back
-            if query.to.is_some_and(|to| at >= to) || query.from.is_some_and(|from| at < from) {
-                continue;
-            }
-            let entry = audit_entry(row)?;
-            let is_by = |actor: &String| *actor == actor_key(&entry.origin.actor);
-            if query.actor.as_ref().is_none_or(is_by) {
-                entries.push(entry);
-            }
+            entries.extend(self.merged(streams, count)?);
+        }
+        if streams.len() > MERGED {
+            entries.sort_unstable_by_key(|entry| Reverse((entry.at, entry.sequence)));
+            entries.truncate(usize::try_from(count).unwrap_or(usize::MAX));
         }
         Ok(entries)
     }
@@ -139,6 +112,131 @@ impl ReadLedger for Tenant<'_> {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// How many streams SQLite is asked to merge at once; it can merge 500.
+const MERGED: usize = 100;
+
+const AUDIT: &str = "SELECT sequence, at, origin, action, object, detail FROM audit WHERE org = ?";
+
+/// A select of the audit log that an index answers in order, and its values.
+struct Stream {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Tenant<'_> {
+    /// Returns the latest entries of some streams. SQLite merges what is in order already, and stops after the last row that is wanted.
+    fn merged(&self, streams: &[Stream], count: u64) -> Result<Vec<AuditEntry>, Error> {
+        let values = streams.iter().flat_map(|stream| stream.values.clone());
+        let values = values.chain([Value::from(number(count))]);
+        let mut statement = self.connection.prepare_cached(&merge(streams))?;
+        let mut rows = statement.query(params_from_iter(values))?;
+        let mut entries = Vec::new();
+        while let Some(row) = rows.next()? {
+            entries.push(audit_entry(row)?);
+        }
+        Ok(entries)
+    }
+
+    /// The entries about one object, by the index of objects.
+    fn about_object(&self, query: &AuditQuery) -> Result<Stream, Error> {
+        let mut sql = format!("{AUDIT} AND object = ?");
+        let object = query.object.clone().unwrap_or_default();
+        let mut values = vec![Value::from(self.org().to_vec()), Value::from(object)];
+        if let Some(action) = &query.action {
+            let (first, end) = actions(action);
+            sql.push_str(" AND action >= ? AND action < ?");
+            values.extend([Value::from(first), Value::from(end)]);
+        }
+        if let Some(actor) = &query.actor {
+            sql.push_str(" AND actor = ?");
+            values.push(Value::from(actor.clone()));
+        }
+        self.narrow(query, Stream { sql, values })
+    }
+
+    /// One stream for each pair of an action and an actor that occur together, which the tallies know: each is read in order from an index,
+    /// and whatever is asked for is found without looking at what is not.
+    fn by_deed(&self, query: &AuditQuery) -> Result<Vec<Stream>, Error> {
+        let (first, end) = query
+            .action
+            .as_deref()
+            .map_or_else(|| (String::new(), char::MAX.to_string()), actions);
+        let day = |at: Timestamp| instant(at).div_euclid(DAY);
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT action, actor FROM tallies
+             WHERE org = ?1 AND day BETWEEN ?2 AND ?3 AND action >= ?4 AND action < ?5 AND actor = coalesce(?6, actor)",
+        )?;
+        let mut rows = statement.query(params![
+            self.org(),
+            query.from.map_or(i64::MIN, day),
+            query.to.map_or(i64::MAX, day),
+            first,
+            end,
+            query.actor
+        ])?;
+        let mut streams = Vec::new();
+        while let Some(row) = rows.next()? {
+            let pair = Stream {
+                sql: format!("{AUDIT} AND action = ? AND actor = ?"),
+                values: vec![
+                    Value::from(self.org().to_vec()),
+                    Value::from(row.get::<_, String>(0)?),
+                    Value::from(row.get::<_, String>(1)?),
+                ],
+            };
+            streams.push(self.narrow(query, pair)?);
+        }
+        Ok(streams)
+    }
+
+    /// Adds what a query says of time and place. The log is in order of time but for a clock that was set back.
+    fn narrow(&self, query: &AuditQuery, stream: Stream) -> Result<Stream, Error> {
+        let Stream {
+            mut sql,
+            mut values,
+        } = stream;
+        if let Some(from) = query.from {
+            sql.push_str(" AND at >= ?");
+            values.push(Value::from(instant(from)));
+        }
+        if let Some(to) = query.to {
+            sql.push_str(" AND at < ?");
+            values.push(Value::from(instant(to)));
+        }
+        if let Some(before) = query.before {
+            let at: Option<i64> = self
+                .connection
+                .prepare_cached("SELECT at FROM audit WHERE org = ?1 AND sequence = ?2")?
+                .query_row(params![self.org(), number(before)], |row| row.get(0))
+                .optional()?;
+            // a place that was never given is beyond the end
+            if let Some(at) = at {
+                sql.push_str(" AND (at, sequence) < (?, ?)");
+                values.extend([Value::from(at), Value::from(number(before))]);
+            }
+        }
+        Ok(Stream { sql, values })
+    }
+}
+
+fn merge(streams: &[Stream]) -> String {
+    let selects: Vec<&str> = streams.iter().map(|stream| stream.sql.as_str()).collect();
+    format!(
+        "{} ORDER BY at DESC, sequence DESC LIMIT ?",
+        selects.join(" UNION ALL ")
+    )
+}
+
+/// The range of actions that a query means: one, up to the first character that an action cannot have, or with a point at its end all of a
+/// noun, from `user.` up to `user/`, the next character.
+fn actions(asked: &str) -> (String, String) {
+    let end = match asked.strip_suffix('.') {
+        Some(noun) => format!("{noun}/"),
+        None => format!("{asked}!"),
+    };
+    (asked.to_owned(), end)
 }
 
 fn change(row: &Row<'_>) -> Result<Change, Error> {
@@ -197,10 +295,11 @@ impl WriteLedger for Tenant<'_> {
 
     fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<u64, Error> {
         let sequence = self.next(Counter::Audit)?;
+        let actor = actor_key(&entry.origin.actor);
         self.connection
             .prepare_cached(
-                "INSERT INTO audit (org, sequence, at, origin, action, object, detail)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO audit (org, sequence, at, origin, action, object, detail, actor)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 self.org(),
@@ -210,6 +309,7 @@ impl WriteLedger for Tenant<'_> {
                 entry.action,
                 entry.object,
                 json(&entry.detail)?,
+                actor,
             ])?;
         self.connection
             .prepare_cached(
@@ -220,8 +320,67 @@ impl WriteLedger for Tenant<'_> {
                 self.org(),
                 instant(at).div_euclid(DAY),
                 entry.action,
-                actor_key(&entry.origin.actor)
+                actor
             ])?;
         Ok(sequence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_model::OrgId;
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn streams_are_merged_and_nothing_is_sorted() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::super::migrations::apply(&mut connection).unwrap();
+        let tenant = Tenant {
+            connection: &connection,
+            organisation: OrgId::from_bytes([1; 16]),
+            deadline: None,
+        };
+        let query = AuditQuery {
+            from: Some(Timestamp::UNIX_EPOCH),
+            to: Some(Timestamp::MAX),
+            ..AuditQuery::default()
+        };
+        let pair = || {
+            let sql = format!("{AUDIT} AND action = ? AND actor = ?");
+            let values = vec![Value::Null; 3];
+            tenant.narrow(&query, Stream { sql, values }).unwrap()
+        };
+        let object = AuditQuery {
+            object: Some("ann".to_owned()),
+            ..query.clone()
+        };
+        let about = tenant.about_object(&object).unwrap();
+        for (streams, index) in [
+            (vec![pair(), pair(), pair()], "audit_by_deed"),
+            (vec![about], "audit_by_object"),
+        ] {
+            let explained = plan(&connection, &streams);
+            assert!(!explained.contains("TEMP B-TREE"), "{explained}");
+            assert_eq!(
+                explained.matches(index).count(),
+                streams.len(),
+                "{explained}"
+            );
+        }
+    }
+
+    fn plan(connection: &Connection, streams: &[Stream]) -> String {
+        let values = streams.iter().flat_map(|stream| stream.values.clone());
+        let mut statement = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {}", merge(streams)))
+            .unwrap();
+        let rows = statement
+            .query_map(params_from_iter(values.chain([Value::from(10)])), |row| {
+                row.get::<_, String>(3)
+            })
+            .unwrap();
+        rows.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
     }
 }

@@ -87,6 +87,17 @@ struct ReportView {
     extra: String,
 }
 
+/// A cycle of the past.
+#[derive(Debug)]
+struct CycleRow {
+    began: Moment,
+    kind: &'static str,
+    took: String,
+    tone: &'static str,
+    icon: &'static str,
+    did: String,
+}
+
 #[derive(Debug)]
 struct DriftView {
     tone: &'static str,
@@ -116,6 +127,8 @@ struct OverviewPage {
     assigned: String,
     causes: Vec<CauseRow>,
     report: Option<ReportView>,
+    /// Those before the last one.
+    cycles: Vec<CycleRow>,
     drift: Option<DriftView>,
     /// Since when a comparison is asked for that has not ended.
     comparing: Option<Moment>,
@@ -204,19 +217,38 @@ fn quarantine(standing: &Standing, zone: &Zone) -> Option<QuarantineView> {
     })
 }
 
+/// How an outcome looks.
+fn signs(outcome: &CycleOutcome) -> (&'static str, &'static str) {
+    match outcome {
+        CycleOutcome::Succeeded => ("ok", "okc"),
+        CycleOutcome::EntryLevelErrors => ("warn", "alert"),
+        CycleOutcome::Stopped { .. } => ("bad", "xc"),
+    }
+}
+
+fn took(report: &CycleReport) -> String {
+    took_text(report.ended.duration_since(report.began))
+}
+
+fn past(report: &CycleReport, zone: &Zone) -> CycleRow {
+    let (tone, icon) = signs(&report.outcome);
+    CycleRow {
+        began: zone.short(report.began),
+        kind: kind(report.kind),
+        took: took(report),
+        tone,
+        icon,
+        did: list::did(report),
+    }
+}
+
 fn report(report: &CycleReport, zone: &Zone) -> ReportView {
-    let (tone, icon, outcome) = match &report.outcome {
-        CycleOutcome::Succeeded => ("ok", "okc", "Everything was handled".to_owned()),
-        CycleOutcome::EntryLevelErrors => (
-            "warn",
-            "alert",
-            "Some objects failed, and are tried again".to_owned(),
-        ),
-        CycleOutcome::Stopped { reason, .. } => {
-            ("bad", "xc", format!("Stopped: {}", title_of(*reason)))
-        }
+    let (tone, icon) = signs(&report.outcome);
+    let outcome = match &report.outcome {
+        CycleOutcome::Succeeded => "Everything was handled".to_owned(),
+        CycleOutcome::EntryLevelErrors => "Some objects failed, and are tried again".to_owned(),
+        CycleOutcome::Stopped { reason, .. } => format!("Stopped: {}", title_of(*reason)),
     };
-    let took = report.ended.duration_since(report.began);
     let mut extra = Vec::new();
     for (count, noun, done) in [
         (report.references, "reference", " sent"),
@@ -231,7 +263,7 @@ fn report(report: &CycleReport, zone: &Zone) -> ReportView {
     ReportView {
         kind: kind(report.kind),
         ended: zone.short(report.ended),
-        took: took_text(took),
+        took: took(report),
         icon,
         tone,
         outcome,
@@ -371,6 +403,16 @@ fn view(frame: Frame, standing: &Standing, zone: &Zone) -> OverviewPage {
         ),
         causes: standing.causes.iter().map(|one| cause(one, zone)).collect(),
         report: job.last.as_ref().map(|last| report(last, zone)),
+        cycles: standing
+            .cycles
+            .iter()
+            .filter(|past| {
+                job.last
+                    .as_ref()
+                    .is_none_or(|last| last.cycle != past.cycle)
+            })
+            .map(|one| past(one, zone))
+            .collect(),
         drift: drift(standing, zone),
         comparing: job.comparison.map(|asked| zone.short(asked.at)),
         comparing_repairs: job.comparison.is_some_and(|asked| asked.repair),
@@ -464,6 +506,19 @@ pub(super) fn samples() -> Vec<(String, String)> {
             is_partial: false,
             changes_waiting: 214,
             still_in: 0,
+            cycles: [
+                CycleOutcome::Succeeded,
+                CycleOutcome::EntryLevelErrors,
+                CycleOutcome::Stopped {
+                    reason: QuarantineReason::TooManyDeletes,
+                    message: name.to_owned(),
+                },
+            ]
+            .map(|outcome| CycleReport {
+                cycle: CycleId::from_bytes([2; 16]),
+                ..report(outcome)
+            })
+            .into(),
         }
     };
     let mut runs = standing("Quillworks Docs");

@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use thirtyfour::prelude::*;
 
 use super::Browser;
 use crate::support::{Installation, rollcall};

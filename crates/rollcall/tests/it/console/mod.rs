@@ -4,6 +4,7 @@ mod access;
 pub(crate) mod guest;
 mod letters;
 mod mappings;
+mod page_times;
 mod receiving;
 mod sending;
 mod sign_in;

@@ -73,14 +73,14 @@ CREATE TABLE tallies (
     count INTEGER NOT NULL,
     PRIMARY KEY (org, day, action, actor)
 ) STRICT, WITHOUT ROWID;
+ALTER TABLE audit ADD COLUMN actor TEXT NOT NULL DEFAULT '';
+UPDATE audit SET actor = origin ->> '$.actor.type' || coalesce(':' || (origin ->> '$.actor.id'), '');
 INSERT INTO tallies (org, day, action, actor, count)
-    SELECT org, at / 86400000000, action,
-           origin ->> '$.actor.type' || coalesce(':' || (origin ->> '$.actor.id'), ''), count(*)
-    FROM audit GROUP BY 1, 2, 3, 4;
+    SELECT org, at / 86400000000, action, actor, count(*) FROM audit GROUP BY 1, 2, 3, 4;
 
--- the activity log is filtered by what was done and to what
-CREATE INDEX audit_by_action ON audit (org, action, sequence);
-CREATE INDEX audit_by_object ON audit (org, object, sequence);
+-- the activity log is filtered by what was done by whom, and to what
+CREATE INDEX audit_by_deed ON audit (org, action, actor, at);
+CREATE INDEX audit_by_object ON audit (org, object, at);
 -- which people and groups an integration manages, and how many
 CREATE INDEX resources_by_management ON resources (org, managed_by, kind, id, active);
 
@@ -126,3 +126,13 @@ ALTER TABLE applications ADD COLUMN progress TEXT;
 
 -- The log is looked through for failures.
 CREATE INDEX provisioning_log_failures ON provisioning_log (org, application, sequence) WHERE document ->> '$.status' = 'failure';
+
+-- The latest cycles that did or met something.
+CREATE TABLE cycles (
+    org BLOB NOT NULL,
+    application BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (org, application, sequence),
+    FOREIGN KEY (org, application) REFERENCES applications (org, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
