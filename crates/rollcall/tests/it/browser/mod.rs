@@ -69,6 +69,9 @@ impl Browser {
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--hide-scrollbars",
+            // grey edges of letters, the same everywhere
+            "--disable-lcd-text",
+            "--font-render-hinting=none",
             &format!("--window-size={width},{height}"),
         ] {
             options.add_arg(argument).unwrap();

@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-
 use super::Browser;
 use crate::support::{Installation, rollcall};
 
@@ -18,8 +17,8 @@ const NARROW: (u32, u32) = (390, 844);
 /// Fonts of one family on every machine that has them.
 const FONTS: &str = r#"<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
 <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
-<match target="pattern"><test name="family"><string>system-ui</string></test><edit name="family" mode="prepend" binding="strong"><string>Inter</string><string>Liberation Sans</string></edit></match>
-<match target="pattern"><test name="family"><string>ui-monospace</string></test><edit name="family" mode="prepend" binding="strong"><string>JetBrains Mono</string><string>Liberation Mono</string></edit></match>
+<match target="pattern"><test qual="all" name="family" compare="not_contains"><string>mono</string></test><edit name="family" mode="prepend" binding="strong"><string>Liberation Sans</string></edit></match>
+<match target="pattern"><test name="family" compare="contains"><string>mono</string></test><edit name="family" mode="prepend" binding="strong"><string>Liberation Mono</string></edit></match>
 </fontconfig>"#;
 
 /// The demonstration while it serves; killed when dropped.
@@ -130,8 +129,9 @@ async fn sending(camera: &Camera<'_>, at: &Demonstration) {
     browser.press("Plan").await;
     browser.press("Make a plan").await;
     browser.says_in_time("Send this plan once").await;
+    browser.found(".plan summary").await.click().await.unwrap();
     camera.takes("plan").await;
-    let logs = format!("{url}/provisioning-logs?action=update");
+    let logs = format!("{url}/provisioning-logs?action=create&q=adele");
     camera.follows(&logs, "a.rowlink").await;
     browser.says("Import").await;
     camera.takes("provisioning-logs").await;
