@@ -71,7 +71,6 @@ impl Browser {
             "--hide-scrollbars",
             // grey edges of letters, the same everywhere
             "--disable-lcd-text",
-            "--font-render-hinting=none",
             &format!("--window-size={width},{height}"),
         ] {
             options.add_arg(argument).unwrap();

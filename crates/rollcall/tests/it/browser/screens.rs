@@ -13,7 +13,7 @@ const LARGEST: u64 = 200 * 1024;
 /// A usual window.
 const WIDE: (u32, u32) = (1440, 900);
 /// A small one, for what is full of text.
-const SMALL: (u32, u32) = (1280, 720);
+const SMALL: (u32, u32) = (1200, 720);
 /// A phone.
 const NARROW: (u32, u32) = (390, 844);
 /// Fonts of one family on every machine that has them.
@@ -137,7 +137,7 @@ async fn sending(camera: &Camera<'_>, at: &Demonstration) {
     browser.says_in_time("Send this plan once").await;
     browser.found(".plan summary").await.click().await.unwrap();
     camera.takes("plan").await;
-    let logs = format!("{url}/provisioning-logs?action=create&q=adele");
+    let logs = format!("{url}/provisioning-logs?action=create&q=adele.d");
     camera.follows(&logs, "a.rowlink").await;
     browser.says("Import").await;
     camera.takes_in(SMALL, "provisioning-logs").await;
@@ -151,18 +151,17 @@ async fn receiving(camera: &Camera<'_>, at: &Demonstration) {
     browser.sign_in(url, email, password).await;
     browser.press("Directory integrations").await;
     browser.says("Endpoint URL").await;
-    camera.takes("directory-integration").await;
+    camera.takes_in(SMALL, "directory-integration").await;
     browser.press("Users").await;
     browser.says("Managed by").await;
-    camera.takes("people").await;
+    camera.takes_in(SMALL, "people").await;
     camera
         .follows(&format!("{url}/users?q=a"), "td a.name")
         .await;
     browser.says("Timeline").await;
     camera.takes_in(NARROW, "person").await;
-    camera
-        .follows(&format!("{url}/requests"), "tr:has(.verb-w) a.rowlink")
-        .await;
+    // the request that created this person
+    browser.press("Request").await;
     browser.says("Answer").await;
     camera.takes_dark("live-requests").await;
 }
