@@ -21,6 +21,8 @@ use crate::{App, Failure};
 const SHOWN: usize = 50;
 /// So many who came and went are read for a history; of more, only the number is told.
 const READ: u64 = 500;
+/// So many objects one search looks at, which keeps it below the time of a page; the next one goes on there.
+const LOOKED_AT: u64 = 4_000;
 /// The longest text that is searched for, in characters.
 const SEARCHED: usize = 200;
 
@@ -42,8 +44,10 @@ pub struct Search {
 pub struct Found {
     /// The objects, in order of id: the oldest first.
     pub entries: Vec<Entry>,
-    /// The last of them when more follow.
+    /// Behind whom to go on, when more follow or may.
     pub next: Option<ResourceId>,
+    /// Whether looking was given up before enough was found: what follows is not known yet.
+    pub is_partial: bool,
 }
 
 /// Somebody or something, by id and name.
@@ -121,7 +125,7 @@ pub struct Edit {
 }
 
 impl App {
-    /// Searches people or groups; an index answers all of it.
+    /// Searches people or groups, a part at a time.
     ///
     /// # Errors
     /// [`Failure::Malformed`] when it has to look through too much.
@@ -140,13 +144,15 @@ impl App {
                     return Ok(Found {
                         entries: vec![entry],
                         next: None,
+                        is_partial: false,
                     });
                 }
                 let selection = Selection {
                     filter,
-                    paging: Paging::After {
+                    paging: Paging::Look {
                         id: search.after,
                         count,
+                        budget: LOOKED_AT,
                     },
                 };
                 let listing = match search.managed_by {
@@ -160,7 +166,8 @@ impl App {
                 let last = listing.resources.last().map(|raw| raw.id);
                 Ok(Found {
                     entries,
-                    next: last.filter(|_| listing.more),
+                    next: last.filter(|_| listing.more).or(listing.looked_until),
+                    is_partial: listing.looked_until.is_some(),
                 })
             })
             .await

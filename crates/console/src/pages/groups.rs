@@ -288,6 +288,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         let found = Found {
             entries,
             next: Some(ResourceId::from_bytes([5; 16])),
+            is_partial: false,
         };
         list(this(), asked, &found, total, &parties, &zone)
             .render()

@@ -138,7 +138,11 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         .zip(names)
         .map(|(number, name)| person(number, name, number % 2 == 1, number != 3))
         .collect();
-    let found = |entries: Vec<Entry>, next| Found { entries, next };
+    let found = |entries: Vec<Entry>, next| Found {
+        entries,
+        next,
+        is_partial: false,
+    };
     let listed = |asked, found: &Found, counts| {
         list(this("Users"), asked, found, counts, &parties, &zone)
             .render()
