@@ -26,14 +26,17 @@ fn main() -> ExitCode {
         ["test", "--quick"] => steps::run(steps::QUICK),
         ["test", "--step", names @ ..] if !names.is_empty() => steps::run_named(names),
         ["tidy"] => tidy::check(),
-        ["bench"] => steps::bench().and_then(|()| bench::cycle(10_000, 200)),
+        ["bench"] => steps::bench()
+            .and_then(|()| bench::cycle(10_000, 200))
+            .and_then(|()| steps::bench_pages("10000")),
         ["bench", "cycle", people, groups] => {
             sizes(people, groups).and_then(|(people, groups)| bench::cycle(people, groups))
         }
+        ["bench", "pages", people] => steps::bench_pages(people),
         ["fuzz", seconds] => steps::fuzz(seconds),
         _ => {
             eprintln!(
-                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench [cycle PEOPLE GROUPS] | fuzz SECONDS\n"
+                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench [cycle PEOPLE GROUPS | pages PEOPLE] | fuzz SECONDS\n"
             );
             eprintln!("steps of test: {}", steps::names().join(", "));
             return ExitCode::from(2);

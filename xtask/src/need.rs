@@ -50,6 +50,28 @@ pub(crate) fn python_venv() -> anyhow::Result<()> {
     )
 }
 
+/// Makes sure that a PostgreSQL server can be started. Debian keeps its programs out of the path.
+pub(crate) fn postgresql() -> anyhow::Result<()> {
+    let is_there = || {
+        let versions = std::fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten();
+        let mut programs = versions
+            .flatten()
+            .map(|version| version.path().join("bin/initdb"));
+        programs.any(|initdb| initdb.exists()) || answers(Command::new("initdb").arg("--version"))
+    };
+    if is_there() {
+        return Ok(());
+    }
+    apt("postgresql")
+        .context("there is no PostgreSQL server: install the Debian package `postgresql`")?;
+    if is_there() {
+        return Ok(());
+    }
+    bail!("there is still no PostgreSQL server after the Debian package `postgresql` was installed")
+}
+
 fn apt(package: &str) -> anyhow::Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!("there is no apt-get here");

@@ -144,6 +144,7 @@ fn tests() -> anyhow::Result<()> {
     need::nextest()?;
     need::program("chromium", "chromium")?;
     need::program("chromedriver", "chromium-driver")?;
+    need::postgresql()?;
     cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])
 }
 
@@ -191,7 +192,31 @@ fn cargo_nightly(arguments: &[&str]) -> anyhow::Result<()> {
     command_ok(&mut command)
 }
 
-/// Runs the benchmarks.
+/// Measures every page of the console where both ends have so many people, and a group of all of them.
+pub(crate) fn bench_pages(people: &str) -> anyhow::Result<()> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args([
+        "test",
+        "--release",
+        "--package",
+        "rollcall",
+        "--test",
+        "it",
+        "--",
+    ]);
+    command.args([
+        "--ignored",
+        "--exact",
+        "--nocapture",
+        "console::page_times::every_page_is_fast",
+    ]);
+    command
+        .env("ROLLCALL_BENCH_PEOPLE", people)
+        .current_dir(root());
+    command_ok(&mut command)
+}
+
+/// Measures what a membership costs.
 pub(crate) fn bench() -> anyhow::Result<()> {
     cargo(&[
         "run",

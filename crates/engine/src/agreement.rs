@@ -191,8 +191,9 @@ impl Engine {
                 Kind::Group => chosen.groups.insert(difference.object),
             };
         }
-        let _only_one = self.claim(application)?;
-        self.cycle(context, application, watch, Purpose::Repair(chosen))
+        let only_one = self.claim(application).await?;
+        let purpose = Purpose::Repair(chosen);
+        self.cycle(context, application, watch, (purpose, &only_one))
             .await
     }
 }

@@ -42,14 +42,15 @@ impl Engine {
         application: ApplicationId,
         watch: Watch,
     ) -> Result<CycleReport, Error> {
-        let _only_one = self.claim(application)?;
-        self.cycle(context, application, watch, Purpose::Run).await
+        let only_one = self.claim(application).await?;
+        self.cycle(context, application, watch, (Purpose::Run, &only_one))
+            .await
     }
 
     /// Makes the caller the only one who provisions an application.
-    pub(crate) fn claim(&self, application: ApplicationId) -> Result<Claim, Error> {
-        match self.app.store().claim_job(application) {
-            Ok(claim) => Ok(claim),
+    pub(crate) async fn claim(&self, application: ApplicationId) -> Result<Arc<Claim>, Error> {
+        match self.app.store().claim_job(application).await {
+            Ok(claim) => Ok(Arc::new(claim)),
             Err(rollcall_store::Error::Occupied(_)) => Err(Error::Busy),
             Err(error) => Err(error.into()),
         }
@@ -60,7 +61,7 @@ impl Engine {
         context: &Context,
         application: ApplicationId,
         watch: Watch,
-        purpose: Purpose,
+        (purpose, only_one): (Purpose, &Arc<Claim>),
     ) -> Result<CycleReport, Error> {
         let configured = self.app.configured(context, application).await?;
         let job = configured.job.clone();
@@ -69,6 +70,7 @@ impl Engine {
         let mut kind = CycleKind::Initial;
         let (work, outcome) = match prepared {
             Ok(work) => {
+                work.rest_on(only_one);
                 let cycle = Box::pin(perform(&work, &job, &mut kind));
                 let outcome = noted(&work, began, cycle).await;
                 (Some(work), outcome)

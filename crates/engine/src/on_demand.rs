@@ -48,10 +48,11 @@ impl Engine {
         kind: Kind,
         id: ResourceId,
     ) -> Result<OnDemand, Error> {
-        let _only_one = self.claim(application)?;
+        let only_one = self.claim(application).await?;
         let configured = self.app.configured(context, application).await?;
         let was_unfinished = configured.job.unfinished;
         let work = Work::prepare(self, context, configured, Watch::default(), Purpose::Run).await?;
+        work.rest_on(&only_one);
         if !work.rules.of(kind).enabled {
             return Err(Error::Stopped {
                 reason: QuarantineReason::InvalidConfiguration,

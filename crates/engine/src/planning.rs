@@ -134,7 +134,7 @@ impl Engine {
         plan: Plan,
         watch: Watch,
     ) -> Result<CycleReport, NotApplied> {
-        let _only_one = self.claim(application)?;
+        let only_one = self.claim(application).await?;
         let fresh = self
             .plan_for(context, application, watch.clone(), Some(plan.made))
             .await?;
@@ -143,7 +143,9 @@ impl Engine {
             return Err(NotApplied::Moved(moved));
         }
         let purpose = Purpose::Apply(Box::new(plan));
-        Ok(self.cycle(context, application, watch, purpose).await?)
+        Ok(self
+            .cycle(context, application, watch, (purpose, &only_one))
+            .await?)
     }
 
     async fn plan_for(

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use rollcall_connect::target::{Surroundings, Target, Tested};
 use rollcall_model::application::{NestedGroups, Scope};
 use rollcall_model::provisioning::{Counts, ObjectKey, Phase, Progress, QuarantineReason};
 use rollcall_model::{ApplicationId, CycleId, Kind, ResourceId};
-use rollcall_store::{Tenant, Writer};
+use rollcall_store::{Claim, Tenant, Writer};
 use rollcall_sync::digest::Digest;
 use rollcall_sync::guard::Limit;
 use rollcall_sync::plan::Plan;
@@ -96,6 +96,8 @@ pub(crate) struct Work {
     pub(crate) gate: Option<Gate>,
     /// Whether only what changed is read, as far as is known.
     pub(crate) is_incremental: AtomicBool,
+    /// What makes this the only cycle of the application; absent: it writes nothing to the target, and need not be.
+    only_one: OnceLock<Weak<Claim>>,
     /// Which object of this cycle has which place in the target: an id, or a value by which it is looked up.
     claims: Mutex<HashMap<(Kind, String), ResourceId>>,
     handled: Mutex<Handled>,
@@ -216,6 +218,7 @@ impl Work {
                 Purpose::Run | Purpose::Apply(_) | Purpose::Plan { .. } => Chosen::default(),
             },
             is_incremental: AtomicBool::new(job.watermark.is_some()),
+            only_one: OnceLock::new(),
             claims: Mutex::default(),
             handled: Mutex::default(),
             watch,
@@ -287,12 +290,28 @@ impl Work {
         answer
     }
 
+    /// Makes the cycle end when a claim does: somebody else may then begin one.
+    pub(crate) fn rest_on(&self, only_one: &Arc<Claim>) {
+        self.only_one.get_or_init(|| Arc::downgrade(only_one));
+    }
+
+    /// Tells whether this is the only cycle of the application still, as far as it has to be.
+    fn is_alone(&self) -> bool {
+        self.only_one
+            .get()
+            .is_none_or(|claim| claim.upgrade().is_some_and(|claim| claim.is_held()))
+    }
+
     /// Runs a unit of writing, unless an administrator has changed the application meanwhile: what the cycle knows is then about
-    /// another target, or about what somebody asked to forget.
+    /// another target, or about what somebody asked to forget. Nor does one that is not alone any more write anything: every request that
+    /// changes the target comes after such a unit.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         unit: impl FnOnce(&mut dyn Writer) -> Result<T, rollcall_store::Error> + Send + 'static,
     ) -> Result<T, Error> {
+        if !self.is_alone() {
+            return Err(Error::Interrupted);
+        }
         let (application, generation) = (self.application, self.generation);
         self.tenant
             .write(move |writer| {

@@ -144,8 +144,7 @@ impl Config {
         );
         let store: Setting<Location> = store.parse("store")?;
         let key_file = layers.pick(("", None), "ROLLCALL_KEY_FILE", file.key_file, || {
-            let Location::Sqlite(path) = &store.value;
-            format!("{}.key", path.display())
+            store.value.key_file().display().to_string()
         });
         let allow_private_targets = layers.pick(
             ("", None),

@@ -133,7 +133,11 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<String>) {
             return match store {
                 rollcall_store::Error::Location(_) => (
                     Exit::Wrong,
-                    Some("for example `--store sqlite:rollcall.db`".into()),
+                    Some("for example `--store sqlite:rollcall.db`, or `--store postgres://rollcall@localhost/rollcall`".into()),
+                ),
+                rollcall_store::Error::Address(_) => (
+                    Exit::Wrong,
+                    Some("an address looks like this: `postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=require`".into()),
                 ),
                 _ => (Exit::Unreachable, None),
             };

@@ -17,8 +17,7 @@ use crate::outcome::Trouble;
 
 /// Opens the store, which has to be there, and puts the use cases on it.
 pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
-    let Location::Sqlite(path) = &config.store.value;
-    if !path.exists() {
+    if !config.store.value.holds_store().await? {
         return Err(Trouble::unreachable(format!(
             "there is no store `{}`",
             config.store.value

@@ -17,8 +17,11 @@ pub enum Error {
     #[error("there is no such object")]
     Missing,
     /// The text names no store.
-    #[error("`{0}` names no store: use `sqlite:PATH`")]
+    #[error("`{0}` names no store: use `sqlite:PATH` or `postgres://USER@HOST/DATABASE`")]
     Location(String),
+    /// The address of a PostgreSQL database is wrong. Says why without repeating it, for it may hold a password.
+    #[error("the address of the PostgreSQL database is wrong: {0}")]
+    Address(String),
     /// The store was written by a later version.
     #[error(
         "the store has schema version {found}, this version of rollcall knows {known}: use a later rollcall"
@@ -34,7 +37,8 @@ pub enum Error {
         "another rollcall server runs on `{0}`: stop it first, or give this one a store of its own"
     )]
     Occupied(String),
-    /// The store does not answer: the disk is full or failing, the file cannot be opened. Nothing was changed.
+    /// The store does not answer: the disk is full or failing, the file cannot be opened, the database cannot be reached. Nothing was
+    /// changed, unless a connection to PostgreSQL broke during a commit: whether that was carried out is not known.
     #[error("the store is out of reach")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Too much is waiting for the store already; trying again later helps. Nothing was changed.

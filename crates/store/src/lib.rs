@@ -6,11 +6,17 @@
 //! **Is not:** rules. What may be changed, and what is written to the feed and the audit log, is decided by `rollcall-app`.
 //! **Start at** [`Store`]; a unit of work is a plain function, see [`Tenant::write`].
 
+mod columns;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod encoding;
 mod error;
+mod listing;
+mod narrowing;
+mod postgres;
 mod sqlite;
 mod traits;
+mod turns;
 mod value;
 
 use std::collections::BTreeSet;
@@ -23,6 +29,7 @@ use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug};
 use tokio::sync::Notify;
 
 pub use error::Error;
+pub use postgres::Address;
 pub use traits::{
     ReadAccess, ReadDirectory, ReadJobs, ReadLedger, ReadTraffic, Reader, WriteAccess,
     WriteDirectory, WriteJobs, WriteLedger, WriteTraffic, Writer,
@@ -34,11 +41,34 @@ pub use value::{
 
 use traits::{Backend, Unit};
 
-/// Where a store is: `sqlite:PATH`.
+/// Where a store is: `sqlite:PATH` or `postgres://…`. Shows itself without a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Box<Address>),
+}
+
+impl Location {
+    /// Tells whether there is a store, without making one.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when that cannot be found out.
+    pub async fn holds_store(&self) -> Result<bool, Error> {
+        match self {
+            Self::Sqlite(path) => Ok(path.exists()),
+            Self::Postgres(address) => postgres::holds_store(address).await,
+        }
+    }
+
+    /// Returns where the key lies that belongs to the store and is kept apart from it, unless it is told otherwise.
+    pub fn key_file(&self) -> PathBuf {
+        match self {
+            Self::Sqlite(path) => format!("{}.key", path.display()).into(),
+            Self::Postgres(_) => "rollcall.key".into(),
+        }
+    }
 }
 
 impl FromStr for Location {
@@ -47,6 +77,9 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, Error> {
         match text.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                Ok(Self::Postgres(Box::new(text.parse()?)))
+            }
             // what follows the scheme may hold a password
             Some((scheme, _)) => Err(Error::Location(format!(
                 "{}:…",
@@ -61,6 +94,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(address) => write!(f, "{address}"),
         }
     }
 }
@@ -93,13 +127,16 @@ impl Store {
     /// # Errors
     /// [`Error::Unreachable`] when it cannot be opened, [`Error::Newer`] when a later version of Rollcall has written it.
     pub async fn open(location: &Location) -> Result<Self, Error> {
-        let Location::Sqlite(path) = location;
-        let path = path.clone();
-        let backend = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&path))
-            .await
-            .map_err(Error::backend)??;
+        let backend: Arc<dyn Backend> = match location {
+            Location::Sqlite(path) => {
+                let path = path.clone();
+                let opened = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&path));
+                Arc::new(opened.await.map_err(Error::backend)??)
+            }
+            Location::Postgres(address) => Arc::new(postgres::Postgres::open(address).await?),
+        };
         Ok(Self {
-            backend: Arc::new(backend),
+            backend,
             news: Arc::default(),
         })
     }
@@ -179,7 +216,13 @@ impl Store {
         self.backend.examine().await
     }
 
-    /// Makes this process the only server of the store, until the guard is dropped. Commands need no claim.
+    /// Says what is wrong with how the store is set up, though it can be used.
+    pub fn warnings(&self) -> Vec<Finding> {
+        self.backend.warnings()
+    }
+
+    /// Makes this process the only server of the store, until the guard is dropped. Commands need no claim. Where several servers may
+    /// share a store, on PostgreSQL, it is always granted.
     ///
     /// # Errors
     /// [`Error::Occupied`] when another server has it.
@@ -191,8 +234,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Occupied`] when somebody does already, in this process or in another one.
-    pub fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
-        self.backend.claim_job(id)
+    pub async fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
+        self.backend.claim_job(id).await
     }
 
     /// Returns a secret of this installation, made by `make` when it is first asked for.

@@ -44,8 +44,12 @@ pub(crate) trait Backend: Debug + Send + Sync {
         make: [u8; 32],
     ) -> Result<[u8; 32], Error>;
     async fn examine(&self) -> Result<Vec<Finding>, Error>;
+    /// What is wrong with how the store is set up.
+    fn warnings(&self) -> Vec<Finding> {
+        Vec::new()
+    }
     fn claim_server(&self) -> Result<Claim, Error>;
-    fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error>;
+    async fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error>;
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error>;
     async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error>;
 }

@@ -1,5 +1,7 @@
 //! What goes into storage and comes out of it.
 
+use std::fmt::Debug;
+
 use jiff::Timestamp;
 use rollcall_model::{Action, Actor, AdminId, IntegrationId, Kind, Membership, Origin, ResourceId};
 use rollcall_scim::filter::Filter;
@@ -90,6 +92,15 @@ pub enum Paging {
         /// How many to return at most.
         count: u64,
     },
+    /// Likewise, without looking at more than a number of objects: the answer comes soon, and may be only the first part.
+    Look {
+        /// The last object that was looked at before.
+        id: Option<ResourceId>,
+        /// How many to return at most.
+        count: u64,
+        /// How many to look at.
+        budget: u64,
+    },
 }
 
 /// A part of a result.
@@ -101,6 +112,8 @@ pub struct Listing {
     pub resources: Vec<Raw>,
     /// Whether more follow.
     pub more: bool,
+    /// The last object that was looked at, when looking was given up there; more may follow.
+    pub looked_until: Option<ResourceId>,
 }
 
 /// A member of a group.
@@ -207,6 +220,24 @@ pub struct AuditQuery {
     pub before: Option<u64>,
 }
 
+impl AuditQuery {
+    /// The range of actions that is wanted: one, up to the first character that an action cannot have, or with a point at its end all of a
+    /// noun, from `user.` up to `user/`, the next character.
+    pub(crate) fn actions(&self) -> Option<(String, String)> {
+        let asked = self.action.as_deref()?;
+        let end = match asked.strip_suffix('.') {
+            Some(noun) => format!("{noun}/"),
+            None => format!("{asked}!"),
+        };
+        Some((asked.to_owned(), end))
+    }
+
+    /// The range of all actions.
+    pub(crate) fn all_actions() -> (String, String) {
+        (String::new(), char::MAX.to_string())
+    }
+}
+
 /// Which exchanges are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExchangeQuery {
@@ -267,5 +298,38 @@ pub struct Finding {
 /// the process.
 #[derive(Debug)]
 pub struct Claim {
-    pub(crate) _lock: std::fs::File,
+    hold: Box<dyn Hold>,
+}
+
+/// What makes a claim hold.
+pub(crate) trait Hold: Debug + Send + Sync {
+    /// Tells whether it still does.
+    fn is_held(&self) -> bool;
+}
+
+impl Claim {
+    pub(crate) fn new(hold: impl Hold + 'static) -> Self {
+        Self {
+            hold: Box::new(hold),
+        }
+    }
+
+    /// Tells whether the claim still holds, as far as is known here: one that rests on a connection ends with it.
+    pub fn is_held(&self) -> bool {
+        self.hold.is_held()
+    }
+}
+
+/// The lock of a file.
+impl Hold for std::fs::File {
+    fn is_held(&self) -> bool {
+        true
+    }
+}
+
+/// Nothing is needed where there may be many.
+impl Hold for () {
+    fn is_held(&self) -> bool {
+        true
+    }
 }

@@ -19,6 +19,7 @@ mod behaviour;
 mod chance;
 mod directory;
 mod pages;
+pub mod postgres;
 mod protocol;
 mod request;
 mod server;

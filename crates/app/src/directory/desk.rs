@@ -27,6 +27,8 @@ use crate::{App, Failure};
 const SHOWN: usize = 50;
 /// So many who came and went are read for a history; of more, only the number is told.
 const READ: u64 = 500;
+/// So many objects one search looks at, which keeps it below the time of a page; the next one goes on there.
+const LOOKED_AT: u64 = 4_000;
 /// The longest text that is searched for, in characters.
 const SEARCHED: usize = 200;
 
@@ -50,8 +52,10 @@ pub struct Found {
     pub entries: Vec<Entry>,
     /// Those of them who still have to activate.
     pub invited: BTreeSet<ResourceId>,
-    /// The last of them when more follow.
+    /// Behind whom to go on, when more follow or may.
     pub next: Option<ResourceId>,
+    /// Whether looking was given up before enough was found: what follows is not known yet.
+    pub is_partial: bool,
 }
 
 /// Somebody or something, by id and name.
@@ -133,7 +137,7 @@ pub struct Edit {
 }
 
 impl App {
-    /// Searches people or groups; an index answers all of it.
+    /// Searches people or groups, a part at a time.
     ///
     /// # Errors
     /// [`Failure::Malformed`] when it has to look through too much.
@@ -154,13 +158,15 @@ impl App {
                         invited: invited(reader, &entries)?,
                         entries,
                         next: None,
+                        is_partial: false,
                     });
                 }
                 let selection = Selection {
                     filter,
-                    paging: Paging::After {
+                    paging: Paging::Look {
                         id: search.after,
                         count,
+                        budget: LOOKED_AT,
                     },
                 };
                 let listing = match search.managed_by {
@@ -175,7 +181,8 @@ impl App {
                 Ok(Found {
                     invited: invited(reader, &entries)?,
                     entries,
-                    next: last.filter(|_| listing.more),
+                    next: last.filter(|_| listing.more).or(listing.looked_until),
+                    is_partial: listing.looked_until.is_some(),
                 })
             })
             .await

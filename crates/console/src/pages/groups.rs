@@ -289,6 +289,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
             invited: std::collections::BTreeSet::new(),
             entries,
             next: Some(ResourceId::from_bytes([5; 16])),
+            is_partial: false,
         };
         list(this(), asked, &found, total, &parties, &zone)
             .render()

@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 /// What every command takes.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Common {
-    /// Where the data is: sqlite:PATH [default: sqlite:rollcall.db] [env: ROLLCALL_STORE]
+    /// Where the data is: sqlite:PATH or postgres://USER@HOST/DATABASE [default: sqlite:rollcall.db] [env: ROLLCALL_STORE]
     #[arg(long, global = true, value_name = "URL", help_heading = "Everywhere")]
     pub(crate) store: Option<String>,
     /// A configuration file (TOML) [env: ROLLCALL_CONFIG]

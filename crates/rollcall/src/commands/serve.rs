@@ -38,6 +38,10 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
     }
     let app = runtime::begun(&config).await?;
     let _only_server = app.store().claim_server()?;
+    for warning in app.store().warnings() {
+        printer::say(&format!("warning: {}", warning.trouble));
+        printer::hint(&warning.remedy);
+    }
     let rates = NonZeroU32::new(config.rate.value).map_or_else(Rates::default, Rates::new);
     let engine = Engine::new(app.clone(), runtime::client(&config)?);
     let mail = runtime::mail(&config)?;

@@ -791,7 +791,7 @@ async fn one_cycle_runs_at_a_time() {
         .to_owned();
     let store = house.installation.folder.path().join("rollcall.db");
     let app = crate::ends::app(&store).await;
-    let _somebody_else = app.store().claim_job(id.parse().unwrap()).unwrap();
+    let _somebody_else = app.store().claim_job(id.parse().unwrap()).await.unwrap();
 
     let (_, said) = house.ends(&["run", "Vault"], 3);
 

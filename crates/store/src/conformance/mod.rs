@@ -41,7 +41,7 @@ macro_rules! conformance_suite {
         $crate::conformance_suite!(@each $open,
             organisations_are_apart, what_a_unit_refused_leaves_no_trace, a_name_is_taken_once_however_it_is_written,
             versions_are_compared, a_deletion_leaves_a_tombstone_and_no_membership, members_are_sets,
-            listings_agree_with_the_evaluator, pages_cover_everything_once, orders_put_missing_values_last,
+            listings_agree_with_the_evaluator, a_look_has_a_budget_and_goes_on_where_it_ended, pages_cover_everything_once, orders_put_missing_values_last,
             the_feed_has_no_gaps, counts_follow_every_change, tokens_are_found_by_digest_in_their_organisation,
             concurrent_creations_of_one_name_have_one_winner, a_panic_in_a_unit_is_its_own_failure,
             links_and_exported_members_are_kept_apart_by_application, people_are_found_by_their_manager,
@@ -597,6 +597,21 @@ mod sqlite {
             .parse()
             .unwrap();
         (Store::open(&location).await.unwrap(), folder)
+    }
+
+    crate::conformance_suite!(fresh());
+}
+
+#[cfg(test)]
+mod postgres {
+    use rollcall_testkit::postgres::Database;
+
+    use crate::{Location, Store};
+
+    async fn fresh() -> (Store, Database<'static>) {
+        let database = Database::fresh().unwrap();
+        let location: Location = database.url().parse().unwrap();
+        (Store::open(&location).await.unwrap(), database)
     }
 
     crate::conformance_suite!(fresh());

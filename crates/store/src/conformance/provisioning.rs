@@ -122,12 +122,15 @@ pub async fn a_job_is_claimed_by_one_at_a_time(store: Store) {
     );
 
     store.ping().await.unwrap();
-    let claim = store.claim_job(one).unwrap();
+    let claim = store.claim_job(one).await.unwrap();
 
-    assert!(matches!(store.claim_job(one), Err(Error::Occupied(_))));
-    drop(store.claim_job(other).unwrap());
+    assert!(matches!(
+        store.claim_job(one).await,
+        Err(Error::Occupied(_))
+    ));
+    drop(store.claim_job(other).await.unwrap());
     drop(claim);
-    drop(store.claim_job(one).unwrap());
+    drop(store.claim_job(one).await.unwrap());
 }
 
 /// Who waits for writes is told of each organisation, but not of what provisioning writes for itself.

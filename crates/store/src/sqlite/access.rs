@@ -7,7 +7,7 @@ use rollcall_model::{
 };
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::convert::{blob, from_instant, from_json, id, instant, json, taken};
+use super::convert::{blob, existing, from_instant, from_json, id, instant, json, taken};
 use super::unit::Tenant;
 use crate::{Error, ReadAccess, SecondFactor, SignInLink, WriteAccess};
 
@@ -147,7 +147,7 @@ impl WriteAccess for Tenant<'_> {
             "UPDATE integrations SET document = ?3 WHERE org = ?1 AND id = ?2",
             params![self.org(), blob(integration.id), json(integration)?],
         )?;
-        found(changed)
+        existing(changed)
     }
 
     fn remove_integration(&mut self, id: IntegrationId) -> Result<(), Error> {
@@ -160,13 +160,10 @@ impl WriteAccess for Tenant<'_> {
             "UPDATE resources SET managed_by = NULL WHERE org = ?1 AND managed_by = ?2",
             object,
         )?;
-        match self.connection.execute(
+        existing(self.connection.execute(
             "DELETE FROM integrations WHERE org = ?1 AND id = ?2",
             object,
-        )? {
-            0 => Err(Error::Missing),
-            _ => Ok(()),
-        }
+        )?)
     }
 
     fn insert_token(&mut self, token: &TokenRecord, digest: &[u8; 32]) -> Result<(), Error> {
@@ -193,7 +190,7 @@ impl WriteAccess for Tenant<'_> {
             "UPDATE tokens SET expires = ?3 WHERE org = ?1 AND id = ?2",
             params![self.org(), blob(id), instant(expires)],
         )?;
-        found(changed)
+        existing(changed)
     }
 
     fn touch_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), Error> {
@@ -227,7 +224,7 @@ impl WriteAccess for Tenant<'_> {
             "UPDATE administrators SET password_hash = ?3 WHERE org = ?1 AND id = ?2",
             params![self.org(), blob(id), hash],
         )?;
-        found(changed)
+        existing(changed)
     }
 
     fn save_sign_in_link(&mut self, link: &SignInLink) -> Result<(), Error> {
@@ -263,7 +260,7 @@ impl WriteAccess for Tenant<'_> {
                 ],
             )
             .map_err(|error| taken(error, "email"))?;
-        found(changed)
+        existing(changed)
     }
 
     fn remove_administrator(&mut self, id: AdminId) -> Result<(), Error> {
@@ -272,7 +269,7 @@ impl WriteAccess for Tenant<'_> {
             "DELETE FROM administrators WHERE org = ?1 AND id = ?2",
             params![self.org(), blob(id)],
         )?;
-        found(removed)
+        existing(removed)
     }
 
     fn save_session(
@@ -318,15 +315,6 @@ impl WriteAccess for Tenant<'_> {
 
     fn remove_activation(&mut self, person: ResourceId) -> Result<(), Error> {
         self.drop_activation(person)
-    }
-}
-
-/// Makes an update that met no row a failure.
-fn found(rows: usize) -> Result<(), Error> {
-    if rows == 0 {
-        Err(Error::Missing)
-    } else {
-        Ok(())
     }
 }
 

@@ -10,8 +10,9 @@ use super::convert::{
     blob, from_instant, from_kind_code, from_number, id, instant, kind_code, number, optional_id,
     taken,
 };
-use super::listing::Whose;
 use super::unit::Tenant;
+use crate::columns::{Columns, added, unique_attribute};
+use crate::listing::Whose;
 use crate::{
     Entry, Error, Listing, Member, Raw, ReadDirectory, Selection, Tombstone, WriteDirectory,
 };
@@ -97,7 +98,7 @@ impl ReadDirectory for Tenant<'_> {
     }
 
     fn list(&self, kind: Kind, selection: &Selection) -> Result<Listing, Error> {
-        super::listing::list(self, kind, Whose::Anybodys, selection)
+        crate::listing::list(self, kind, Whose::Anybodys, selection)
     }
 
     fn list_managed(
@@ -106,7 +107,7 @@ impl ReadDirectory for Tenant<'_> {
         integration: Option<IntegrationId>,
         selection: &Selection,
     ) -> Result<Listing, Error> {
-        super::listing::list(self, kind, Whose::ManagedBy(integration), selection)
+        crate::listing::list(self, kind, Whose::ManagedBy(integration), selection)
     }
 
     fn members(
@@ -222,7 +223,7 @@ impl ReadDirectory for Tenant<'_> {
 
 impl WriteDirectory for Tenant<'_> {
     fn insert(&mut self, entry: &Entry) -> Result<(), Error> {
-        let columns = Columns::of(entry);
+        let columns = Columns::of(entry.kind, &entry.resource);
         self.connection
             .prepare_cached(
                 "INSERT INTO resources (org, kind, id, name_key, external_id, display, display_key, active, managed_by,
@@ -255,7 +256,10 @@ impl WriteDirectory for Tenant<'_> {
         if before.version + 1 != entry.version {
             return Err(Error::Stale);
         }
-        let (old, new) = (Columns::of(&before), Columns::of(entry));
+        let (old, new) = (
+            Columns::of(before.kind, &before.resource),
+            Columns::of(entry.kind, &entry.resource),
+        );
         self.connection
             .prepare_cached(
                 "UPDATE resources SET name_key = ?4, external_id = ?5, display = ?6, display_key = ?7, active = ?8,
@@ -284,7 +288,7 @@ impl WriteDirectory for Tenant<'_> {
 
     fn remove(&mut self, kind: Kind, id: ResourceId, at: Timestamp) -> Result<(), Error> {
         let before = self.entry(kind, id)?.ok_or(Error::Missing)?;
-        let old = Columns::of(&before);
+        let old = Columns::of(before.kind, &before.resource);
         self.index_emails(id, &old.emails, &[])?;
         let object = params![self.org(), blob(id)];
         self.connection
@@ -375,12 +379,12 @@ impl WriteDirectory for Tenant<'_> {
 impl Tenant<'_> {
     /// Makes the e-mail index say what the document says.
     fn index_emails(&self, id: ResourceId, old: &[String], new: &[String]) -> Result<(), Error> {
-        for gone in old.iter().filter(|key| !new.contains(key)) {
+        for gone in added(new, old) {
             self.connection
                 .prepare_cached("DELETE FROM emails WHERE org = ?1 AND key = ?2 AND id = ?3")?
                 .execute(params![self.org(), gone, blob(id)])?;
         }
-        for come in new.iter().filter(|key| !old.contains(key)) {
+        for come in added(old, new) {
             self.connection
                 .prepare_cached(
                     "INSERT INTO emails (org, key, id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
@@ -398,46 +402,4 @@ pub(super) fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
         version: from_number(row.get(1)?),
         document: row.get(2)?,
     })
-}
-
-fn unique_attribute(kind: Kind) -> &'static str {
-    match kind {
-        Kind::User => "userName",
-        Kind::Group => "displayName",
-    }
-}
-
-/// The columns by which a document is found, computed from it.
-struct Columns {
-    name_key: String,
-    external_id: Option<String>,
-    display: Option<String>,
-    display_key: Option<String>,
-    active: bool,
-    manager: Option<String>,
-    emails: Vec<String>,
-}
-
-impl Columns {
-    fn of(entry: &Entry) -> Self {
-        let resource = &entry.resource;
-        let display = resource.display_name().map(str::to_owned);
-        let display_key = display.as_deref().map(key::canonical);
-        let (name_key, emails) = match entry.kind {
-            Kind::User => (
-                key::canonical(resource.user_name().unwrap_or_default()),
-                resource.emails().map(key::canonical).collect(),
-            ),
-            Kind::Group => (display_key.clone().unwrap_or_default(), Vec::new()),
-        };
-        Self {
-            name_key,
-            external_id: resource.external_id().map(str::to_owned),
-            display,
-            display_key,
-            active: entry.kind == Kind::Group || resource.is_active(),
-            manager: resource.manager().map(key::canonical),
-            emails,
-        }
-    }
 }

@@ -1,11 +1,9 @@
 //! Looks for damage in a SQLite store.
 
-use rollcall_model::Kind;
-use rollcall_scim::key;
-use rollcall_scim::resource::Resource;
 use rusqlite::Connection;
 
 use super::convert::from_kind_code;
+use crate::columns::fit;
 use crate::{Error, Finding};
 
 /// Finds what is wrong: with the file, with references, with counts, with columns that do not say what their document says.
@@ -74,18 +72,10 @@ fn columns(connection: &Connection, findings: &mut Vec<Finding>) -> Result<(), E
         connection.prepare("SELECT kind, name_key, active, document FROM resources")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
+        let (name_key, active): (String, bool) = (row.get(1)?, row.get(2)?);
         let document: Vec<u8> = row.get(3)?;
-        let resource = serde_json::from_slice(&document).map(Resource::from_stored);
-        let fits = resource.is_ok_and(|resource| {
-            let (name, is_active) = match row.get(0).map(from_kind_code) {
-                Ok(Kind::User) => (resource.user_name(), resource.is_active()),
-                _ => (resource.display_name(), true),
-            };
-            let name = name.map(key::canonical);
-            let active = row.get::<_, bool>(2);
-            row.get::<_, String>(1).ok() == name && active.is_ok_and(|active| active == is_active)
-        });
-        wrong += u64::from(!fits);
+        let kind = from_kind_code(row.get(0)?);
+        wrong += u64::from(!fit(kind, &name_key, active, &document));
     }
     if wrong > 0 {
         findings.push(Finding {

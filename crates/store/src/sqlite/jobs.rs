@@ -8,8 +8,8 @@ use rollcall_model::{ApplicationId, Kind, ResourceId};
 use rusqlite::{OptionalExtension, params};
 
 use super::convert::{
-    blob, from_instant, from_json, from_kind_code, from_number, id as id_at, instant, json,
-    kind_code, number, taken,
+    blob, existing, from_instant, from_json, from_kind_code, from_number, id as id_at, instant,
+    json, kind_code, number, taken,
 };
 use super::unit::Tenant;
 use crate::{Error, ReadJobs, WriteJobs};
@@ -114,8 +114,9 @@ impl ReadJobs for Tenant<'_> {
         count: u64,
     ) -> Result<Vec<Link>, Error> {
         self.links_where(
-            "SELECT document FROM links WHERE org = ?1 AND application = ?2 AND kind = ?3 AND object > ?4 AND attention
-             ORDER BY object LIMIT ?5",
+            // left to itself SQLite walks the primary key, which has the same order and everybody in it
+            "SELECT document FROM links INDEXED BY links_by_attention
+             WHERE org = ?1 AND application = ?2 AND kind = ?3 AND object > ?4 AND attention ORDER BY object LIMIT ?5",
             (id, kind, after, count),
         )
     }
@@ -124,7 +125,7 @@ impl ReadJobs for Tenant<'_> {
         Ok(self
             .connection
             .prepare_cached(
-                "SELECT count(*) FROM links WHERE org = ?1 AND application = ?2 AND in_use",
+                "SELECT count(*) FROM links INDEXED BY links_in_use WHERE org = ?1 AND application = ?2 AND in_use",
             )?
             .query_row(params![self.org(), blob(id)], |row| row.get::<_, i64>(0))?
             .unsigned_abs())
@@ -183,7 +184,7 @@ impl ReadJobs for Tenant<'_> {
         before: Option<u64>,
         count: u64,
     ) -> Result<Vec<(u64, LogEntry)>, Error> {
-        self.log_where("true", id, before, count)
+        self.log_where(("", "true"), id, before, count)
     }
 
     fn provisioning_failures(
@@ -192,7 +193,9 @@ impl ReadJobs for Tenant<'_> {
         before: Option<u64>,
         count: u64,
     ) -> Result<Vec<(u64, LogEntry)>, Error> {
-        self.log_where("document ->> '$.status' = 'failure'", id, before, count)
+        let index = "INDEXED BY provisioning_log_failures";
+        let failed = "document ->> '$.status' = 'failure'";
+        self.log_where((index, failed), id, before, count)
     }
 
     fn cycles(&self, id: ApplicationId, count: u64) -> Result<Vec<CycleReport>, Error> {
@@ -549,11 +552,7 @@ impl WriteJobs for Tenant<'_> {
             "UPDATE plans SET document = ?4, plan = coalesce(?5, plan) WHERE org = ?1 AND application = ?2 AND sequence = ?3",
             params![self.org(), blob(id), number(plan.number), json(plan)?, bytes],
         )?;
-        if changed == 0 {
-            Err(Error::Missing)
-        } else {
-            Ok(())
-        }
+        existing(changed)
     }
 
     fn save_plan_page(
@@ -582,13 +581,13 @@ impl Tenant<'_> {
     /// Returns the entries of the log for which `condition` holds, latest first.
     fn log_where(
         &self,
-        condition: &str,
+        (index, condition): (&str, &str),
         id: ApplicationId,
         before: Option<u64>,
         count: u64,
     ) -> Result<Vec<(u64, LogEntry)>, Error> {
         let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT sequence, document FROM provisioning_log
+            "SELECT sequence, document FROM provisioning_log {index}
              WHERE org = ?1 AND application = ?2 AND sequence < ?3 AND {condition} ORDER BY sequence DESC LIMIT ?4"
         ))?;
         let before = before.map_or(i64::MAX, number);
@@ -613,14 +612,5 @@ impl Tenant<'_> {
         let parameters = params![self.org(), blob(id), kind_code(kind), after, number(count)];
         let rows = statement.query_map(parameters, |row| row.get::<_, String>(0))?;
         rows.map(|row| from_json(&row?)).collect()
-    }
-}
-
-/// Reads the number of changed rows of what must exist.
-fn existing(changed: usize) -> Result<(), Error> {
-    if changed == 0 {
-        Err(Error::Missing)
-    } else {
-        Ok(())
     }
 }

@@ -11,14 +11,11 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
 use super::convert::{
-    blob, from_instant, from_json, from_kind_code, from_number, id, instant, json, kind_code,
+    DAY, blob, from_instant, from_json, from_kind_code, from_number, id, instant, json, kind_code,
     number,
 };
 use super::unit::{Counter, Tenant};
 use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedger, actor_key};
-
-/// A day, in microseconds.
-const DAY: i64 = 86_400_000_000;
 
 impl ReadLedger for Tenant<'_> {
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {
@@ -144,8 +141,7 @@ impl Tenant<'_> {
         let mut sql = format!("{AUDIT} AND object = ?");
         let object = query.object.clone().unwrap_or_default();
         let mut values = vec![Value::from(self.org().to_vec()), Value::from(object)];
-        if let Some(action) = &query.action {
-            let (first, end) = actions(action);
+        if let Some((first, end)) = query.actions() {
             sql.push_str(" AND action >= ? AND action < ?");
             values.extend([Value::from(first), Value::from(end)]);
         }
@@ -159,10 +155,7 @@ impl Tenant<'_> {
     /// One stream for each pair of an action and an actor that occur together, which the tallies know: each is read in order from an index,
     /// and whatever is asked for is found without looking at what is not.
     fn by_deed(&self, query: &AuditQuery) -> Result<Vec<Stream>, Error> {
-        let (first, end) = query
-            .action
-            .as_deref()
-            .map_or_else(|| (String::new(), char::MAX.to_string()), actions);
+        let (first, end) = query.actions().unwrap_or_else(AuditQuery::all_actions);
         let day = |at: Timestamp| instant(at).div_euclid(DAY);
         let mut statement = self.connection.prepare_cached(
             "SELECT DISTINCT action, actor FROM tallies
@@ -227,16 +220,6 @@ fn merge(streams: &[Stream]) -> String {
         "{} ORDER BY at DESC, sequence DESC LIMIT ?",
         selects.join(" UNION ALL ")
     )
-}
-
-/// The range of actions that a query means: one, up to the first character that an action cannot have, or with a point at its end all of a
-/// noun, from `user.` up to `user/`, the next character.
-fn actions(asked: &str) -> (String, String) {
-    let end = match asked.strip_suffix('.') {
-        Some(noun) => format!("{noun}/"),
-        None => format!("{asked}!"),
-    };
-    (asked.to_owned(), end)
 }
 
 fn change(row: &Row<'_>) -> Result<Change, Error> {

@@ -69,7 +69,7 @@ impl Sqlite {
         &self,
         look: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.readers.run(look).await
+        self.readers.run(None, look).await
     }
 }
 
@@ -148,10 +148,9 @@ impl Backend for Sqlite {
     async fn delete_organisation(&self, id: OrgId) -> Result<(), Error> {
         self.writer
             .run(move |connection| {
-                match connection.execute("DELETE FROM organisations WHERE id = ?1", [blob(id)])? {
-                    0 => Err(Error::Missing),
-                    _ => Ok(()),
-                }
+                convert::existing(
+                    connection.execute("DELETE FROM organisations WHERE id = ?1", [blob(id)])?,
+                )
             })
             .await
     }
@@ -184,7 +183,7 @@ impl Backend for Sqlite {
         lock(&self.path.with_extension("server-lock"), &self.path)
     }
 
-    fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
+    async fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
         let folder = self.path.with_extension("job-locks");
         std::fs::create_dir_all(&folder).map_err(|error| Error::Unreachable(Box::new(error)))?;
         lock(&folder.join(id.to_string()), &self.path)
@@ -192,7 +191,7 @@ impl Backend for Sqlite {
 
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
         self.readers
-            .run_for(organisation, move |connection| {
+            .run(Some(organisation), move |connection| {
                 // one snapshot for all that the unit reads
                 let transaction = connection.unchecked_transaction()?;
                 unit(&unit::Tenant {
@@ -223,7 +222,7 @@ fn lock(path: &Path, store: &Path) -> Result<Claim, Error> {
     let unreachable = |error| Error::Unreachable(Box::new(error));
     let file = std::fs::File::create(path).map_err(unreachable)?;
     match file.try_lock() {
-        Ok(()) => Ok(Claim { _lock: file }),
+        Ok(()) => Ok(Claim::new(file)),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Occupied(store.display().to_string())),
         Err(std::fs::TryLockError::Error(error)) => Err(unreachable(error)),
     }

@@ -6,12 +6,9 @@ use rollcall_model::{Exchange, IntegrationId, RequestId};
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params, params_from_iter};
 
-use super::convert::{blob, from_instant, from_json, from_number, instant, json, number};
+use super::convert::{HOUR, blob, from_instant, from_json, from_number, instant, json, number};
 use super::unit::{Counter, Tenant};
 use crate::{Error, ExchangeQuery, ReadTraffic, WaitingMail, WriteTraffic};
-
-/// An hour, in microseconds.
-const HOUR: i64 = 3_600_000_000;
 
 /// The column of an integration: empty for what was refused.
 fn column(integration: Option<IntegrationId>) -> Vec<u8> {
@@ -20,8 +17,15 @@ fn column(integration: Option<IntegrationId>) -> Vec<u8> {
 
 impl ReadTraffic for Tenant<'_> {
     fn exchanges(&self, query: ExchangeQuery, count: u64) -> Result<Vec<(u64, Exchange)>, Error> {
-        let mut sql =
-            "SELECT sequence, document FROM exchanges WHERE org = ? AND sequence < ?".to_owned();
+        let index = match (query.of, query.failed) {
+            (None, false) => "",
+            (None, true) => "INDEXED BY exchanges_by_failure",
+            (Some(_), false) => "INDEXED BY exchanges_by_integration",
+            (Some(_), true) => "INDEXED BY exchanges_by_failure_and_integration",
+        };
+        let mut sql = format!(
+            "SELECT sequence, document FROM exchanges {index} WHERE org = ? AND sequence < ?"
+        );
         let before = query.before.map_or(i64::MAX, number);
         let mut values = vec![Value::from(self.org().to_vec()), Value::from(before)];
         if let Some(of) = query.of {

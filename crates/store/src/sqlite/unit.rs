@@ -5,7 +5,7 @@ use std::time::Instant;
 use rollcall_model::{IntegrationId, Kind, OrgId, Organisation};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::convert::{blob, from_json, from_kind_code, from_number, json};
+use super::convert::{blob, existing, from_json, from_kind_code, from_number, json};
 use crate::{Counts, Error, Reader, Writer};
 
 /// One organisation's rows, as one transaction sees them. The storage traits are implemented for it by subject, each in a file
@@ -141,10 +141,6 @@ impl Writer for Tenant<'_> {
                 params![self.org(), organisation.slug.as_str(), json(organisation)?],
             )
             .map_err(|error| super::convert::taken(error, "slug"))?;
-        if changed == 0 {
-            Err(Error::Missing)
-        } else {
-            Ok(())
-        }
+        existing(changed)
     }
 }

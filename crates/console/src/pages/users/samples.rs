@@ -178,6 +178,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
             .collect(),
         entries,
         next,
+        is_partial: false,
     };
     let listed = |asked, found: &Found, counts| {
         list(this("Users"), asked, found, counts, &parties, &zone)

@@ -230,8 +230,7 @@ async fn forget(config: &Config, file: &JobFile, yes: bool) -> anyhow::Result<Ex
 
 /// Opens the store for a check, if it is there: a check makes nothing.
 async fn store(config: &Config) -> anyhow::Result<Option<rollcall_app::App>> {
-    let rollcall_store::Location::Sqlite(path) = &config.store.value;
-    if path.exists() {
+    if config.store.value.holds_store().await? {
         Ok(Some(runtime::app(config).await?))
     } else {
         Ok(None)

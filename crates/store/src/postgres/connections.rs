@@ -1,0 +1,164 @@
+//! The connections to a database, and the transactions in which units run.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Transaction,
+};
+use rollcall_model::OrgId;
+use tokio::runtime::Handle;
+use tokio_postgres::{IsolationLevel, NoTls};
+
+use super::address::Address;
+use super::convert::uuid;
+use crate::Error;
+use crate::turns::WAIT;
+
+/// So many units read at the same time; more wait their turn.
+pub(super) const READERS: usize = 8;
+/// So many of them may belong to one organisation.
+pub(super) const READERS_OF_ONE: usize = 3;
+/// So many commits are made at the same time, each for an organisation of its own.
+pub(super) const WRITERS: usize = 6;
+/// What belongs to the installation as a whole, and who provisions.
+const OTHERS: usize = 2;
+
+/// How often a transaction is begun anew when its connection turns out to be gone, before anything ran in it.
+const ATTEMPTS: usize = 3;
+
+/// What holds for every session. Acknowledged means durable, whatever the server's own setting is. Nobody waits for a lock, keeps one
+/// while doing nothing, or looks at rows for longer than this.
+const SETTINGS: &str = "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=300s \
+    -c idle_in_transaction_session_timeout=60s -c client_min_messages=warning";
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose {
+    /// Reading an organisation as it is at one instant.
+    Read(OrgId),
+    /// Writing to an organisation, alone.
+    Write(OrgId),
+    /// Founding an organisation, which is not there yet to be locked.
+    Found(OrgId),
+    /// What concerns the installation as a whole.
+    Installation,
+}
+
+/// The connections to a database.
+#[derive(Debug, Clone)]
+pub(super) struct Connections {
+    pool: Pool,
+    address: Address,
+    runtime: Handle,
+}
+
+impl Connections {
+    pub(super) fn new(address: &Address) -> Result<Self, Error> {
+        let config = address.config(SETTINGS);
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = match address.tls()? {
+            Some(tls) => Manager::from_config(config, tls, recycling),
+            None => Manager::from_config(config, NoTls, recycling),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(READERS + WRITERS + OTHERS)
+            .wait_timeout(Some(WAIT))
+            .create_timeout(Some(3 * WAIT))
+            .recycle_timeout(Some(Duration::from_secs(5)))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(Error::backend)?;
+        Ok(Self {
+            pool,
+            address: address.clone(),
+            runtime: Handle::current(),
+        })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Returns where to wait for what the database answers.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Returns a connection.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when all are in use for too long, [`Error::Unreachable`] when none can be made.
+    pub(super) async fn get(&self) -> Result<Object, Error> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Error::Busy,
+            PoolError::Backend(error) => self.address.explain(error),
+            other => Error::Unreachable(Box::new(other)),
+        })
+    }
+
+    /// Runs `work` in a transaction, on a thread that may wait. Whoever drops the transaction without a commit takes everything back.
+    ///
+    /// A connection that broke while nobody used it is found out when the transaction begins: nothing ran yet, and another one is taken.
+    pub(super) fn within<T>(
+        &self,
+        purpose: Purpose,
+        work: impl FnOnce(Transaction<'_>) -> T,
+    ) -> Result<T, Error> {
+        let mut attempts = 1..ATTEMPTS;
+        loop {
+            let mut client = self.runtime.block_on(self.get())?;
+            let error = match self.runtime.block_on(begin(&mut client, purpose)) {
+                Ok(transaction) => return Ok(work(transaction)),
+                Err(error) => Error::from(error),
+            };
+            if let Error::Unreachable(_) = error {
+                drop(Object::take(client));
+                if attempts.next().is_some() {
+                    continue;
+                }
+            }
+            return Err(error);
+        }
+    }
+}
+
+/// Begins a transaction. Its first words say for whom it is, and, when it is to write, wait until it is alone.
+async fn begin(
+    client: &mut Object,
+    purpose: Purpose,
+) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    let transaction = client.build_transaction();
+    let transaction = match purpose {
+        // one snapshot for all that the unit reads
+        Purpose::Read(_) => transaction
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true),
+        // every statement sees what was committed when the lock was got; a snapshot would be as old as the wait for it
+        _ => transaction.isolation_level(IsolationLevel::ReadCommitted),
+    };
+    let transaction = transaction.start().await?;
+    let words = match purpose {
+        Purpose::Read(organisation) => {
+            let organisation = uuid(organisation);
+            format!(
+                "SET LOCAL rollcall.org = '{organisation}'; SET LOCAL statement_timeout = '15s'"
+            )
+        }
+        Purpose::Write(organisation) => {
+            let organisation = uuid(organisation);
+            format!(
+                "SET LOCAL rollcall.org = '{organisation}'; SELECT FROM organisations WHERE id = '{organisation}' FOR UPDATE"
+            )
+        }
+        Purpose::Found(organisation) => {
+            format!("SET LOCAL rollcall.org = '{}'", uuid(organisation))
+        }
+        Purpose::Installation => {
+            "SET LOCAL rollcall.scope = 'installation'; SET LOCAL statement_timeout = 0".to_owned()
+        }
+    };
+    transaction.batch_execute(&words).await?;
+    Ok(transaction)
+}

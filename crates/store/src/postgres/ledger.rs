@@ -1,0 +1,227 @@
+//! The change feed and the audit log in PostgreSQL.
+//!
+//! The organisation's row holds the last place given, and whoever writes for the organisation has locked that row: places have no
+//! gaps, and an entry is never committed after a later one, by whichever node.
+
+use jiff::Timestamp;
+use rollcall_model::{AuditEntry, Change, Kind, ResourceId};
+use tokio_postgres::Row;
+
+use super::convert::{
+    DAY, from_instant, from_json, from_kind_code, from_number, id, instant, json, kind_code,
+    may_be_there, number, uuid,
+};
+use super::unit::Tenant;
+use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedger, actor_key};
+
+impl ReadLedger for Tenant<'_> {
+    fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {
+        let rows = self.rows(
+            "SELECT sequence, at, kind, id, action, document, membership FROM changes
+             WHERE org = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+            &[&self.org(), &number(after), &number(count)],
+        )?;
+        rows.iter().map(change).collect()
+    }
+
+    fn object_changes(
+        &self,
+        kind: Kind,
+        id: ResourceId,
+        before: Option<u64>,
+        count: u64,
+    ) -> Result<Vec<Change>, Error> {
+        let rows = self.rows(
+            "SELECT sequence, at, kind, id, action, document, membership FROM changes
+             WHERE org = $1 AND kind = $2 AND id = $3 AND sequence < $4 ORDER BY sequence DESC LIMIT $5",
+            &[
+                &self.org(),
+                &kind_code(kind),
+                &uuid(id),
+                &before.map_or(i64::MAX, number),
+                &number(count),
+            ],
+        )?;
+        rows.iter().map(change).collect()
+    }
+
+    fn last_change(&self) -> Result<u64, Error> {
+        let found = self.row(
+            "SELECT last_change FROM organisations WHERE id = $1",
+            &[&self.org()],
+        )?;
+        Ok(from_number(found.ok_or(Error::Missing)?.try_get(0)?))
+    }
+
+    fn audit(&self, before: Option<u64>, count: u64) -> Result<Vec<AuditEntry>, Error> {
+        let rows = self.rows(
+            "SELECT sequence, at, origin, action, object, detail FROM audit
+             WHERE org = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3",
+            &[
+                &self.org(),
+                &before.map_or(i64::MAX, number),
+                &number(count),
+            ],
+        )?;
+        rows.iter().map(audit_entry).collect()
+    }
+
+    fn audit_where(&self, query: &AuditQuery, count: u64) -> Result<Vec<AuditEntry>, Error> {
+        let texts = [&query.action, &query.object, &query.actor];
+        if texts.into_iter().flatten().any(|text| !may_be_there(text)) {
+            return Ok(Vec::new());
+        }
+        let (first, end) = query.actions().unwrap_or_else(AuditQuery::all_actions);
+        let (behind, before) = self.place(query)?;
+        let from = query.from.map_or(i64::MIN, instant);
+        let to = query.to.map_or(i64::MAX, instant);
+        let (org, count) = (self.org(), number(count));
+        let rows = match &query.object {
+            Some(object) => self.rows(
+                "SELECT sequence, at, origin, action, object, detail FROM audit
+                 WHERE org = $1 AND object = $2 AND action >= $3 AND action < $4 AND actor = coalesce($5, actor)
+                 AND at >= $6 AND at < $7 AND (at, sequence) < ($8, $9)
+                 ORDER BY at DESC, sequence DESC LIMIT $10",
+                &[
+                    &org, object, &first, &end, &query.actor, &from, &to, &behind, &before, &count,
+                ],
+            )?,
+            // each pair of an action and an actor that occur together, which the tallies know, is read in order from an index, and whatever
+            // is asked for is found without looking at what is not
+            None => self.rows(
+                "SELECT a.sequence, a.at, a.origin, a.action, a.object, a.detail FROM (
+                     SELECT DISTINCT action, actor FROM tallies WHERE org = $1 AND day BETWEEN $2 AND $3
+                     AND action >= $4 AND action < $5 AND actor = coalesce($6, actor)
+                 ) deed CROSS JOIN LATERAL (
+                     SELECT sequence, at, origin, action, object, detail FROM audit
+                     WHERE org = $1 AND action = deed.action AND actor = deed.actor
+                     AND at >= $7 AND at < $8 AND (at, sequence) < ($9, $10)
+                     ORDER BY at DESC, sequence DESC LIMIT $11
+                 ) a ORDER BY a.at DESC, a.sequence DESC LIMIT $11",
+                &[
+                    &org,
+                    &from.div_euclid(DAY),
+                    &to.div_euclid(DAY),
+                    &first,
+                    &end,
+                    &query.actor,
+                    &from,
+                    &to,
+                    &behind,
+                    &before,
+                    &count,
+                ],
+            )?,
+        };
+        rows.iter().map(audit_entry).collect()
+    }
+
+    fn tallies(&self, from: i64, to: i64) -> Result<Vec<Tally>, Error> {
+        let rows = self.rows(
+            "SELECT day, action, actor, count FROM tallies WHERE org = $1 AND day BETWEEN $2 AND $3
+             ORDER BY day, action, actor",
+            &[&self.org(), &from, &to],
+        )?;
+        let tallies = rows.iter().map(|row| {
+            Ok(Tally {
+                day: row.try_get(0)?,
+                action: row.try_get(1)?,
+                actor: row.try_get(2)?,
+                count: from_number(row.try_get(3)?),
+            })
+        });
+        tallies.collect()
+    }
+}
+
+impl Tenant<'_> {
+    /// Returns when and at which place the entry stands behind which a query wants the rest. The log is in order of time but for a clock
+    /// that was set back; a place that was never given is beyond the end.
+    fn place(&self, query: &AuditQuery) -> Result<(i64, i64), Error> {
+        let Some(before) = query.before.map(number) else {
+            return Ok((i64::MAX, i64::MAX));
+        };
+        let found = self.row(
+            "SELECT at FROM audit WHERE org = $1 AND sequence = $2",
+            &[&self.org(), &before],
+        )?;
+        let at = found.map_or(Ok(i64::MAX), |row| row.try_get(0))?;
+        Ok((at, before))
+    }
+}
+
+fn change(row: &Row) -> Result<Change, Error> {
+    let document: Option<&str> = row.try_get(5)?;
+    let membership: Option<&str> = row.try_get(6)?;
+    Ok(Change {
+        sequence: from_number(row.try_get(0)?),
+        at: from_instant(row.try_get(1)?),
+        kind: from_kind_code(row.try_get(2)?),
+        id: id(row, 3)?,
+        action: from_json(row.try_get(4)?)?,
+        document: document.map(from_json).transpose()?,
+        membership: membership.map(from_json).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn audit_entry(row: &Row) -> Result<AuditEntry, Error> {
+    Ok(AuditEntry {
+        sequence: from_number(row.try_get(0)?),
+        at: from_instant(row.try_get(1)?),
+        origin: from_json(row.try_get(2)?)?,
+        action: row.try_get(3)?,
+        object: row.try_get(4)?,
+        detail: from_json(row.try_get(5)?)?,
+    })
+}
+
+impl WriteLedger for Tenant<'_> {
+    fn append_change(&mut self, at: Timestamp, change: &NewChange) -> Result<u64, Error> {
+        let membership = if change.membership.is_empty() {
+            None
+        } else {
+            Some(json(&change.membership)?)
+        };
+        let appended = self.row(
+            "WITH place AS (
+                 UPDATE organisations SET last_change = last_change + 1 WHERE id = $1 RETURNING last_change
+             )
+             INSERT INTO changes (org, sequence, at, kind, id, action, document, membership)
+             SELECT $1, last_change, $2, $3, $4, $5, $6, $7 FROM place RETURNING sequence",
+            &[
+                &self.org(),
+                &instant(at),
+                &kind_code(change.kind),
+                &uuid(change.id),
+                &json(&change.action)?,
+                &change.document.as_ref().map(json).transpose()?,
+                &membership,
+            ],
+        )?;
+        Ok(from_number(appended.ok_or(Error::Missing)?.try_get(0)?))
+    }
+
+    fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<u64, Error> {
+        let appended = self.row(
+            "WITH place AS (
+                 UPDATE organisations SET last_audit = last_audit + 1 WHERE id = $1 RETURNING last_audit
+             ), counted AS (
+                 INSERT INTO tallies (org, day, action, actor, count) SELECT $1, $2, $3, $4, 1 FROM place
+                 ON CONFLICT (org, day, action, actor) DO UPDATE SET count = tallies.count + 1
+             )
+             INSERT INTO audit (org, sequence, at, origin, action, object, detail, actor)
+             SELECT $1, last_audit, $5, $6, $3, $7, $8, $4 FROM place RETURNING sequence",
+            &[
+                &self.org(),
+                &instant(at).div_euclid(DAY),
+                &entry.action,
+                &actor_key(&entry.origin.actor),
+                &instant(at),
+                &json(&entry.origin)?,
+                &entry.object,
+                &json(&entry.detail)?,
+            ],
+        )?;
+        Ok(from_number(appended.ok_or(Error::Missing)?.try_get(0)?))
+    }
+}

@@ -1,0 +1,276 @@
+//! The PostgreSQL backend: one database, any number of nodes.
+//!
+//! Whoever writes for an organisation has locked its row first, so that its units run one after the other whichever node they come to,
+//! and the places in its feed follow the order of the commits. Acknowledged means durable: a unit is answered after the commit that
+//! holds it, with `synchronous_commit=on`. See decision 20.
+//!
+//! What one organisation may see is fenced twice: every statement names it, and row-level security lets nothing else through.
+
+mod access;
+mod activations;
+mod address;
+mod claims;
+mod connections;
+mod convert;
+mod directory;
+mod examination;
+mod jobs;
+mod ledger;
+mod listing;
+mod migrations;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod traffic;
+mod unit;
+mod writers;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug};
+
+pub use address::Address;
+
+use crate::traits::{Backend, Look, Unit};
+use crate::turns::Turns;
+use crate::{Claim, Error, Finding, NewAudit, WriteLedger};
+use connections::{Connections, Purpose, READERS, READERS_OF_ONE};
+use convert::{digest, document, existing, id, json, uuid};
+use migrations::Applying;
+use unit::Tenant;
+
+/// How long a unit of reading may look through objects.
+const SCAN_TIME: Duration = Duration::from_secs(10);
+/// The oldest PostgreSQL that is supported.
+const OLDEST: i32 = 130_000;
+
+/// An open PostgreSQL store.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    connections: Connections,
+    readers: Turns,
+    writers: writers::Writers,
+    claims: claims::Claims,
+    warnings: Vec<Finding>,
+}
+
+impl Postgres {
+    pub(crate) async fn open(address: &Address) -> Result<Self, Error> {
+        let connections = Connections::new(address)?;
+        let mut client = connections.get().await?;
+        let explain = |error| address.explain(error);
+        let row = client
+            .query_one(
+                "SELECT current_setting('server_version_num')::integer, current_setting('server_encoding'),
+                     (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user)",
+                &[],
+            )
+            .await
+            .map_err(explain)?;
+        let (version, encoding): (i32, String) = (row.try_get(0)?, row.try_get(1)?);
+        if version < OLDEST {
+            return Err(unsuitable("it is older than PostgreSQL 13"));
+        }
+        if encoding != "UTF8" {
+            return Err(unsuitable(&format!(
+                "its encoding is {encoding}: create a database with the encoding UTF8"
+            )));
+        }
+        let warnings = if row.try_get(2)? {
+            vec![unfenced(address)]
+        } else {
+            Vec::new()
+        };
+        migrations::apply(&mut client)
+            .await
+            .map_err(|error| match error {
+                Applying::Newer { found, known } => Error::Newer { found, known },
+                Applying::Refused(error) => explain(error),
+            })?;
+        drop(client);
+        Ok(Self {
+            readers: Turns::new(READERS, READERS_OF_ONE),
+            writers: writers::Writers::new(connections.clone()),
+            claims: claims::Claims::default(),
+            connections,
+            warnings,
+        })
+    }
+
+    /// Runs `work` in a transaction of its own and keeps what it changed when it succeeds.
+    async fn run<T: Send + 'static>(
+        &self,
+        purpose: Purpose,
+        work: impl FnOnce(&mut Tenant<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let connections = self.connections.clone();
+        let organisation = match purpose {
+            Purpose::Read(id) | Purpose::Write(id) | Purpose::Found(id) => id,
+            Purpose::Installation => OrgId::from_bytes([0; 16]),
+        };
+        tokio::task::spawn_blocking(move || {
+            connections.within(purpose, |transaction| {
+                let runtime = connections.runtime();
+                let result = work(&mut Tenant::new(&transaction, runtime, organisation, None))?;
+                runtime
+                    .block_on(transaction.commit())
+                    .map_err(|error| Error::Unreachable(Box::new(error)))?;
+                Ok(result)
+            })?
+        })
+        .await
+        .map_err(Error::backend)?
+    }
+}
+
+/// Tells whether there is a store in a database.
+pub(crate) async fn holds_store(address: &Address) -> Result<bool, Error> {
+    let client = Connections::new(address)?.get().await?;
+    let found = migrations::is_there(&**client).await;
+    found.map_err(|error| address.explain(error))
+}
+
+fn unsuitable(reason: &str) -> Error {
+    Error::Unreachable(format!("the database cannot hold a store: {reason}").into())
+}
+
+fn unfenced(address: &Address) -> Finding {
+    Finding {
+        trouble: format!(
+            "{address}: the role is a superuser or has BYPASSRLS, so that row-level security does not hold for it"
+        ),
+        remedy: "make a role without these rights the owner of the database, and its tables, and use that".into(),
+    }
+}
+
+#[async_trait]
+impl Backend for Postgres {
+    async fn organisations(&self) -> Result<Vec<Organisation>, Error> {
+        self.run(Purpose::Installation, |store| {
+            let rows = store.rows("SELECT document FROM organisations ORDER BY slug", &[])?;
+            rows.iter().map(document).collect()
+        })
+        .await
+    }
+
+    async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error> {
+        let slug = slug.clone();
+        self.run(Purpose::Installation, move |store| {
+            let sql = "SELECT document FROM organisations WHERE slug = $1";
+            let found = store.row(sql, &[&slug.as_str()])?;
+            found.as_ref().map(document).transpose()
+        })
+        .await
+    }
+
+    async fn administrators_called(&self, email_key: &str) -> Result<Vec<(OrgId, AdminId)>, Error> {
+        if !convert::may_be_there(email_key) {
+            return Ok(Vec::new());
+        }
+        let email_key = email_key.to_owned();
+        self.run(Purpose::Installation, move |store| {
+            let rows = store.rows(
+                "SELECT org, id FROM administrators WHERE email_key = $1 ORDER BY org",
+                &[&email_key],
+            )?;
+            rows.iter()
+                .map(|row| Ok((id(row, 0)?, id(row, 1)?)))
+                .collect()
+        })
+        .await
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        let client = self.connections.get().await?;
+        migrations::check(&client).await
+    }
+
+    async fn create_organisation(
+        &self,
+        organisation: &Organisation,
+        entry: &NewAudit,
+    ) -> Result<(), Error> {
+        let (organisation, entry) = (organisation.clone(), entry.clone());
+        self.run(Purpose::Found(organisation.id), move |store| {
+            store.execute_unique(
+                "INSERT INTO organisations (id, slug, document) VALUES ($1, $2, $3)",
+                &[
+                    &uuid(organisation.id),
+                    &organisation.slug.as_str(),
+                    &json(&organisation)?,
+                ],
+                "slug",
+            )?;
+            store.append_audit(organisation.created, &entry)?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_organisation(&self, id: OrgId) -> Result<(), Error> {
+        self.run(Purpose::Installation, move |store| {
+            existing(store.execute("DELETE FROM organisations WHERE id = $1", &[&uuid(id)])?)
+        })
+        .await
+    }
+
+    async fn installation_secret(
+        &self,
+        name: &'static str,
+        make: [u8; 32],
+    ) -> Result<[u8; 32], Error> {
+        self.run(Purpose::Installation, move |store| {
+            store.execute(
+                "INSERT INTO installation_secrets (name, secret) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                &[&name, &make.as_slice()],
+            )?;
+            let sql = "SELECT secret FROM installation_secrets WHERE name = $1";
+            digest(&store.row(sql, &[&name])?.ok_or(Error::Missing)?, 0)
+        })
+        .await
+    }
+
+    async fn examine(&self) -> Result<Vec<Finding>, Error> {
+        let mut findings = self.warnings.clone();
+        let found = self.run(Purpose::Installation, |store| examination::examine(store));
+        findings.extend(found.await?);
+        Ok(findings)
+    }
+
+    fn warnings(&self) -> Vec<Finding> {
+        self.warnings.clone()
+    }
+
+    fn claim_server(&self) -> Result<Claim, Error> {
+        // any number of nodes may serve one database
+        Ok(Claim::new(()))
+    }
+
+    async fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
+        self.claims.claim(&self.connections, id).await
+    }
+
+    async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
+        let turn = self.readers.turn(Some(organisation)).await?;
+        let connections = self.connections.clone();
+        tokio::task::spawn_blocking(move || {
+            // the turn ends with the work, also when nobody waits for it any more
+            let _turn = turn;
+            connections.within(Purpose::Read(organisation), |transaction| {
+                let deadline = Instant::now() + SCAN_TIME;
+                let runtime = connections.runtime();
+                let tenant = Tenant::new(&transaction, runtime, organisation, Some(deadline));
+                // a panic in a unit is that unit's failure, which its caller is told of
+                drop(catch_unwind(AssertUnwindSafe(|| unit(&tenant))));
+            })
+        })
+        .await
+        .map_err(Error::backend)?
+    }
+
+    async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error> {
+        self.writers.unit(organisation, unit).await
+    }
+}

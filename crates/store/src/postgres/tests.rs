@@ -1,0 +1,599 @@
+//! What PostgreSQL promises beyond the conformance suite: several nodes, a second fence, a server that goes away, addresses.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rollcall_model::{
+    Action, Actor, ApplicationId, Kind, Membership, OrgId, Organisation, Origin, Plan, Randomness,
+    Region, RequestId, ResourceId, Rules,
+};
+use rollcall_scim::resource::Resource;
+use rollcall_testkit::postgres::{Database, PASSWORD, Server};
+use serde_json::json;
+
+use super::Postgres;
+use super::connections::{Connections, Purpose};
+use super::unit::Tenant as Rows;
+use crate::{Entry, Error, Location, NewAudit, NewChange, Store, Tenant};
+
+struct Dice(std::sync::atomic::AtomicU64);
+
+impl Randomness for Dice {
+    fn fill(&self, bytes: &mut [u8]) {
+        let roll = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        for (byte, fresh) in bytes.iter_mut().zip(roll.to_le_bytes().iter().cycle()) {
+            *byte = *fresh;
+        }
+    }
+}
+
+static DICE: Dice = Dice(std::sync::atomic::AtomicU64::new(1));
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+async fn open(url: &str) -> Result<Store, Error> {
+    let location: Location = url.parse()?;
+    Store::open(&location).await
+}
+
+async fn organisation(store: &Store, slug: &str) -> Tenant {
+    let organisation = Organisation {
+        id: OrgId::new(at(0), &DICE),
+        slug: slug.parse().unwrap(),
+        name: slug.to_owned(),
+        region: Region::default(),
+        plan: Plan::Paid,
+        seats: None,
+        created: at(0),
+        mirrors: None,
+        rules: Rules::default(),
+        time_zone: None,
+        sends_invitations: false,
+    };
+    let entry = NewAudit {
+        origin: Origin {
+            actor: Actor::System,
+            request: RequestId::new(at(0), &DICE),
+            address: None,
+        },
+        action: "organisation.created",
+        object: "it".to_owned(),
+        detail: json!({}),
+    };
+    store
+        .create_organisation(&organisation, &entry)
+        .await
+        .unwrap();
+    store.tenant(organisation.id)
+}
+
+fn person(name: &str) -> Entry {
+    Entry {
+        kind: Kind::User,
+        id: ResourceId::new(at(1), &DICE),
+        version: 1,
+        created: at(1),
+        modified: at(1),
+        managed_by: None,
+        resource: Resource::from_stored(json!({"userName": name})),
+    }
+    .stamped()
+}
+
+async fn add(tenant: &Tenant, name: &str) -> Result<(), Error> {
+    let entry = person(name);
+    tenant
+        .write(move |writer| {
+            writer.insert(&entry)?;
+            let change = NewChange {
+                kind: Kind::User,
+                id: entry.id,
+                action: Action::Created,
+                document: None,
+                membership: Membership::default(),
+            };
+            writer.append_change(at(2), &change).map(drop)
+        })
+        .await
+}
+
+async fn names(tenant: &Tenant) -> Result<u64, Error> {
+    tenant
+        .read::<_, Error, _>(|reader| Ok(reader.counts()?.users))
+        .await
+}
+
+/// Runs `look` in a transaction for one organisation.
+async fn within<T: Send + 'static>(
+    url: String,
+    purpose: Purpose,
+    look: impl FnOnce(&Rows<'_>) -> T + Send + 'static,
+) -> T {
+    let connections = Connections::new(&url.parse().unwrap()).unwrap();
+    tokio::task::spawn_blocking(move || {
+        let runtime = connections.runtime().clone();
+        connections
+            .within(purpose, |transaction| {
+                let organisation = OrgId::from_bytes([0; 16]);
+                look(&Rows::new(&transaction, &runtime, organisation, None))
+            })
+            .unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_a_statement_says_it_meets_one_organisation_only() {
+    let database = Database::fresh().unwrap();
+    let store = open(&database.url()).await.unwrap();
+    assert_eq!(store.warnings(), []);
+    let (one, other) = (
+        organisation(&store, "one").await,
+        organisation(&store, "other").await,
+    );
+    add(&one, "ann").await.unwrap();
+    add(&other, "bob").await.unwrap();
+    add(&other, "cid").await.unwrap();
+
+    let count = |purpose| {
+        within(database.url(), purpose, |rows| {
+            let sql = "SELECT (SELECT count(*) FROM resources), (SELECT count(*) FROM organisations), (SELECT count(*) FROM audit),
+                              (SELECT count(*) FROM changes), (SELECT count(*) FROM installation_secrets)";
+            let row = rows.row(sql, &[]).unwrap().unwrap();
+            [0, 1, 2, 3, 4].map(|column| row.get::<_, i64>(column))
+        })
+    };
+    store
+        .installation_secret("of tests", [1; 32])
+        .await
+        .unwrap();
+    assert_eq!(
+        count(Purpose::Read(one.organisation())).await,
+        [1, 1, 1, 1, 0]
+    );
+    assert_eq!(
+        count(Purpose::Read(other.organisation())).await,
+        [2, 1, 1, 2, 0]
+    );
+    assert_eq!(count(Purpose::Installation).await, [3, 2, 2, 3, 1]);
+
+    let theirs = other.organisation();
+    let changed = within(
+        database.url(),
+        Purpose::Write(one.organisation()),
+        move |rows| {
+            let changed = rows
+                .execute("UPDATE resources SET version = 9", &[])
+                .unwrap();
+            let mail = "INSERT INTO mail (org, sequence, due, sealed) VALUES ($1, 1, 1, '')";
+            let refused = rows.execute(mail, &[&super::convert::uuid(theirs)]);
+            assert!(matches!(refused, Err(Error::Backend(_))), "{refused:?}");
+            changed
+        },
+    )
+    .await;
+    assert_eq!(changed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_table_is_fenced_and_begins_its_keys_with_the_organisation() {
+    let database = Database::fresh().unwrap();
+    open(&database.url()).await.unwrap();
+
+    let open_tables = database
+        .sql("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+              AND NOT (relrowsecurity AND relforcerowsecurity)")
+        .unwrap();
+    let keys = database
+        .sql(
+            "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+              WHERE c.relnamespace = 'public'::regnamespace AND a.attname <> 'org' ORDER BY 1",
+        )
+        .unwrap();
+
+    assert_eq!(open_tables, "rollcall_schema");
+    // an address and a slug are looked up before the organisation is known
+    assert_eq!(
+        keys.lines().collect::<Vec<_>>(),
+        [
+            "administrators_by_address",
+            "installation_secrets_pkey",
+            "organisations_by_slug",
+            "organisations_pkey",
+            "rollcall_schema_pkey"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stands_above_the_fence_is_warned() {
+    let database = Database::fresh().unwrap();
+
+    let store = open(&database.url_of("postgres")).await.unwrap();
+
+    let warnings = store.warnings();
+    assert!(warnings[0].trouble.contains("superuser"), "{warnings:?}");
+    assert_eq!(store.examine().await.unwrap(), warnings);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_write_to_one_organisation_without_a_gap() {
+    let database = Database::fresh().unwrap();
+    let (here, there) = (
+        open(&database.url()).await.unwrap(),
+        open(&database.url()).await.unwrap(),
+    );
+    let one = organisation(&here, "one").await;
+    let nodes = [one.clone(), there.tenant(one.organisation())];
+
+    let mut units = tokio::task::JoinSet::new();
+    for n in 0..400 {
+        let tenant = nodes[n % 2].clone();
+        units.spawn(async move { add(&tenant, &format!("p{n}")).await });
+    }
+    // whoever reads the feed meanwhile never sees an entry without all those before it
+    let mut seen = 0;
+    while seen < 400 {
+        let places: Vec<u64> = nodes[1]
+            .read::<_, Error, _>(|reader| {
+                let changes = reader.changes(0, 1_000)?;
+                Ok(changes.iter().map(|change| change.sequence).collect())
+            })
+            .await
+            .unwrap();
+        assert_eq!(places, (1..=places.len() as u64).collect::<Vec<_>>());
+        seen = places.len();
+    }
+
+    for result in units.join_all().await {
+        result.unwrap();
+    }
+    assert_eq!(names(&one).await.unwrap(), 400);
+    assert_eq!(here.examine().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_open_an_empty_database_at_once() {
+    let database = Database::fresh().unwrap();
+    let mut nodes = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let url = database.url();
+        nodes.spawn(async move { open(&url).await });
+    }
+
+    for opened in nodes.join_all().await {
+        opened.unwrap().ping().await.unwrap();
+    }
+
+    database
+        .sql("INSERT INTO rollcall_schema (version) VALUES (99)")
+        .unwrap();
+    let newer = open(&database.url()).await;
+    assert!(
+        matches!(newer, Err(Error::Newer { found: 99, .. })),
+        "{newer:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_away_is_found_again() {
+    let server = Server::of_ones_own("", &[]).unwrap();
+    let database = server.database().unwrap();
+    let store = open(&database.url()).await.unwrap();
+    let one = organisation(&store, "one").await;
+    add(&one, "before").await.unwrap();
+    let application = ApplicationId::new(at(0), &DICE);
+    let claim = store.claim_job(application).await.unwrap();
+    assert!(claim.is_held());
+
+    server.stop().unwrap();
+    let (written, read) = (add(&one, "meanwhile").await, names(&one).await);
+    assert!(matches!(written, Err(Error::Unreachable(_))), "{written:?}");
+    assert!(matches!(read, Err(Error::Unreachable(_))), "{read:?}");
+    assert!(matches!(store.ping().await, Err(Error::Unreachable(_))));
+    assert!(!claim.is_held());
+
+    server.start().unwrap();
+    assert_eq!(names(&one).await.unwrap(), 1);
+    add(&one, "after").await.unwrap();
+    // restarted while nobody looked
+    server.stop().unwrap();
+    server.start().unwrap();
+    add(&one, "later").await.unwrap();
+    assert_eq!(names(&one).await.unwrap(), 3);
+    // who still thinks to have it is not given it twice
+    assert!(matches!(
+        store.claim_job(application).await,
+        Err(Error::Occupied(_))
+    ));
+    drop(claim);
+    store.claim_job(application).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_is_claimed_by_one_node_at_a_time() {
+    let database = Database::fresh().unwrap();
+    let (here, there) = (
+        open(&database.url()).await.unwrap(),
+        open(&database.url()).await.unwrap(),
+    );
+    let application = ApplicationId::new(at(0), &DICE);
+
+    let claim = here.claim_job(application).await.unwrap();
+
+    assert!(matches!(
+        there.claim_job(application).await,
+        Err(Error::Occupied(_))
+    ));
+    drop(claim);
+    there.claim_job(application).await.unwrap();
+    assert!(here.claim_server().is_ok() && there.claim_server().is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unit_that_goes_on_after_a_failure_keeps_nothing_and_harms_nobody() {
+    let database = Database::fresh().unwrap();
+    let store = open(&database.url()).await.unwrap();
+    let one = organisation(&store, "one").await;
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let first = one.write::<(), Error, _>(move |_| {
+        // until the sender is gone; meanwhile the others queue up and share the next commit
+        assert!(held.recv().is_err());
+        Ok(())
+    });
+    let stubborn = one.write::<(), Error, _>(|writer| {
+        writer.insert(&person("lost"))?;
+        // PostgreSQL keeps no NUL
+        assert!(
+            writer
+                .save_password_hash(rollcall_model::AdminId::from_bytes([1; 16]), "\0")
+                .is_err()
+        );
+        Ok(())
+    });
+    let release = async move {
+        tokio::task::yield_now().await;
+        drop(hold);
+    };
+
+    let (first, before, stubborn, after, ()) = tokio::join!(
+        first,
+        add(&one, "before"),
+        stubborn,
+        add(&one, "after"),
+        release
+    );
+
+    first.unwrap();
+    before.unwrap();
+    after.unwrap();
+    assert!(
+        matches!(stubborn, Err(Error::Unreachable(_))),
+        "{stubborn:?}"
+    );
+    assert_eq!(names(&one).await.unwrap(), 2);
+    let alone = one.write::<(), Error, _>(|writer| {
+        writer.insert(&person("lost"))?;
+        drop(writer.save_password_hash(rollcall_model::AdminId::from_bytes([1; 16]), "\0"));
+        Ok(())
+    });
+    assert!(matches!(alone.await, Err(Error::Unreachable(_))));
+    assert_eq!(names(&one).await.unwrap(), 2);
+    assert_eq!(store.examine().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_is_not_to_be_had_is_busy() {
+    let database = Database::fresh().unwrap();
+    let store = open(&database.url()).await.unwrap();
+    let one = organisation(&store, "one").await;
+    let id = one.organisation();
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let (running, runs) = tokio::sync::oneshot::channel();
+    let unit = tokio::spawn(async move {
+        one.write::<(), Error, _>(move |_| {
+            running.send(()).unwrap();
+            assert!(held.recv().is_err());
+            Ok(())
+        })
+        .await
+    });
+    runs.await.unwrap();
+
+    let refused = within(database.url(), Purpose::Found(id), move |rows| {
+        rows.execute("SET LOCAL lock_timeout = '50ms'", &[])?;
+        let lock = "SELECT FROM organisations WHERE id = $1 FOR UPDATE";
+        rows.execute(lock, &[&super::convert::uuid(id)])
+    })
+    .await;
+
+    assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
+    drop(hold);
+    unit.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_with_a_nul_is_nowhere() {
+    let database = Database::fresh().unwrap();
+    let store = open(&database.url()).await.unwrap();
+    let one = organisation(&store, "one").await;
+    let id = one.organisation();
+    let found = one
+        .read::<_, Error, _>(move |reader| {
+            let application = ApplicationId::from_bytes([1; 16]);
+            assert_eq!(reader.named(Kind::User, "a\0b")?, None);
+            assert_eq!(reader.with_external_id(Kind::User, "\0")?, []);
+            assert_eq!(reader.tombstones(Kind::User, Some("\0"), "\0")?, []);
+            assert_eq!(reader.linked_to(application, Kind::User, "\0")?, None);
+            let query = crate::AuditQuery {
+                object: Some("\0".into()),
+                ..crate::AuditQuery::default()
+            };
+            assert_eq!(reader.audit_where(&query, 10)?, []);
+            // the unit is none the worse for it
+            Ok(reader.organisation()?.id)
+        })
+        .await
+        .unwrap();
+    assert_eq!(found, id);
+    assert_eq!(store.administrators_called("\0").await.unwrap(), []);
+}
+
+/// Returns what a command would print about a store that cannot be opened.
+async fn trouble(url: &str) -> String {
+    let error = open(url).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable(_)), "{error:?}");
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    assert!(
+        !text.contains(PASSWORD) && !text.contains("wr0ng"),
+        "{text}"
+    );
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_an_address_is_said_with_what_to_do() {
+    let database = Database::fresh().unwrap();
+    let unknown = database
+        .url_by_network(PASSWORD, "")
+        .replace("/test_", "/no_");
+    let elsewhere = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        format!("postgres://rollcall@127.0.0.1:{port}/rollcall")
+    };
+
+    for (url, said) in [
+        (
+            database.url_by_network("wr0ng", ""),
+            "check user and password",
+        ),
+        (
+            database
+                .url_by_network(PASSWORD, "")
+                .replace(&format!(":{PASSWORD}"), ""),
+            "wants a password of `rollcall`",
+        ),
+        (unknown, "createdb --owner=rollcall no_"),
+        (elsewhere, "does not answer"),
+        (
+            database.url_by_network(PASSWORD, "?sslmode=require"),
+            "sslmode=disable",
+        ),
+    ] {
+        let text = trouble(&url).await;
+        assert!(text.contains(said), "{text}");
+    }
+    open(&database.url_by_network(PASSWORD, "")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_certificate_of_a_server_is_verified() {
+    let certificate = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    };
+    let (ours, key) = certificate("127.0.0.1");
+    let (strange, _) = certificate("127.0.0.1");
+    let files = [("server.crt", &*ours), ("server.key", &*key)];
+    let server = Server::of_ones_own("ssl = on", &files).unwrap();
+    let database = server.database().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let with = |mode: &str, file: &str, authority: &str| {
+        let path = folder.path().join(file);
+        std::fs::write(&path, authority).unwrap();
+        database.url_by_network(
+            PASSWORD,
+            &format!("?sslmode={mode}&sslrootcert={}", path.display()),
+        )
+    };
+
+    open(&with("require", "ours.pem", &ours)).await.unwrap();
+    let store = open(&with("prefer", "ours.pem", &ours)).await.unwrap();
+    organisation(&store, "one").await;
+    let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'rollcall'";
+    assert_eq!(database.sql(encrypted).unwrap(), "t");
+    // not even who only prefers a secret goes on without one that can be trusted
+    for mode in ["require", "prefer"] {
+        let text = trouble(&with(mode, "strange.pem", &strange)).await;
+        assert!(text.contains("sslrootcert=FILE"), "{text}");
+    }
+    let by_name = with("require", "ours.pem", &ours).replace("127.0.0.1", "localhost");
+    let text = trouble(&by_name).await;
+    assert!(text.contains("sslrootcert=FILE"), "{text}");
+    let nothing = open(&with("require", "empty.pem", "")).await;
+    assert!(matches!(nothing, Err(Error::Address(_))), "{nothing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_may_not_make_tables_is_told_so() {
+    let database = Database::fresh().unwrap();
+    database
+        .sql("CREATE ROLE guest_of_tests LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        .or_else(|error| {
+            // others of this server made it
+            if error.to_string().contains("already exists") {
+                Ok(String::new())
+            } else {
+                Err(error)
+            }
+        })
+        .unwrap();
+
+    let text = trouble(&database.url_of("guest_of_tests")).await;
+
+    assert!(text.contains("make it the owner"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_open_never_shows_its_password() {
+    let database = Database::fresh().unwrap();
+    let url = database.url_by_network(PASSWORD, "");
+    let location: Location = url.parse().unwrap();
+    let Location::Postgres(address) = &location else {
+        panic!("{location}");
+    };
+
+    let backend = Postgres::open(address).await.unwrap();
+    let store = Store::open(&location).await.unwrap();
+
+    let shown = format!("{location} {location:?} {backend:?} {store:?}");
+    assert!(!shown.contains(PASSWORD), "{shown}");
+    assert!(
+        location
+            .to_string()
+            .contains("postgres://rollcall@127.0.0.1")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_gives_up_waiting_does_not_leave_a_transaction_behind() {
+    let database = Database::fresh().unwrap();
+    let store = open(&database.url()).await.unwrap();
+    let one = organisation(&store, "one").await;
+    for n in 0..30 {
+        let name = format!("p{n}");
+        let unit = add(&one, &name);
+        drop(tokio::time::timeout(Duration::from_micros(n * 100), unit).await);
+        drop(tokio::time::timeout(Duration::from_micros(n * 50), names(&one)).await);
+        drop(tokio::time::timeout(Duration::from_micros(n * 50), store.organisations()).await);
+    }
+
+    add(&one, "last").await.unwrap();
+
+    let idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+    let began = std::time::Instant::now();
+    while database.sql(idle).unwrap() != "0" {
+        assert!(began.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

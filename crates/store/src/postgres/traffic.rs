@@ -1,0 +1,163 @@
+//! What directories asked, and mail that waits, in PostgreSQL.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rollcall_model::traffic::{Hour, KEPT};
+use rollcall_model::{Exchange, IntegrationId, RequestId};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::convert::{
+    HOUR, behind as column, document, from_instant, from_json, from_number, instant, json, number,
+    uuid,
+};
+use super::unit::{Counter, Tenant};
+use crate::{Error, ExchangeQuery, ReadTraffic, WaitingMail, WriteTraffic};
+
+impl ReadTraffic for Tenant<'_> {
+    fn exchanges(&self, query: ExchangeQuery, count: u64) -> Result<Vec<(u64, Exchange)>, Error> {
+        let mut sql =
+            "SELECT sequence, document FROM exchanges WHERE org = $1 AND sequence < $2".to_owned();
+        let (org, before, count) = (
+            self.org(),
+            query.before.map_or(i64::MAX, number),
+            number(count),
+        );
+        let mut values: Vec<&(dyn ToSql + Sync)> = vec![&org, &before, &count];
+        let of = query.of.map(column);
+        if let Some(of) = &of {
+            sql.push_str(" AND integration = $4");
+            values.push(of);
+        }
+        if query.failed {
+            sql.push_str(" AND failed");
+        }
+        sql.push_str(" ORDER BY sequence DESC LIMIT $3");
+        let rows = self.rows(&sql, &values)?;
+        rows.iter()
+            .map(|row| Ok((from_number(row.try_get(0)?), from_json(row.try_get(1)?)?)))
+            .collect()
+    }
+
+    fn exchange(&self, request: RequestId) -> Result<Option<Exchange>, Error> {
+        let found = self.row(
+            "SELECT document FROM exchanges WHERE org = $1 AND request = $2 ORDER BY sequence LIMIT 1",
+            &[&self.org(), &uuid(request)],
+        )?;
+        found.as_ref().map(document).transpose()
+    }
+
+    fn first_exchange(&self, integration: IntegrationId) -> Result<Option<Exchange>, Error> {
+        let found = self.row(
+            "SELECT document FROM exchanges WHERE org = $1 AND integration = $2 ORDER BY sequence LIMIT 1",
+            &[&self.org(), &uuid(integration)],
+        )?;
+        found.as_ref().map(document).transpose()
+    }
+
+    fn traffic(&self, from: Timestamp) -> Result<Vec<Hour>, Error> {
+        let rows = self.rows(
+            "SELECT hour, integration, requests, failed FROM traffic WHERE org = $1 AND hour >= $2 ORDER BY hour, integration",
+            &[&self.org(), &instant(from).div_euclid(HOUR)],
+        )?;
+        let hours = rows.iter().map(|row| {
+            let integration: Uuid = row.try_get(1)?;
+            Ok(Hour {
+                from: from_instant(row.try_get::<_, i64>(0)?.saturating_mul(HOUR)),
+                integration: (!integration.is_nil())
+                    .then(|| IntegrationId::from_bytes(integration.into_bytes())),
+                requests: from_number(row.try_get(2)?),
+                failed: from_number(row.try_get(3)?),
+            })
+        });
+        hours.collect()
+    }
+
+    fn due_mail(&self, now: Timestamp, count: u64) -> Result<Vec<WaitingMail>, Error> {
+        let rows = self.rows(
+            "SELECT sequence, due, attempts, sealed FROM mail WHERE org = $1 AND due <= $2 ORDER BY due, sequence LIMIT $3",
+            &[&self.org(), &instant(now), &number(count)],
+        )?;
+        let mails = rows.iter().map(|row| {
+            Ok(WaitingMail {
+                sequence: from_number(row.try_get(0)?),
+                due: from_instant(row.try_get(1)?),
+                attempts: u32::try_from(row.try_get::<_, i64>(2)?).unwrap_or(u32::MAX),
+                sealed: row.try_get(3)?,
+            })
+        });
+        mails.collect()
+    }
+}
+
+impl WriteTraffic for Tenant<'_> {
+    fn append_exchanges(&mut self, exchanges: &[Exchange]) -> Result<(), Error> {
+        if exchanges.is_empty() {
+            return Ok(());
+        }
+        let many = number(exchanges.len() as u64);
+        let last = self.count_up(Counter::Exchange, many)?;
+        let places: Vec<i64> = (last - many + 1..=last).collect();
+        let (mut requests, mut integrations) = (Vec::new(), Vec::new());
+        let (mut failures, mut documents) = (Vec::new(), Vec::new());
+        // a statement changes a row once: what falls into one hour is added up here
+        let mut hours: BTreeMap<(i64, Uuid), (i64, i64)> = BTreeMap::new();
+        for exchange in exchanges {
+            let (of, failed) = (column(exchange.integration), exchange.failed());
+            requests.push(uuid(exchange.request));
+            integrations.push(of);
+            failures.push(failed);
+            documents.push(json(exchange)?);
+            let hour = hours
+                .entry((instant(exchange.at).div_euclid(HOUR), of))
+                .or_default();
+            hour.0 += 1;
+            hour.1 += i64::from(failed);
+        }
+        self.execute(
+            "INSERT INTO exchanges (org, sequence, request, integration, failed, document)
+             SELECT $1, new.* FROM unnest($2::bigint[], $3::uuid[], $4::uuid[], $5::boolean[], $6::text[]) AS new",
+            &[&self.org(), &places, &requests, &integrations, &failures, &documents],
+        )?;
+        let (begins, of): (Vec<i64>, Vec<Uuid>) = hours.keys().copied().unzip();
+        let (requests, failed): (Vec<i64>, Vec<i64>) = hours.values().copied().unzip();
+        self.execute(
+            "INSERT INTO traffic (org, hour, integration, requests, failed)
+             SELECT $1, new.* FROM unnest($2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[]) AS new
+             ON CONFLICT (org, hour, integration) DO UPDATE
+             SET requests = traffic.requests + excluded.requests, failed = traffic.failed + excluded.failed",
+            &[&self.org(), &begins, &of, &requests, &failed],
+        )?;
+        self.execute(
+            "DELETE FROM exchanges WHERE org = $1 AND sequence <= $2",
+            &[&self.org(), &last.saturating_sub(number(KEPT))],
+        )?;
+        Ok(())
+    }
+
+    fn queue_mail(&mut self, due: Timestamp, sealed: &[u8]) -> Result<(), Error> {
+        let sequence = self.count_up(Counter::Mail, 1)?;
+        self.execute(
+            "INSERT INTO mail (org, sequence, due, sealed) VALUES ($1, $2, $3, $4)",
+            &[&self.org(), &sequence, &instant(due), &sealed],
+        )?;
+        Ok(())
+    }
+
+    fn defer_mail(&mut self, sequence: u64, due: Timestamp) -> Result<(), Error> {
+        self.execute(
+            "UPDATE mail SET due = $3, attempts = attempts + 1 WHERE org = $1 AND sequence = $2",
+            &[&self.org(), &number(sequence), &instant(due)],
+        )?;
+        Ok(())
+    }
+
+    fn remove_mail(&mut self, sequence: u64) -> Result<(), Error> {
+        self.execute(
+            "DELETE FROM mail WHERE org = $1 AND sequence = $2",
+            &[&self.org(), &number(sequence)],
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,220 @@
+//! Units that write: those of one organisation one after the other, many of them in one commit.
+//!
+//! While the database writes one commit of an organisation to disk, the next units of that organisation queue up, and all of them become
+//! the next commit; each runs in a savepoint, so that one that fails takes back its own changes only. Nobody is answered before the
+//! commit that holds their unit is on disk. Organisations do not wait for each other.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use deadpool_postgres::Transaction;
+use rollcall_model::OrgId;
+use tokio::sync::oneshot;
+
+use super::connections::{Connections, Purpose, WRITERS};
+use super::unit::Tenant;
+use crate::Error;
+use crate::traits::Unit;
+use crate::turns::Turns;
+
+/// So many units share a commit at most: PostgreSQL remembers as many savepoints of a transaction without effort.
+const UNITS_PER_COMMIT: usize = 32;
+/// So many units of an organisation wait at most; who comes then is told at once to come again later.
+const QUEUE: usize = 4_096;
+
+struct Request {
+    unit: Unit,
+    answer: Answer,
+}
+
+type Answer = oneshot::Sender<Result<(), Error>>;
+
+/// Runs units that write.
+#[derive(Debug, Clone)]
+pub(super) struct Writers {
+    connections: Connections,
+    turns: Arc<Turns>,
+    queues: Arc<Queues>,
+}
+
+/// What waits, by organisation.
+// INVARIANT: a queue is there exactly as long as somebody works through it
+struct Queues(Mutex<HashMap<OrgId, VecDeque<Request>>>);
+
+impl std::fmt::Debug for Queues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} organisations", self.lock().len())
+    }
+}
+
+impl Queues {
+    fn lock(&self) -> MutexGuard<'_, HashMap<OrgId, VecDeque<Request>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a request into a queue; tells whether somebody has to be found who works through it.
+    fn push(&self, organisation: OrgId, request: Request) -> Result<bool, Error> {
+        match self.lock().entry(organisation) {
+            Entry::Occupied(queue) if queue.get().len() >= QUEUE => Err(Error::Busy),
+            Entry::Occupied(mut queue) => {
+                queue.get_mut().push_back(request);
+                Ok(false)
+            }
+            Entry::Vacant(none) => {
+                none.insert(VecDeque::from([request]));
+                Ok(true)
+            }
+        }
+    }
+
+    /// Takes what the next commit is to hold; nothing, and no queue any more, when there is none.
+    fn take(&self, organisation: OrgId) -> Vec<Request> {
+        let mut queues = self.lock();
+        let Entry::Occupied(mut queue) = queues.entry(organisation) else {
+            return Vec::new();
+        };
+        let many = queue.get().len().min(UNITS_PER_COMMIT);
+        if many == 0 {
+            queue.remove();
+            return Vec::new();
+        }
+        queue.get_mut().drain(..many).collect()
+    }
+}
+
+impl Writers {
+    pub(super) fn new(connections: Connections) -> Self {
+        Self {
+            connections,
+            turns: Arc::new(Turns::new(WRITERS, 1)),
+            queues: Arc::new(Queues(Mutex::default())),
+        }
+    }
+
+    /// Runs a unit; returns once its commit is on disk, or its changes are taken back because it answered `false`.
+    pub(super) async fn unit(&self, organisation: OrgId, unit: Unit) -> Result<(), Error> {
+        let (answer, committed) = oneshot::channel();
+        if self.queues.push(organisation, Request { unit, answer })? {
+            // whoever asked may give up waiting, the others in the queue do not
+            tokio::spawn(self.clone().work_through(organisation));
+        }
+        committed.await.map_err(|_| Error::Abandoned)?
+    }
+
+    async fn work_through(self, organisation: OrgId) {
+        loop {
+            let turn = self.turns.turn(None).await;
+            let requests = self.queues.take(organisation);
+            if requests.is_empty() {
+                return;
+            }
+            let turn = match turn {
+                Ok(turn) => turn,
+                Err(error) => {
+                    fail(requests.into_iter().map(|request| request.answer), &error);
+                    continue;
+                }
+            };
+            let connections = self.connections.clone();
+            let committed = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                commit(&connections, organisation, requests);
+            });
+            // its requests are answered, or dropped with it
+            drop(committed.await);
+        }
+    }
+}
+
+/// Runs units in one transaction, and answers them.
+fn commit(connections: &Connections, organisation: OrgId, requests: Vec<Request>) {
+    let mut requests = VecDeque::from(requests);
+    let mut waiting = Vec::new();
+    let committed = connections
+        .within(Purpose::Write(organisation), |transaction| {
+            let tenancy = (connections, organisation);
+            run(tenancy, transaction, &mut requests, &mut waiting)
+        })
+        .and_then(|committed| committed);
+    match committed {
+        Ok(()) => {
+            for (answer, refused) in waiting {
+                drop(answer.send(refused.map_or(Ok(()), Err)));
+            }
+        }
+        Err(error) => {
+            let waiting = waiting.into_iter().map(|(answer, _)| answer);
+            fail(
+                waiting.chain(requests.into_iter().map(|request| request.answer)),
+                &error,
+            );
+        }
+    }
+}
+
+/// Runs units and commits what they changed. Who has run waits for the commit, also when the unit refused: what it told its caller may
+/// rest on changes of its predecessors in this commit.
+fn run(
+    (connections, organisation): (&Connections, OrgId),
+    transaction: Transaction<'_>,
+    requests: &mut VecDeque<Request>,
+    waiting: &mut Vec<(Answer, Option<Error>)>,
+) -> Result<(), Error> {
+    let runtime = connections.runtime();
+    let is_shared = requests.len() > 1;
+    let mut is_changed = false;
+    while let Some(Request { unit, answer }) = requests.pop_front() {
+        let mut tenant = Tenant::new(&transaction, runtime, organisation, None);
+        if is_shared {
+            tenant.wait(transaction.batch_execute("SAVEPOINT unit"))?;
+        }
+        // a panic in a unit is that unit's failure, not the server's
+        let keep = catch_unwind(AssertUnwindSafe(|| unit(&mut tenant))).unwrap_or(false);
+        let refused = (keep && tenant.has_failed()).then(|| {
+            Error::Unreachable("a statement failed, and the unit went on regardless".into())
+        });
+        let is_kept = keep && refused.is_none();
+        waiting.push((answer, refused));
+        is_changed |= is_kept;
+        if is_shared {
+            let end = if is_kept {
+                "RELEASE unit"
+            } else {
+                "ROLLBACK TO unit; RELEASE unit"
+            };
+            tenant.wait(transaction.batch_execute(end))?;
+        }
+    }
+    if is_changed {
+        // when the connection breaks here, nobody knows whether it was done
+        let committed = runtime.block_on(transaction.commit());
+        return committed.map_err(|error| Error::Unreachable(Box::new(error)));
+    }
+    // what nobody changed need not be taken back for the answer to be true
+    drop(transaction);
+    Ok(())
+}
+
+/// Tells everybody that nothing of theirs was kept.
+fn fail(waiting: impl IntoIterator<Item = Answer>, why: &Error) {
+    for answer in waiting {
+        let told = match why {
+            Error::Busy | Error::TooLong => Error::Busy,
+            other => Error::Unreachable(text(other).into()),
+        };
+        drop(answer.send(Err(told)));
+    }
+}
+
+/// Writes an error with its causes.
+fn text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
