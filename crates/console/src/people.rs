@@ -4,7 +4,7 @@ use rollcall_app::Entry;
 use rollcall_app::activity::Deed;
 use rollcall_app::directory::{Moved, title};
 use rollcall_app::integrations::Parties;
-use rollcall_model::{AuditEntry, IntegrationId, Kind};
+use rollcall_model::{AuditEntry, IntegrationId, Kind, Standing};
 use serde_json::Value;
 
 use crate::deeds::{self, Row};
@@ -21,9 +21,8 @@ pub(crate) struct Person {
     pub(crate) initials: String,
     pub(crate) sub: String,
     pub(crate) is_group: bool,
-    pub(crate) is_active: bool,
-    /// Whether the person still has to activate, where that is known.
-    pub(crate) is_invited: bool,
+    /// How a person stands; who still has to activate is only told where that was looked up.
+    pub(crate) standing: Standing,
     pub(crate) source: &'static str,
     pub(crate) is_managed: bool,
     pub(crate) department: String,
@@ -40,14 +39,25 @@ impl Person {
             initials: initials(&name),
             sub: sub.unwrap_or_default().to_owned(),
             is_group: entry.kind == Kind::Group,
-            is_active: entry.kind == Kind::Group || resource.is_active(),
-            is_invited: false,
+            standing: Standing::of(
+                entry.kind == Kind::Group || resource.is_active(),
+                false,
+                None,
+            ),
             source: source(entry.managed_by, parties),
             is_managed: entry.managed_by.is_some(),
             department: department(resource.as_map()).to_owned(),
             changed: zone.short(entry.modified),
             name,
         }
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.standing != Standing::Disabled
+    }
+
+    pub(crate) fn is_invited(&self) -> bool {
+        self.standing == Standing::Invited
     }
 
     pub(crate) fn list(&self) -> &'static str {

@@ -95,20 +95,21 @@ async fn ask(State(console): State<Console>, known: Known) -> Result<Response, P
 async fn invite(State(console): State<Console>, known: Known) -> Result<Response, Problem> {
     let context = known.visitor.context();
     let done = console.app.invite_everybody(&context).await?;
-    let mut text = format!(
-        "{} {} invited. The mails go out one after the other.",
-        people(done.invited),
-        if done.invited == 1 { "is" } else { "are" }
-    );
+    let is = if done.invited == 1 { "is" } else { "are" };
+    let mut parts = vec![format!(
+        "{} {is} invited. The mails go out one after the other.",
+        people(done.invited)
+    )];
     if done.passed_over > 0 {
-        text.push_str(&format!(
-            " {} could not be: they have no e-mail address, or were sent three invitations within the last hour.",
+        parts.push(format!(
+            "{} could not be: without an e-mail address, or with three invitations within the last hour.",
             people(done.passed_over)
         ));
     }
     if done.more {
-        text.push_str(" There are more: invite them the same way.");
+        parts.push("There are more: invite them the same way.".to_owned());
     }
+    let text = parts.join(" ");
     Ok(layout::done(&console, PAGE, &Flash::ok(text)))
 }
 

@@ -12,7 +12,7 @@ use axum::response::Response;
 use rollcall_app::Counts;
 use rollcall_app::directory::{Found, Search};
 use rollcall_app::integrations::Parties;
-use rollcall_model::{Kind, Permission};
+use rollcall_model::{Kind, Permission, Standing};
 
 use crate::Console;
 use crate::filters;
@@ -110,9 +110,12 @@ pub(super) fn list(
         rows: found
             .entries
             .iter()
-            .map(|entry| Person {
-                is_invited: found.invited.contains(&entry.id),
-                ..Person::new(entry, parties, zone)
+            .map(|entry| {
+                let mut person = Person::new(entry, parties, zone);
+                if found.invited.contains(&entry.id) {
+                    person.standing = Standing::Invited;
+                }
+                person
             })
             .collect(),
         is_later: asked.is_later,

@@ -130,7 +130,7 @@ pub(super) fn view(
     UserPage {
         frame,
         person: Person {
-            is_invited: whole.standing == Standing::Invited,
+            standing: whole.standing,
             ..Person::new(entry, parties, zone)
         },
         activation: Activation::new(&whole, sends_mail, zone),

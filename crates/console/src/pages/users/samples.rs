@@ -196,29 +196,10 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         email: "no address".to_owned(),
         mistakes: Mistakes::one("email", "This is no e-mail address."),
     };
-    let shown = |whole, typed, sends_mail| {
-        one::view(this("A person"), whole, typed, sends_mail, &parties, &zone)
+    let one = |entry, typed| {
+        one::view(this("A person"), whole(entry), typed, true, &parties, &zone)
             .render()
             .unwrap_or_default()
-    };
-    let one = |entry, typed| shown(whole(entry), typed, true);
-    let invited = |activation: Option<Activation>, sends_mail| {
-        let entry = person(1, "Ingrid Solheim", true, true);
-        let whole = Whole {
-            standing: Standing::of(true, true, activation.as_ref()),
-            activation,
-            ..whole(entry)
-        };
-        shown(whole, None, sends_mail)
-    };
-    let link = |name: &str| {
-        let page = LinkPage {
-            frame: this("Invitation link"),
-            id: ResourceId::from_bytes([1; 16]).to_string(),
-            name: name.to_owned(),
-            link: "https://rollcall.example/activate?token=0190b6f1-7c1d-7f5e-9a53-2f6b8c1d4e77.Wm9vZnJvYmljYXRpbmdzZWNyZXRvZm5vYm9keQ".to_owned(),
-        };
-        page.render().unwrap_or_default()
     };
     let question = |verb, name: &str| {
         let question = Question {
@@ -245,11 +226,6 @@ pub(crate) fn samples() -> Vec<(String, String)> {
             "user-mistake",
             one(person(1, HOSTILE, false, false), Some(typed)),
         ),
-        ("user-invited", invited(Some(activation(false)), true)),
-        ("user-uninvited-no-mail", invited(None, false)),
-        ("user-activated", invited(Some(activation(true)), true)),
-        ("user-invitation-link", link("Ingrid Solheim")),
-        ("user-invitation-link-hostile", link(HOSTILE)),
         (
             "user-reset-activation",
             question(Verb::ResetActivation, HOSTILE),
@@ -259,6 +235,45 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         ("user-delete", question(Verb::Delete, HOSTILE)),
     ]
     .into_iter()
+    .chain(activations(&parties, &zone))
     .map(|(name, html)| (name.to_owned(), html))
     .collect()
+}
+
+/// How far somebody's activation may be.
+fn activations(parties: &Parties, zone: &Zone) -> Vec<(&'static str, String)> {
+    let invited = |activation: Option<Activation>, sends_mail| {
+        let entry = person(1, "Ingrid Solheim", true, true);
+        let whole = Whole {
+            standing: Standing::of(true, true, activation.as_ref()),
+            activation,
+            ..whole(entry)
+        };
+        one::view(
+            frame(Place::Users, "A person"),
+            whole,
+            None,
+            sends_mail,
+            parties,
+            zone,
+        )
+        .render()
+        .unwrap_or_default()
+    };
+    let link = |name: &str| {
+        let page = LinkPage {
+            frame: frame(Place::Users, "Invitation link"),
+            id: ResourceId::from_bytes([1; 16]).to_string(),
+            name: name.to_owned(),
+            link: "https://rollcall.example/activate?token=0190b6f1-7c1d-7f5e-9a53-2f6b8c1d4e77.Wm9vZnJvYmljYXRpbmdzZWNyZXRvZm5vYm9keQ".to_owned(),
+        };
+        page.render().unwrap_or_default()
+    };
+    vec![
+        ("user-invited", invited(Some(activation(false)), true)),
+        ("user-uninvited-no-mail", invited(None, false)),
+        ("user-activated", invited(Some(activation(true)), true)),
+        ("user-invitation-link", link("Ingrid Solheim")),
+        ("user-invitation-link-hostile", link(HOSTILE)),
+    ]
 }
