@@ -114,9 +114,13 @@ impl Browser {
         }
     }
 
-    /// Returns the text of an element.
+    /// Returns the text of an element; when a script replaces it meanwhile, that of the new one.
     pub(super) async fn text_of(&self, css: &str) -> String {
-        self.found(css).await.text().await.unwrap()
+        loop {
+            if let Ok(text) = self.found(css).await.text().await {
+                return text;
+            }
+        }
     }
 
     /// Signs in at a console.
