@@ -54,6 +54,7 @@ pub(crate) fn routes() -> Routes {
     ]
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is shown by itself")]
 #[derive(Debug, Template)]
 #[template(path = "users.html")]
 pub(super) struct UsersPage {
