@@ -89,14 +89,11 @@ async fn what_changes_a_secret_asks_for_the_password_and_loses_nothing() {
     let mut guest = Guest::new(&server);
     guest.sign_in("ann@example.com", PASSWORD).await.is(303);
     // a session that is older than five minutes: made so in the store, for a test does not wait
-    let store = installation.folder.path().join("rollcall.db");
-    let connection = rusqlite::Connection::open(&store).unwrap();
-    connection
-        .execute(
-            "UPDATE sessions SET document = json_set(document, '$.proven', '2020-01-01T00:00:00Z')",
-            [],
-        )
-        .unwrap();
+    crate::store::change(
+        installation.folder.path(),
+        "UPDATE sessions SET document = json_set(document, '$.proven', '2020-01-01T00:00:00Z')",
+        "UPDATE sessions SET document = jsonb_set(document::jsonb, '{proven}', '\"2020-01-01T00:00:00Z\"')::text",
+    );
 
     let fields = [("email", "bob@example.com"), ("role", "auditor")];
     let asked = guest
