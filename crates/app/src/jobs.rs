@@ -65,6 +65,7 @@ impl App {
             mirrors: Some(job.to_owned()),
             rules: Rules::default(),
             time_zone: None,
+            sends_invitations: false,
         };
         let entry = NewAudit {
             origin: self.command_origin(),

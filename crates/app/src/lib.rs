@@ -14,6 +14,7 @@ pub mod directory;
 mod failure;
 pub mod glance;
 pub mod integrations;
+pub mod invitations;
 pub mod jobs;
 pub mod mappings;
 pub mod mirror;

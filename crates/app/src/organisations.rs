@@ -55,6 +55,7 @@ impl App {
             mirrors: None,
             rules: Rules::default(),
             time_zone: None,
+            sends_invitations: false,
         };
         let entry = NewAudit {
             origin: self.command_origin(),

@@ -8,6 +8,7 @@ use rollcall_model::provisioning::{Quarantine, QuarantineReason};
 use rollcall_model::{Actor, Administrator, Application, Letter, OrgId, Permission, Secret};
 use rollcall_store::{Reader, WaitingMail, Writer};
 
+use crate::invitations::is_to_be_sent;
 use crate::{App, Failure};
 
 /// After so many attempts a letter is given up.
@@ -132,6 +133,10 @@ impl App {
                 let opened = self.sealer().open(&place(id), &mail.sealed).ok();
                 let letter = opened.and_then(|text| serde_json::from_str(text.expose()).ok());
                 if let Some(letter) = letter {
+                    if !self.is_to_be_sent(id, &letter).await? {
+                        self.forget_letter(id, mail.sequence).await?;
+                        continue;
+                    }
                     due.push(Due {
                         organisation: id,
                         letter,
@@ -172,6 +177,15 @@ impl App {
             .write::<_, Failure, _>(move |writer| Ok(writer.defer_mail(sequence, again)?))
             .await?;
         Ok(false)
+    }
+
+    /// Asks again at the last moment: who was switched off or moved to another address meanwhile is not written to.
+    async fn is_to_be_sent(&self, organisation: OrgId, letter: &Letter) -> Result<bool, Failure> {
+        let (letter, now) = (letter.clone(), self.now());
+        self.store()
+            .tenant(organisation)
+            .read(move |reader| is_to_be_sent(reader, &letter, now))
+            .await
     }
 
     async fn forget_letter(&self, organisation: OrgId, sequence: u64) -> Result<(), Failure> {

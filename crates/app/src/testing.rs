@@ -30,15 +30,20 @@ pub(crate) struct Installation {
 impl Installation {
     /// Makes an installation with one organisation.
     pub(crate) async fn new() -> Self {
-        Self::with(None).await
+        Self::with(None, true).await
+    }
+
+    /// Makes one that has no way to send mail.
+    pub(crate) async fn without_mail() -> Self {
+        Self::with(None, false).await
     }
 
     /// Makes an installation with one organisation, whose trial ends so long after the start.
     pub(crate) async fn on_trial(time: SignedDuration) -> Self {
-        Self::with(Some(start() + time)).await
+        Self::with(Some(start() + time), true).await
     }
 
-    async fn with(trial_until: Option<Timestamp>) -> Self {
+    async fn with(trial_until: Option<Timestamp>, sends_mail: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = format!("sqlite:{}", folder.path().join("store.db").display());
         let store = Store::open(&location.parse().unwrap()).await.unwrap();
@@ -54,7 +59,7 @@ impl Installation {
                 regions: BTreeMap::new(),
                 public_url: "https://rollcall.example".into(),
                 limits: Limits::default(),
-                sends_mail: true,
+                sends_mail,
             },
         );
         let new = NewOrganisation {

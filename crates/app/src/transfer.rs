@@ -210,7 +210,7 @@ impl Import<'_> {
             membership: Membership::default(),
             changes: Value::Null,
         };
-        rules::record(self.writer, self.context, self.now, event)?;
+        rules::record(self.app, self.writer, self.context, self.now, event)?;
         Ok(entry.id)
     }
 
@@ -232,7 +232,7 @@ impl Import<'_> {
             membership: Membership::default(),
             changes,
         };
-        rules::record(self.writer, self.context, self.now, event)
+        rules::record(self.app, self.writer, self.context, self.now, event)
     }
 
     /// Managers point to people who may stand further down in the list, so they come when all people are there.
@@ -337,7 +337,7 @@ impl Import<'_> {
                 },
                 changes: Value::Null,
             };
-            rules::record(self.writer, self.context, self.now, event)?;
+            rules::record(self.app, self.writer, self.context, self.now, event)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use rollcall_app::integrations::Parties;
 use rollcall_model::{AuditEntry, IntegrationKind};
 use serde_json::Value;
 
-use crate::words::{Moment, Zone, counted};
+use crate::words::{Moment, Zone, capital, counted};
 
 /// A kind of deed: its word in the log, its icon, and what it is called.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,9 @@ pub(crate) const WORDS: &[Word] = &[
     word("user.enabled", "okc", "Person enabled"),
     word("user.released", "out", "Person released from its directory"),
     word("user.deleted", "trash", "Person deleted"),
+    word("user.invited", "mail", "Person invited to activate"),
+    word("user.activated", "okc", "Account activated by its owner"),
+    word("user.activation_reset", "key", "Activation reset"),
     word("group.created", "plus", "Group created"),
     word("group.adopted", "plug", "Group adopted"),
     word("group.updated", "edit", "Group changed"),
@@ -185,7 +188,7 @@ pub(crate) fn row(deed: &Deed, parties: &Parties, zone: &Zone) -> Row {
         title: title(&entry.action).to_owned(),
         name,
         link,
-        by: crate::explain::capital(parties.name(&entry.origin.actor)),
+        by: capital(parties.name(&entry.origin.actor)),
         at: zone.short(entry.at),
         exact: zone.exact(entry.at),
         object: entry.object.clone(),

@@ -84,9 +84,10 @@ pub fn samples() -> Vec<(String, String)> {
 
 /// Returns what the samples load, by name.
 #[cfg(any(test, feature = "samples"))]
-pub fn sample_assets() -> [(String, &'static str); 2] {
+pub fn sample_assets() -> [(String, &'static str); 3] {
     [
         (assets::STYLE_NAME.clone(), assets::STYLE),
         (assets::SCRIPT_NAME.clone(), assets::SCRIPT),
+        (assets::ACTIVATE_NAME.clone(), assets::ACTIVATE),
     ]
 }

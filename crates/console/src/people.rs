@@ -22,6 +22,8 @@ pub(crate) struct Person {
     pub(crate) sub: String,
     pub(crate) is_group: bool,
     pub(crate) is_active: bool,
+    /// Whether the person still has to activate, where that is known.
+    pub(crate) is_invited: bool,
     pub(crate) source: &'static str,
     pub(crate) is_managed: bool,
     pub(crate) department: String,
@@ -39,6 +41,7 @@ impl Person {
             sub: sub.unwrap_or_default().to_owned(),
             is_group: entry.kind == Kind::Group,
             is_active: entry.kind == Kind::Group || resource.is_active(),
+            is_invited: false,
             source: source(entry.managed_by, parties),
             is_managed: entry.managed_by.is_some(),
             department: department(resource.as_map()).to_owned(),

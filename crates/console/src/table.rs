@@ -76,6 +76,7 @@ pub(crate) fn routes() -> Routes {
     let mut routes = Vec::new();
     routes.extend(sign_in::routes());
     routes.extend(security::routes());
+    routes.extend(pages::activate::routes());
     routes.extend(pages::dashboard::routes());
     routes.extend(pages::mappings::routes());
     routes.extend(pages::applications::routes());
@@ -84,6 +85,7 @@ pub(crate) fn routes() -> Routes {
     routes.extend(pages::activity::routes());
     routes.extend(pages::reports::routes());
     routes.extend(pages::organisation::routes());
+    routes.extend(pages::invitations::routes());
     routes.extend(pages::groups::routes());
     routes.extend(pages::users::routes());
     routes.extend(pages::requests::routes());

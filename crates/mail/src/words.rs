@@ -105,6 +105,15 @@ fn parts(letter: &Letter) -> Parts {
             button: Some(("Choose a password", url.clone())),
             note: format!("The link works once, until {}. If this surprises you, ask another owner of {organisation}.", at(*until)),
         },
+        Content::Activation { user_name, url, until } => Parts {
+            subject: format!("Activate your account at {organisation}"),
+            paragraphs: vec![
+                format!("{organisation} has made an account for you: {user_name}."),
+                "Choose a password to activate it. The password is the key of your vault: it stays in your browser, and nobody can look it up for you.".to_owned(),
+            ],
+            button: Some(("Activate the account", url.clone())),
+            note: format!("The link works once, until {}, and is for you alone. If you did not expect this mail, do nothing: the account stays unused.", at(*until)),
+        },
         Content::SecondFactorRemoved { by } => Parts {
             subject: format!("Your second factor at {organisation} was removed"),
             paragraphs: vec![
@@ -181,6 +190,11 @@ mod tests {
             },
             Content::NewWayIn {
                 by: by.clone(),
+                url: url.clone(),
+                until,
+            },
+            Content::Activation {
+                user_name: name.to_owned(),
                 url: url.clone(),
                 until,
             },

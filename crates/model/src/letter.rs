@@ -40,6 +40,15 @@ pub enum Content {
         /// Until when it works.
         until: Timestamp,
     },
+    /// They have an account, and are to activate it.
+    Activation {
+        /// The userName of the account.
+        user_name: String,
+        /// The page on which they do it, once: a secret.
+        url: String,
+        /// Until when it works.
+        until: Timestamp,
+    },
     /// Their second factor was removed.
     SecondFactorRemoved {
         /// Who did it.

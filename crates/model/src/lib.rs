@@ -5,6 +5,7 @@
 //! **Is not:** rules that need other people's data (those are use cases, in `rollcall-app`), storage, or anything that waits.
 //! **Start at** [`Organisation`] for the receiving end and [`Application`] for the sending end.
 
+pub mod activation;
 pub mod administrator;
 pub mod application;
 pub mod change;
@@ -22,6 +23,7 @@ pub mod session;
 pub mod token;
 pub mod traffic;
 
+pub use activation::{Activation, Invitation, Standing};
 pub use administrator::{Administrator, Email, Permission, Role};
 pub use application::{Application, Assignment, Principal};
 pub use change::{Action, Actor, AuditEntry, Change, Kind, Membership, Origin};

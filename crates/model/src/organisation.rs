@@ -35,6 +35,9 @@ pub struct Organisation {
     /// The time zone in which the console shows times, by its name in the IANA database; absent: UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    /// Whether people whom a directory creates are asked by mail to activate their account.
+    #[serde(default)]
+    pub sends_invitations: bool,
 }
 
 /// What an organisation asks of its administrators.
@@ -225,6 +228,7 @@ mod tests {
             mirrors: None,
             rules: Rules::default(),
             time_zone: None,
+            sends_invitations: false,
         };
 
         assert!(organisation.is_open(Timestamp::from_second(99).unwrap()));

@@ -11,8 +11,11 @@ use rollcall_scim::filter::{Filter, NoRelated, Related};
 use rollcall_scim::sort::{Sort, SortKey};
 use serde_json::{Map, Value, json};
 
-use crate::narrowing::{Narrowing, narrowing};
+use crate::narrowing::{Narrowing, narrowing, narrowings};
 use crate::{Error, Listing, Paging, Raw, Reader, Selection};
+
+/// So many candidates of an index are put into order and looked at; more are walked through as they come.
+const FEW: u64 = 2_000;
 
 /// Whose objects are wanted: anybody's, or only those that one integration, or none, manages.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +46,9 @@ pub(crate) trait Walk: Reader {
         after: Option<ResourceId>,
         take: &mut dyn FnMut(Raw) -> Result<bool, Error>,
     ) -> Result<(), Error>;
+
+    /// Counts the candidates that a narrowing leaves, up to a limit; an index answers it.
+    fn count_up_to(&self, kind: Kind, narrowing: Narrowing, limit: u64) -> Result<u64, Error>;
 }
 
 /// Returns the part of the objects of a kind that `selection` asks for.
@@ -71,7 +77,7 @@ pub(crate) fn list(
 fn everything(tenant: &dyn Walk, kind: Kind, paging: &Paging) -> Result<Listing, Error> {
     let (skip, count, after) = match *paging {
         Paging::Index { skip, count, .. } => (skip, count, None),
-        Paging::After { id, count } => (0, count, id),
+        Paging::After { id, count } | Paging::Look { id, count, .. } => (0, count, id),
     };
     let total = match paging {
         Paging::Index { .. } => {
@@ -81,7 +87,7 @@ fn everything(tenant: &dyn Walk, kind: Kind, paging: &Paging) -> Result<Listing,
                 Kind::Group => counts.groups,
             })
         }
-        Paging::After { .. } => None,
+        Paging::After { .. } | Paging::Look { .. } => None,
     };
     let mut resources = tenant.page(kind, after, skip, count.saturating_add(1))?;
     let more = cut(&mut resources, count);
@@ -89,6 +95,7 @@ fn everything(tenant: &dyn Walk, kind: Kind, paging: &Paging) -> Result<Listing,
         total,
         resources,
         more,
+        looked_until: None,
     })
 }
 
@@ -102,21 +109,32 @@ fn filtered(
     let mut matching = 0_u64;
     let (skip, count, after, counts_all) = match *paging {
         Paging::Index { skip, count, .. } => (skip, count, None, true),
-        Paging::After { id, count } => (0, count, id, false),
+        Paging::After { id, count } | Paging::Look { id, count, .. } => (0, count, id, false),
+    };
+    let (narrowing, budget) = match *paging {
+        Paging::Look { budget, .. } => (fewest(tenant, of, filter)?, Some(budget)),
+        Paging::Index { .. } | Paging::After { .. } => (best(of, filter), None),
     };
     let end = skip.saturating_add(count);
-    candidates(tenant, of, filter, after, |raw, _| {
-        if matching >= skip && matching < end {
-            resources.push(raw);
-        }
-        matching += 1;
-        // an index page states the number of all matches; a cursor page only has to know whether one more follows
-        counts_all || matching <= end
-    })?;
+    let looked_until = candidates(
+        tenant,
+        of,
+        (filter, narrowing),
+        (after, budget),
+        |raw, _| {
+            if matching >= skip && matching < end {
+                resources.push(raw);
+            }
+            matching += 1;
+            // an index page states the number of all matches; a cursor page only has to know whether one more follows
+            counts_all || matching <= end
+        },
+    )?;
     Ok(Listing {
         total: counts_all.then_some(matching),
         resources,
         more: matching > end,
+        looked_until,
     })
 }
 
@@ -128,7 +146,8 @@ fn sorted(
     (skip, count): (u64, u64),
 ) -> Result<Listing, Error> {
     let mut keys: Vec<(SortKey, ResourceId)> = Vec::new();
-    candidates(tenant, of, filter, None, |raw, document| {
+    let narrowed = (filter, best(of, filter));
+    candidates(tenant, of, narrowed, (None, None), |raw, document| {
         keys.push((sort.key(document), raw.id));
         true
     })?;
@@ -146,22 +165,68 @@ fn sorted(
         total: Some(total),
         resources,
         more,
+        looked_until: None,
     })
 }
 
-/// Streams the matches in order of id to `take` until it answers `false`.
+/// The narrowing with the fewest candidates, as far as the filter tells.
+fn best((kind, _): (Kind, Whose), filter: Option<&Filter>) -> Narrowing {
+    filter.map_or(Narrowing::None, |filter| narrowing(filter, kind))
+}
+
+/// The first narrowing that leaves so few candidates that all of them can be looked at. Without any, matches are so frequent, or so many
+/// objects have to be looked at, that walking through all in order finds the first ones sooner than an index, whose findings have to be
+/// put into order before.
+fn fewest(
+    tenant: &dyn Walk,
+    (kind, _): (Kind, Whose),
+    filter: Option<&Filter>,
+) -> Result<Narrowing, Error> {
+    let Some(filter) = filter else {
+        return Ok(Narrowing::None);
+    };
+    for narrowing in narrowings(filter, kind) {
+        if count_up_to(tenant, kind, &narrowing, FEW)? < FEW {
+            return Ok(narrowing);
+        }
+    }
+    Ok(Narrowing::None)
+}
+
+fn count_up_to(
+    tenant: &dyn Walk,
+    kind: Kind,
+    narrowing: &Narrowing,
+    limit: u64,
+) -> Result<u64, Error> {
+    match narrowing {
+        Narrowing::Nothing => Ok(0),
+        Narrowing::None => Ok(limit),
+        Narrowing::Any(alternatives) => alternatives.iter().try_fold(0, |count, alternative| {
+            let left = limit.saturating_sub(count);
+            Ok(count + count_up_to(tenant, kind, alternative, left)?)
+        }),
+        one => tenant.count_up_to(kind, one.clone(), limit),
+    }
+}
+
+/// Streams the matches in order of id to `take` until it answers `false`. With a budget it gives up after so many candidates; then it
+/// returns the last one.
 fn candidates(
     tenant: &dyn Walk,
     (kind, whose): (Kind, Whose),
-    filter: Option<&Filter>,
-    after: Option<ResourceId>,
+    (filter, narrowing): (Option<&Filter>, Narrowing),
+    (after, budget): (Option<ResourceId>, Option<u64>),
     mut take: impl FnMut(Raw, &Map<String, Value>) -> bool,
-) -> Result<(), Error> {
-    let narrowing = filter.map_or(Narrowing::None, |filter| narrowing(filter, kind));
+) -> Result<Option<ResourceId>, Error> {
     if let Narrowing::Nothing = narrowing {
-        return Ok(());
+        return Ok(None);
     }
+    let mut left = budget.unwrap_or(u64::MAX);
+    let mut looked_until = None;
     tenant.walk((kind, whose), narrowing, after, &mut |raw| {
+        left = left.saturating_sub(1);
+        let id = raw.id;
         let document: Map<String, Value> =
             serde_json::from_slice(&raw.document).map_err(Error::backend)?;
         let matches = match filter {
@@ -181,8 +246,13 @@ fn candidates(
             }
             Some(filter) => filter.matches(&document, &NoRelated),
         };
-        Ok(!matches || take(raw, &document))
-    })
+        if matches && !take(raw, &document) {
+            return Ok(false);
+        }
+        looked_until = Some(id).filter(|_| left == 0);
+        Ok(left > 0)
+    })?;
+    Ok(looked_until)
 }
 
 /// Answers the evaluator's questions about attributes that are rows: a group's members, a person's groups.

@@ -9,6 +9,7 @@ use rollcall_scim::filter::{Conjunct, Filter, Literal, Operator};
 use rollcall_scim::key;
 
 /// A condition that an index answers.
+#[derive(Debug, Clone)]
 pub(crate) enum Narrowing {
     /// No index helps: every object is a candidate.
     None,
@@ -48,45 +49,51 @@ const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:Use
 
 /// Chooses the best of the filter's necessary conditions.
 pub(crate) fn narrowing(filter: &Filter, kind: Kind) -> Narrowing {
-    let mut best = narrowing_of(&filter.conjuncts(), kind);
+    let best = narrowings(filter, kind).into_iter().next();
+    best.unwrap_or(Narrowing::None)
+}
+
+/// Returns the filter's necessary conditions that an index answers, the most promising first.
+pub(crate) fn narrowings(filter: &Filter, kind: Kind) -> Vec<Narrowing> {
+    let mut all = each(&filter.conjuncts(), kind);
     for choice in filter.choices() {
         let alternatives: Vec<Narrowing> = choice
             .iter()
             .map(|conjuncts| narrowing_of(conjuncts, kind))
             .filter(|narrowing| !matches!(narrowing, Narrowing::Nothing))
             .collect();
-        let found = if alternatives.is_empty() {
+        all.push(if alternatives.is_empty() {
             Narrowing::Nothing
         } else {
             Narrowing::Any(alternatives)
-        };
-        if found.rank() < best.rank() {
-            best = found;
-        }
+        });
     }
-    best
+    all.retain(|narrowing| narrowing.rank() < Narrowing::None.rank());
+    all.sort_by_key(Narrowing::rank);
+    all
 }
 
 fn narrowing_of(conjuncts: &[Conjunct<'_>], kind: Kind) -> Narrowing {
-    let mut best = Narrowing::None;
-    for conjunct in conjuncts {
+    let best = each(conjuncts, kind)
+        .into_iter()
+        .min_by_key(Narrowing::rank);
+    best.unwrap_or(Narrowing::None)
+}
+
+/// Finds the conditions that an index answers.
+fn each(conjuncts: &[Conjunct<'_>], kind: Kind) -> Vec<Narrowing> {
+    let found = conjuncts.iter().filter_map(|conjunct| {
         let path = conjunct.path();
-        let found = match (conjunct.operator, conjunct.literal) {
+        match (conjunct.operator, conjunct.literal) {
             (Operator::Eq, Literal::String(text)) => equal(kind, &path, text),
             (Operator::Eq, Literal::Boolean(false)) if kind == Kind::User && path == "active" => {
                 Some(Narrowing::Inactive)
             }
             (Operator::Sw, Literal::String(text)) => beginning(kind, &path, text),
             _ => None,
-        };
-        if let Some(found) = found.filter(|found| found.rank() < best.rank()) {
-            best = found;
         }
-    }
-    if let Narrowing::None = best {
-        best = modified(conjuncts);
-    }
-    best
+    });
+    found.chain([modified(conjuncts)]).collect()
 }
 
 fn equal(kind: Kind, path: &str, text: &str) -> Option<Narrowing> {

@@ -10,7 +10,7 @@ use rollcall_model::plan::PlanRecord;
 use rollcall_model::provisioning::{CycleReport, JobState, LogEntry, Running};
 use rollcall_model::traffic::Hour;
 use rollcall_model::{
-    AdminId, Administrator, ApplicationId, AuditEntry, Change, Exchange, Integration,
+    Activation, AdminId, Administrator, ApplicationId, AuditEntry, Change, Exchange, Integration,
     IntegrationId, Kind, OrgId, Organisation, RequestId, ResourceId, Session, SessionId, Slug,
     TokenId, TokenRecord,
 };
@@ -227,6 +227,20 @@ pub trait ReadAccess {
     fn second_factor(&self, id: AdminId) -> Result<Option<SecondFactor>, Error>;
     /// Counts an administrator's unused recovery codes.
     fn recovery_codes(&self, id: AdminId) -> Result<u64, Error>;
+
+    /// Returns how far a person's activation is; absent: they were never invited.
+    fn activation(&self, person: ResourceId) -> Result<Option<Activation>, Error>;
+    /// Finds an activation by the SHA-256 of its link's secret.
+    fn activation_by_link(&self, digest: &[u8; 32]) -> Result<Option<Activation>, Error>;
+    /// Returns `count` of the active people whom this integration manages, who have not activated and hold no link that is good at
+    /// `now`, in order of id, after the one given.
+    fn uninvited(
+        &self,
+        integration: IntegrationId,
+        now: Timestamp,
+        after: Option<ResourceId>,
+        count: u64,
+    ) -> Result<Vec<ResourceId>, Error>;
 }
 
 /// Changes who may come in.
@@ -297,6 +311,11 @@ pub trait WriteAccess {
     fn save_recovery_codes(&mut self, id: AdminId, digests: &[[u8; 32]]) -> Result<(), Error>;
     /// Uses a recovery code up; tells whether there was one with this SHA-256.
     fn use_recovery_code(&mut self, id: AdminId, digest: &[u8; 32]) -> Result<bool, Error>;
+
+    /// Stores how far a person's activation is.
+    fn save_activation(&mut self, activation: &Activation) -> Result<(), Error>;
+    /// Forgets a person's activation; nothing happens when there is none.
+    fn remove_activation(&mut self, person: ResourceId) -> Result<(), Error>;
 }
 
 /// What directories asked, and mail that waits.

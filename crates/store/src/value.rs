@@ -92,6 +92,15 @@ pub enum Paging {
         /// How many to return at most.
         count: u64,
     },
+    /// Likewise, without looking at more than a number of objects: the answer comes soon, and may be only the first part.
+    Look {
+        /// The last object that was looked at before.
+        id: Option<ResourceId>,
+        /// How many to return at most.
+        count: u64,
+        /// How many to look at.
+        budget: u64,
+    },
 }
 
 /// A part of a result.
@@ -103,6 +112,8 @@ pub struct Listing {
     pub resources: Vec<Raw>,
     /// Whether more follow.
     pub more: bool,
+    /// The last object that was looked at, when looking was given up there; more may follow.
+    pub looked_until: Option<ResourceId>,
 }
 
 /// A member of a group.

@@ -109,7 +109,7 @@ impl App {
             membership,
             changes: Value::Null,
         };
-        rules::record(writer, context, now, event)?;
+        rules::record(self, writer, context, now, event)?;
         Ok(entry)
     }
 
@@ -165,7 +165,7 @@ impl App {
             membership,
             changes: rules::described(&changes),
         };
-        rules::record(writer, context, now, event)?;
+        rules::record(self, writer, context, now, event)?;
         Ok(after)
     }
 }

@@ -3,9 +3,14 @@
 //! An administrator may always switch somebody off or delete an account, whoever manages it. Its attributes are changed by hand only
 //! while nobody manages it: what a directory sends would undo it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rollcall_model::link::LinkState;
-use rollcall_model::{Action, ApplicationId, AuditEntry, Change, IntegrationId, Kind, ResourceId};
+use rollcall_model::{
+    Action, Activation, ApplicationId, AuditEntry, Change, IntegrationId, Kind, ResourceId,
+    Standing,
+};
 use rollcall_scim::filter::Filter;
 use rollcall_scim::key;
 use rollcall_scim::patch::{PATCH_SCHEMA, Patch};
@@ -15,12 +20,15 @@ use rollcall_store::{
 use serde_json::{Value, json};
 
 use super::{Context, Expected, Shown, Wanted, missing};
+use crate::invitations::standing;
 use crate::{App, Failure};
 
 /// So many groups, reports and steps of a history are shown at once.
 const SHOWN: usize = 50;
 /// So many who came and went are read for a history; of more, only the number is told.
 const READ: u64 = 500;
+/// So many objects one search looks at, which keeps it below the time of a page; the next one goes on there.
+const LOOKED_AT: u64 = 4_000;
 /// The longest text that is searched for, in characters.
 const SEARCHED: usize = 200;
 
@@ -42,8 +50,12 @@ pub struct Search {
 pub struct Found {
     /// The objects, in order of id: the oldest first.
     pub entries: Vec<Entry>,
-    /// The last of them when more follow.
+    /// Those of them who still have to activate.
+    pub invited: BTreeSet<ResourceId>,
+    /// Behind whom to go on, when more follow or may.
     pub next: Option<ResourceId>,
+    /// Whether looking was given up before enough was found: what follows is not known yet.
+    pub is_partial: bool,
 }
 
 /// Somebody or something, by id and name.
@@ -89,6 +101,10 @@ pub struct Whole {
     pub history: Vec<AuditEntry>,
     /// For a group: who came and who went lately.
     pub memberships: Vec<Moved>,
+    /// How a person stands.
+    pub standing: Standing,
+    /// How far their activation is; absent: they were never invited.
+    pub activation: Option<Activation>,
 }
 
 /// A change of a group's members.
@@ -121,7 +137,7 @@ pub struct Edit {
 }
 
 impl App {
-    /// Searches people or groups; an index answers all of it.
+    /// Searches people or groups, a part at a time.
     ///
     /// # Errors
     /// [`Failure::Malformed`] when it has to look through too much.
@@ -137,16 +153,20 @@ impl App {
             .tenant
             .read(move |reader| {
                 if let Some(entry) = by_id(reader, kind, &search)? {
+                    let entries = vec![entry];
                     return Ok(Found {
-                        entries: vec![entry],
+                        invited: invited(reader, &entries)?,
+                        entries,
                         next: None,
+                        is_partial: false,
                     });
                 }
                 let selection = Selection {
                     filter,
-                    paging: Paging::After {
+                    paging: Paging::Look {
                         id: search.after,
                         count,
+                        budget: LOOKED_AT,
                     },
                 };
                 let listing = match search.managed_by {
@@ -159,8 +179,10 @@ impl App {
                 }
                 let last = listing.resources.last().map(|raw| raw.id);
                 Ok(Found {
+                    invited: invited(reader, &entries)?,
                     entries,
-                    next: last.filter(|_| listing.more),
+                    next: last.filter(|_| listing.more).or(listing.looked_until),
+                    is_partial: listing.looked_until.is_some(),
                 })
             })
             .await
@@ -243,7 +265,14 @@ impl App {
                     }
                     Kind::Group | Kind::User => Vec::new(),
                 };
+                let activation = match kind {
+                    Kind::User => reader.activation(id)?,
+                    Kind::Group => None,
+                };
+                let organisation = reader.organisation()?;
                 Ok(Whole {
+                    standing: standing(&organisation, &entry, activation.as_ref()),
+                    activation,
                     entry,
                     groups,
                     more_groups,
@@ -438,11 +467,27 @@ impl App {
 }
 
 /// Returns the place of the e-mail that is used first.
-fn first_email(emails: &[Value]) -> Option<usize> {
+pub(crate) fn first_email(emails: &[Value]) -> Option<usize> {
     let primary = emails
         .iter()
         .position(|email| email.get("primary").and_then(Value::as_bool) == Some(true));
     primary.or((!emails.is_empty()).then_some(0))
+}
+
+/// Returns who of these people still has to activate.
+fn invited<R: Reader + ?Sized>(
+    reader: &R,
+    entries: &[Entry],
+) -> Result<BTreeSet<ResourceId>, Failure> {
+    let organisation = reader.organisation()?;
+    let mut found = BTreeSet::new();
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::User) {
+        let activation = reader.activation(entry.id)?;
+        if standing(&organisation, entry, activation.as_ref()) == Standing::Invited {
+            found.insert(entry.id);
+        }
+    }
+    Ok(found)
 }
 
 fn by_id<R: Reader + ?Sized>(

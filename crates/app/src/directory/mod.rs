@@ -16,6 +16,7 @@ pub(crate) mod rules;
 use rollcall_model::{IntegrationId, Kind, Origin, ResourceId};
 use rollcall_store::{Entry, Member, Tenant};
 
+pub(crate) use desk::first_email;
 pub use desk::{Counterpart, Edit, Found, Listed, Moved, Named, Search, Whole, title};
 pub use read::{Page, Query};
 
@@ -41,6 +42,11 @@ impl Context {
     /// Returns the storage of the organisation.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
+    }
+
+    /// Tells whether a directory acts.
+    pub(crate) fn is_directory(&self) -> bool {
+        self.integration.is_some()
     }
 
     /// Returns who asked.

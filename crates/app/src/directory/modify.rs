@@ -123,7 +123,7 @@ impl App {
                 }
                 let charge = charge(writer, &inner, &before)?;
                 let modified = change(&app, writer, &before)?;
-                settle(writer, &inner, now, before, modified, charge)
+                settle(&app, writer, &inner, now, before, modified, charge)
             })
             .await?;
         Ok(super::read::written(context, after, wanted).await)
@@ -139,6 +139,7 @@ struct Modified {
 
 /// Checks the rules and writes what changed, if anything did.
 fn settle(
+    app: &App,
     writer: &mut dyn Writer,
     context: &Context,
     now: Timestamp,
@@ -191,6 +192,6 @@ fn settle(
         membership,
         changes: rules::described(&changes),
     };
-    rules::record(writer, context, now, event)?;
+    rules::record(app, writer, context, now, event)?;
     Ok(after)
 }

@@ -45,7 +45,7 @@ impl App {
                         ),
                     });
                 }
-                leave_groups(writer, &inner, now, id)?;
+                leave_groups(&app, writer, &inner, now, id)?;
                 if kind == Kind::User {
                     leave_reports(&app, writer, &inner, now, id)?;
                 }
@@ -58,7 +58,7 @@ impl App {
                     membership: Membership::default(),
                     changes: Value::Null,
                 };
-                rules::record(writer, &inner, now, event)
+                rules::record(&app, writer, &inner, now, event)
             })
             .await
     }
@@ -66,6 +66,7 @@ impl App {
 
 /// Takes an object out of all groups.
 fn leave_groups(
+    app: &App,
     writer: &mut dyn Writer,
     context: &Context,
     now: Timestamp,
@@ -94,7 +95,7 @@ fn leave_groups(
             },
             changes: Value::Null,
         };
-        rules::record(writer, context, now, event)?;
+        rules::record(app, writer, context, now, event)?;
     }
     Ok(())
 }
@@ -135,7 +136,7 @@ fn leave_reports(
             membership: Membership::default(),
             changes: rules::described(&changes),
         };
-        rules::record(writer, context, now, event)?;
+        rules::record(app, writer, context, now, event)?;
     }
     Ok(())
 }

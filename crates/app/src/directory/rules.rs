@@ -56,9 +56,10 @@ pub(crate) fn plan_allows(
     }
 }
 
-/// Writes the audit entry and the feed entry of a change. Called in the transaction of every change, and nowhere else are
-/// such entries made for people and groups.
+/// Writes the audit entry and the feed entry of a change, and keeps invitations in step with it. Called in the transaction of every
+/// change, and nowhere else are such entries made for people and groups.
 pub(crate) fn record(
+    app: &App,
     writer: &mut dyn Writer,
     context: &Context,
     now: Timestamp,
@@ -72,6 +73,7 @@ pub(crate) fn record(
         detail: event.detail(),
     };
     writer.append_audit(now, &audit)?;
+    crate::invitations::follow(app, writer, context, now, &event)?;
     let change = NewChange {
         kind: event.kind,
         id: event.id,

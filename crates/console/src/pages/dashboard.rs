@@ -402,6 +402,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         mirrors: None,
         rules: rollcall_model::Rules::default(),
         time_zone: None,
+        sends_invitations: false,
     };
     let standing = Standing {
         integration: Integration {

@@ -286,14 +286,18 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     let this = || frame(Place::Groups, "Groups");
     let listed = |asked, entries, total| {
         let found = Found {
+            invited: std::collections::BTreeSet::new(),
             entries,
             next: Some(ResourceId::from_bytes([5; 16])),
+            is_partial: false,
         };
         list(this(), asked, &found, total, &parties, &zone)
             .render()
             .unwrap_or_default()
     };
     let whole = |entry| Whole {
+        standing: rollcall_model::Standing::Active,
+        activation: None,
         entry,
         groups: Vec::new(),
         more_groups: false,

@@ -1,10 +1,12 @@
 //! The pages: a file for each, with its routes, its view, its handlers and its samples.
 
+pub(crate) mod activate;
 pub(crate) mod activity;
 pub(crate) mod applications;
 pub(crate) mod dashboard;
 pub(crate) mod groups;
 pub(crate) mod integrations;
+pub(crate) mod invitations;
 pub(crate) mod logs;
 pub(crate) mod mappings;
 pub(crate) mod object_question;
@@ -21,6 +23,7 @@ pub(crate) mod users;
 pub(crate) fn samples() -> Vec<(String, String)> {
     let mut samples = Vec::new();
     samples.extend(crate::problem::samples());
+    samples.extend(activate::samples());
     samples.extend(activity::samples());
     samples.extend(dashboard::samples());
     samples.extend(mappings::samples());
@@ -28,6 +31,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(applications::samples());
     samples.extend(logs::samples());
     samples.extend(integrations::samples());
+    samples.extend(invitations::samples());
     samples.extend(organisation::samples());
     samples.extend(prove::samples());
     samples.extend(reports::samples());

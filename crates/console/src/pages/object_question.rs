@@ -13,6 +13,7 @@ pub(crate) enum Verb {
     Disable,
     Release,
     Delete,
+    ResetActivation,
 }
 
 /// What is asked.
@@ -47,7 +48,14 @@ impl Question {
     /// Returns the title of the page.
     pub(crate) fn title(&self) -> String {
         let name: String = self.name.chars().take(60).collect();
-        format!("{} {name}?", self.words().0)
+        self.question(&name)
+    }
+
+    fn question(&self, name: &str) -> String {
+        match self.verb {
+            Verb::ResetActivation => format!("Reset the activation of {name}?"),
+            _ => format!("{} {name}?", self.words().0),
+        }
     }
 
     fn words(&self) -> (&'static str, &'static str) {
@@ -55,6 +63,7 @@ impl Question {
             Verb::Disable => ("Disable", "disable"),
             Verb::Release => ("Release", "release"),
             Verb::Delete => ("Delete", "delete"),
+            Verb::ResetActivation => ("Reset activation", "reset-activation"),
         }
     }
 
@@ -83,6 +92,11 @@ impl Question {
                     "{source} does not manage the {thing} any more. Nothing else about it changes."
                 ));
                 lines.push(format!("The next directory that sends or changes the {thing} takes charge of it. That may be {source} again: take it out of the assignment there first if it should not."));
+            }
+            (Verb::ResetActivation, _) => {
+                lines.push("The key of the vault is lost, and with it everything in the vault. Only the old password opens it, and nobody here can bring it back.".to_owned());
+                lines.push("The old password does not work any more. The account itself, its data and its groups stay.".to_owned());
+                lines.push("A new invitation goes out, with which a new password and a new vault are made.".to_owned());
             }
             (Verb::Delete, Kind::User) => {
                 lines.push("The account is gone at once, and with it every attribute. Its history stays in the activity log.".to_owned());
@@ -119,6 +133,7 @@ impl Question {
             (Verb::Release, _) => "Leave it managed",
             (Verb::Delete, Kind::User) => "Keep the account",
             (Verb::Delete, Kind::Group) => "Keep the group",
+            (Verb::ResetActivation, _) => "Keep the vault",
         };
         QuestionPage {
             frame,
@@ -126,7 +141,7 @@ impl Question {
             list_title,
             id: self.id.clone(),
             name: self.name.clone(),
-            question: format!("{verb} {}?", self.name),
+            question: self.question(&self.name),
             verb,
             action,
             consequences: self.consequences(),

@@ -12,9 +12,9 @@ use crate::filters;
 use crate::form::Form;
 use crate::guard::Known;
 use crate::layout::{self, Flash, Frame, Mistakes, Place};
+use crate::pages::invitations::{Invitations, counted_up};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
-use crate::words::sentence;
 use crate::words::{Moment, Zone};
 
 /// Time zones that are offered while one is typed; any other of the database is taken as well.
@@ -81,6 +81,7 @@ struct OrganisationPage {
     slug: String,
     since: Moment,
     others: Vec<(String, String)>,
+    invitations: Invitations,
     mistakes: Mistakes,
 }
 
@@ -105,6 +106,7 @@ fn view(
     counts: Counts,
     addresses: Addresses,
     typed: Typed,
+    invitations: Invitations,
     zone: &Zone,
 ) -> OrganisationPage {
     let seats = organisation.seats.map(u64::from);
@@ -131,6 +133,7 @@ fn view(
         others: addresses.others,
         slug: organisation.slug.to_string(),
         since: zone.day(organisation.created),
+        invitations,
         mistakes: typed.mistakes,
     }
 }
@@ -164,8 +167,22 @@ impl Console {
             zone: organisation.time_zone.clone().unwrap_or_default(),
             mistakes: Mistakes::default(),
         });
+        let waiting = self.app.count_uninvited(&known.visitor.context()).await?;
+        let invitations = Invitations {
+            on: organisation.sends_invitations,
+            sends_mail: settings.sends_mail,
+            waiting: counted_up(waiting),
+        };
         let zone = self.zone(known);
-        Ok(view(frame, organisation, counts, addresses, typed, &zone))
+        Ok(view(
+            frame,
+            organisation,
+            counts,
+            addresses,
+            typed,
+            invitations,
+            &zone,
+        ))
     }
 }
 
@@ -198,7 +215,7 @@ async fn save(
             } else {
                 "name"
             };
-            let mistakes = Mistakes::one(field, sentence(&reason));
+            let mistakes = Mistakes::one(field, reason);
             let typed = Typed {
                 name,
                 zone,
@@ -231,6 +248,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         mirrors: None,
         rules: rollcall_model::Rules::default(),
         time_zone: None,
+        sends_invitations: false,
     };
     let counts = Counts {
         users: 104_318,
@@ -244,9 +262,22 @@ pub(crate) fn samples() -> Vec<(String, String)> {
             others: vec![("us".to_owned(), "https://us.rollcall.example".to_owned())],
         };
         let frame = frame(Place::Organisation, "Organisation and plan");
-        view(frame, organisation, counts, addresses, typed, &zone)
-            .render()
-            .unwrap_or_default()
+        let invitations = Invitations {
+            on: organisation.sends_invitations,
+            sends_mail: organisation.seats.is_some(),
+            waiting: counted_up(1_126),
+        };
+        view(
+            frame,
+            organisation,
+            counts,
+            addresses,
+            typed,
+            invitations,
+            &zone,
+        )
+        .render()
+        .unwrap_or_default()
     };
     let good = Typed {
         name: organisation.name.clone(),

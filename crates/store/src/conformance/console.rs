@@ -1,11 +1,12 @@
 //! What the console relies on: sessions, traffic, tallies, mail, plans.
 
+use rollcall_model::activation::{Activation, Invitation, Vault};
 use rollcall_model::application::Application;
 use rollcall_model::plan::{PlanRecord, PlanState};
 use rollcall_model::traffic::KEPT;
 use rollcall_model::{
     Actor, AdminId, Administrator, ApplicationId, Exchange, Integration, IntegrationId,
-    IntegrationKind, Kind, RequestId, Role, Session, SessionId, Stage, session,
+    IntegrationKind, Kind, RequestId, ResourceId, Role, Session, SessionId, Stage, session,
 };
 use serde_json::json;
 
@@ -486,4 +487,113 @@ pub async fn managed_objects_are_listed(store: Store) {
         }
     }
     assert!(mine.len() >= 30);
+}
+
+fn invitation(digest: u8, expires: i64) -> Invitation {
+    Invitation {
+        digest: [digest; 32],
+        expires: at(expires),
+        address: "ann@example.com".parse().unwrap(),
+        salt: "salt".to_owned(),
+    }
+}
+
+/// An activation is found by person and by the digest of its link, in its organisation, until it is removed; who is active, managed, and
+/// neither invited nor activated is listed.
+pub async fn an_activation_is_found_by_person_and_by_link(store: Store) {
+    let (tenant, other) = (
+        organisation(&store, "one").await,
+        organisation(&store, "two").await,
+    );
+    let by = IntegrationId::new(at(0), &DICE);
+    change(&tenant, move |writer| {
+        for (name, active, managed_by) in [
+            ("ann", true, Some(by)),
+            ("bob", true, Some(by)),
+            ("cid", true, Some(by)),
+            ("dan", false, Some(by)),
+            ("eve", true, None),
+        ] {
+            let mut entry = person(name, json!({"active": active}));
+            entry.managed_by = managed_by;
+            writer.insert(&entry)?;
+        }
+        Ok(())
+    })
+    .await;
+    let uninvited = async |second, after, count| -> Vec<ResourceId> {
+        let unit = tenant
+            .read::<_, Error, _>(move |reader| reader.uninvited(by, at(second), after, count));
+        unit.await.unwrap()
+    };
+    let everybody = uninvited(0, None, 9).await;
+    assert_eq!(everybody.len(), 3);
+    assert_eq!(
+        uninvited(0, Some(everybody[0]), 1).await,
+        [everybody[1]],
+        "page by page"
+    );
+    let (ann, bob) = (everybody[0], everybody[1]);
+    let invited = Activation {
+        sent: vec![at(1)],
+        link: Some(invitation(7, 100)),
+        ..Activation::new(ann, at(1))
+    };
+    let mut active = Activation::new(bob, at(1));
+    active.activate(Vault {
+        since: at(2),
+        derivation: "d".to_owned(),
+        rounds: 1,
+        salt: "s".to_owned(),
+        verifier: "v".to_owned(),
+        wrapped_key: "w".to_owned(),
+    });
+    let saved = [invited.clone(), active.clone()];
+    change(&tenant, move |writer| {
+        for activation in &saved {
+            writer.save_activation(activation)?;
+        }
+        Ok(())
+    })
+    .await;
+
+    let by_link = async |tenant: &Tenant, digest: u8| {
+        tenant
+            .read::<_, Error, _>(move |reader| reader.activation_by_link(&[digest; 32]))
+            .await
+            .unwrap()
+    };
+    assert_eq!(by_link(&tenant, 7).await.as_ref(), Some(&invited));
+    assert_eq!(by_link(&other, 7).await, None);
+    assert_eq!(by_link(&tenant, 8).await, None);
+    let read = async |person| {
+        tenant
+            .read::<_, Error, _>(move |reader| reader.activation(person))
+            .await
+            .unwrap()
+    };
+    assert_eq!(read(bob).await, Some(active));
+    assert_eq!(uninvited(99, None, 9).await, [everybody[2]]);
+    assert_eq!(
+        uninvited(100, None, 9).await,
+        [ann, everybody[2]],
+        "the link is too old"
+    );
+
+    let renewed = Activation {
+        link: Some(invitation(8, 200)),
+        ..invited
+    };
+    change(&tenant, move |writer| writer.save_activation(&renewed)).await;
+    assert_eq!(by_link(&tenant, 7).await, None, "replaced");
+    change(&tenant, move |writer| {
+        writer.remove_activation(ann)?;
+        writer.remove_activation(ann)
+    })
+    .await;
+    assert_eq!(
+        (read(ann).await, by_link(&tenant, 8).await),
+        (None, None),
+        "removed"
+    );
 }

@@ -131,6 +131,51 @@ pub async fn listings_agree_with_the_evaluator(store: Store) {
     }
 }
 
+/// A look ends soon, says where, and the next one goes on there; together they find what the evaluator finds.
+pub async fn a_look_has_a_budget_and_goes_on_where_it_ended(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    change(&tenant, |writer| {
+        for n in 0..2_300 {
+            let more = json!({"active": n != 2_200, "title": if n % 1_000 == 999 { "rare" } else { "common" }});
+            writer.insert(&person(&format!("q{n}"), more))?;
+        }
+        Ok(())
+    })
+    .await;
+    for (filter, looks, found) in [
+        // so frequent that the first ones are met at once
+        ("userName sw \"q\"", 1, 10),
+        // an index has the only one
+        ("userName sw \"q\" and active eq false", 1, 1),
+        // nobody knows where they are
+        ("userName sw \"q\" and title eq \"rare\"", 5, 2),
+        ("title eq \"none\"", 5, 0),
+    ] {
+        let (mut id, mut names, mut count) = (None, Vec::new(), 0);
+        loop {
+            count += 1;
+            let look = Paging::Look {
+                id,
+                count: 10,
+                budget: 500,
+            };
+            let selection = all(Some(filter), look);
+            let part = tenant
+                .read::<_, Error, _>(move |reader| reader.list(Kind::User, &selection))
+                .await
+                .unwrap();
+            names.extend(part.resources.iter().map(|raw| raw.id));
+            id = part.looked_until;
+            if id.is_none() {
+                assert_eq!(part.more, found == 10, "{filter}");
+                break;
+            }
+            assert!(!part.more, "{filter}");
+        }
+        assert_eq!((count, names.len()), (looks, found), "{filter}");
+    }
+}
+
 /// By index and by cursor, pages show each object once.
 pub async fn pages_cover_everything_once(store: Store) {
     let tenant = organisation(&store, "one").await;

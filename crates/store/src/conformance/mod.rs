@@ -41,7 +41,7 @@ macro_rules! conformance_suite {
         $crate::conformance_suite!(@each $open,
             organisations_are_apart, what_a_unit_refused_leaves_no_trace, a_name_is_taken_once_however_it_is_written,
             versions_are_compared, a_deletion_leaves_a_tombstone_and_no_membership, members_are_sets,
-            listings_agree_with_the_evaluator, pages_cover_everything_once, orders_put_missing_values_last,
+            listings_agree_with_the_evaluator, a_look_has_a_budget_and_goes_on_where_it_ended, pages_cover_everything_once, orders_put_missing_values_last,
             the_feed_has_no_gaps, counts_follow_every_change, tokens_are_found_by_digest_in_their_organisation,
             concurrent_creations_of_one_name_have_one_winner, a_panic_in_a_unit_is_its_own_failure,
             links_and_exported_members_are_kept_apart_by_application, people_are_found_by_their_manager,
@@ -49,7 +49,8 @@ macro_rules! conformance_suite {
             an_open_store_answers, the_log_is_read_from_its_end_whole_or_of_one_object, cycles_are_remembered_up_to_a_number, a_job_is_claimed_by_one_at_a_time,
             writes_are_news_unless_they_are_quiet, sessions_are_found_by_digest_and_end, a_recovery_code_is_good_once,
             exchanges_are_counted_and_the_oldest_go, what_is_done_is_tallied_and_found_again, mail_waits_until_it_is_sent,
-            plans_have_numbers, a_foreign_administrator_is_found_by_address, managed_objects_are_counted, managed_objects_are_listed);
+            plans_have_numbers, a_foreign_administrator_is_found_by_address, managed_objects_are_counted, managed_objects_are_listed,
+            an_activation_is_found_by_person_and_by_link);
     };
     (@each $open:expr, $($name:ident),+) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,6 +101,7 @@ async fn organisation(store: &Store, slug: &str) -> Tenant {
         mirrors: None,
         rules: Rules::default(),
         time_zone: None,
+        sends_invitations: false,
     };
     store
         .create_organisation(&organisation, &founding())

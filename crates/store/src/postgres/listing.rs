@@ -3,7 +3,9 @@
 use rollcall_model::{Kind, ResourceId};
 use tokio_postgres::types::ToSql;
 
-use super::convert::{behind as after_id, instant, kind_code, may_be_there, number, uuid};
+use super::convert::{
+    behind as after_id, from_number, instant, kind_code, may_be_there, number, uuid,
+};
 use super::directory::raw;
 use super::unit::Tenant;
 use crate::listing::{Walk, Whose};
@@ -73,6 +75,25 @@ impl Walk for Tenant<'_> {
             }
         }
     }
+
+    fn count_up_to(&self, kind: Kind, narrowing: Narrowing, limit: u64) -> Result<u64, Error> {
+        let mut values = Values(vec![Box::new(self.org()), Box::new(kind_code(kind))]);
+        let Some(sql) = count(narrowing, limit, &mut values) else {
+            return Ok(limit);
+        };
+        let values: Vec<&(dyn ToSql + Sync)> = values.0.iter().map(|value| &**value as _).collect();
+        let rows = self.rows(&sql, &values)?;
+        Ok(rows.first().map_or(0, |row| from_number(row.get(0))))
+    }
+}
+
+/// Writes the query that counts what a narrowing leaves, up to a limit.
+fn count(narrowing: Narrowing, limit: u64, values: &mut Values) -> Option<String> {
+    let condition = condition(narrowing, values)?;
+    Some(format!(
+        "SELECT count(*) FROM (SELECT FROM resources WHERE org = $1 AND kind = $2 AND {condition} LIMIT {}) found",
+        values.add(number(limit))
+    ))
 }
 
 /// The values of a statement that is put together.

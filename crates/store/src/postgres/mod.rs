@@ -7,6 +7,7 @@
 //! What one organisation may see is fenced twice: every statement names it, and row-level security lets nothing else through.
 
 mod access;
+mod activations;
 mod address;
 mod claims;
 mod connections;

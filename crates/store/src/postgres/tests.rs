@@ -50,6 +50,7 @@ async fn organisation(store: &Store, slug: &str) -> Tenant {
         mirrors: None,
         rules: Rules::default(),
         time_zone: None,
+        sends_invitations: false,
     };
     let entry = NewAudit {
         origin: Origin {

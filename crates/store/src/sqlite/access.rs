@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use rollcall_model::{
-    AdminId, Administrator, Integration, IntegrationId, Session, SessionId, TokenId, TokenRecord,
+    Activation, AdminId, Administrator, Integration, IntegrationId, ResourceId, Session, SessionId,
+    TokenId, TokenRecord,
 };
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -104,6 +105,24 @@ impl ReadAccess for Tenant<'_> {
 
     fn recovery_codes(&self, id: AdminId) -> Result<u64, Error> {
         self.codes_left(id)
+    }
+
+    fn activation(&self, person: ResourceId) -> Result<Option<Activation>, Error> {
+        self.activation_of(person)
+    }
+
+    fn activation_by_link(&self, digest: &[u8; 32]) -> Result<Option<Activation>, Error> {
+        self.activation_with(digest)
+    }
+
+    fn uninvited(
+        &self,
+        integration: IntegrationId,
+        now: Timestamp,
+        after: Option<ResourceId>,
+        count: u64,
+    ) -> Result<Vec<ResourceId>, Error> {
+        self.without_invitation(integration, now, after, count)
     }
 }
 
@@ -288,6 +307,14 @@ impl WriteAccess for Tenant<'_> {
 
     fn use_recovery_code(&mut self, id: AdminId, digest: &[u8; 32]) -> Result<bool, Error> {
         self.use_code(id, digest)
+    }
+
+    fn save_activation(&mut self, activation: &Activation) -> Result<(), Error> {
+        self.keep_activation(activation)
+    }
+
+    fn remove_activation(&mut self, person: ResourceId) -> Result<(), Error> {
+        self.drop_activation(person)
     }
 }
 

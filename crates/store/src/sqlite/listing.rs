@@ -59,6 +59,24 @@ impl Walk for Tenant<'_> {
         }
         Ok(())
     }
+
+    fn count_up_to(&self, kind: Kind, narrowing: Narrowing, limit: u64) -> Result<u64, Error> {
+        let mut values = vec![
+            Sql::Blob(self.org().to_vec()),
+            Sql::Integer(kind_code(kind).into()),
+        ];
+        let Some(ids) = sql(narrowing, &mut values) else {
+            return Ok(limit);
+        };
+        values.push(Sql::Integer(number(limit)));
+        let limit = values.len();
+        let sql = format!("SELECT count(*) FROM ({ids} LIMIT ?{limit})");
+        let count = self
+            .connection
+            .prepare_cached(&sql)?
+            .query_row(params_from_iter(values), |row| row.get::<_, i64>(0))?;
+        Ok(count.unsigned_abs())
+    }
 }
 
 /// Writes the statement that walks through the candidates in order of id; its values go behind those already there.

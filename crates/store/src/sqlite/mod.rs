@@ -5,6 +5,7 @@
 //! shared by those who wait for it.
 
 mod access;
+mod activations;
 mod convert;
 mod directory;
 mod examination;

@@ -1,6 +1,7 @@
 //! Users: the list, one person, and what is done by hand.
 
 mod change;
+mod invitation;
 mod one;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -30,6 +31,7 @@ pub(crate) use samples::{entry, samples};
 pub(crate) fn routes() -> Routes {
     let read = Needs::Role(Permission::Read);
     let manage = Needs::Role(Permission::ManagePeople);
+    let fresh = Needs::Fresh(Permission::ManagePeople);
     vec![
         page("/users", read, look),
         page("/users/{id}", read, one::look),
@@ -41,6 +43,14 @@ pub(crate) fn routes() -> Routes {
         action("/users/{id}/release", manage, change::release),
         page("/users/{id}/delete", manage, change::ask_delete),
         action("/users/{id}/delete", manage, change::delete),
+        action("/users/{id}/invite", manage, invitation::send),
+        action("/users/{id}/invitation-link", fresh, invitation::hand),
+        page(
+            "/users/{id}/reset-activation",
+            manage,
+            invitation::ask_reset,
+        ),
+        action("/users/{id}/reset-activation", fresh, invitation::reset),
     ]
 }
 
@@ -98,7 +108,10 @@ pub(super) fn list(
         rows: found
             .entries
             .iter()
-            .map(|entry| Person::new(entry, parties, zone))
+            .map(|entry| Person {
+                is_invited: found.invited.contains(&entry.id),
+                ..Person::new(entry, parties, zone)
+            })
             .collect(),
         is_later: asked.is_later,
         next: found.next.map(|id| id.to_string()),

@@ -6,7 +6,7 @@ use axum::response::Response;
 use rollcall_app::directory::{self, Named, Whole};
 use rollcall_app::integrations::Parties;
 use rollcall_model::link::LinkState;
-use rollcall_model::{Kind, ResourceId};
+use rollcall_model::{Kind, ResourceId, Standing};
 use serde_json::Value;
 
 use crate::Console;
@@ -47,6 +47,39 @@ pub(crate) fn counterpart(found: &directory::Counterpart) -> Counterpart {
     }
 }
 
+/// How far a person's activation is.
+#[derive(Debug)]
+struct Activation {
+    invited: Option<Moment>,
+    sent: Option<Moment>,
+    /// Until when a link works, if one does.
+    link: Option<Moment>,
+    activated: Option<Moment>,
+    /// Whether it is expected of this person at all.
+    is_expected: bool,
+    sends_mail: bool,
+}
+
+impl Activation {
+    fn new(whole: &Whole, sends_mail: bool, zone: &Zone) -> Self {
+        let there = whole.activation.as_ref();
+        let link = there.and_then(|there| there.link.as_ref());
+        let link = link.filter(|link| link.expires > zone.now());
+        Self {
+            invited: there.map(|there| zone.short(there.invited)),
+            sent: there
+                .and_then(|there| there.sent.last())
+                .map(|at| zone.short(*at)),
+            link: link.map(|link| zone.short(link.expires)),
+            activated: there
+                .and_then(|there| there.vault.as_ref())
+                .map(|vault| zone.short(vault.since)),
+            is_expected: there.is_some() || whole.standing == Standing::Invited,
+            sends_mail,
+        }
+    }
+}
+
 #[derive(Debug, Template)]
 #[template(path = "user.html")]
 pub(super) struct UserPage {
@@ -63,6 +96,7 @@ pub(super) struct UserPage {
     reports: Vec<Named>,
     more_reports: bool,
     counterparts: Vec<Counterpart>,
+    activation: Activation,
     history: Vec<Row>,
     lines: Vec<Line>,
     display: String,
@@ -82,6 +116,7 @@ pub(super) fn view(
     frame: Frame,
     whole: Whole,
     typed: Option<Typed>,
+    sends_mail: bool,
     parties: &Parties,
     zone: &Zone,
 ) -> UserPage {
@@ -94,7 +129,11 @@ pub(super) fn view(
     });
     UserPage {
         frame,
-        person: Person::new(entry, parties, zone),
+        person: Person {
+            is_invited: whole.standing == Standing::Invited,
+            ..Person::new(entry, parties, zone)
+        },
+        activation: Activation::new(&whole, sends_mail, zone),
         attributes: people::attributes(entry),
         external: resource.external_id().map(str::to_owned),
         since: zone.day(entry.created),
@@ -139,7 +178,9 @@ impl Console {
             title = format!("Error: {title}");
         }
         let frame = self.frame(known, Place::Users, &title).await?;
-        Ok(view(frame, whole, typed, &parties, &self.zone(known)))
+        let sends_mail = self.app.settings().sends_mail;
+        let zone = self.zone(known);
+        Ok(view(frame, whole, typed, sends_mail, &parties, &zone))
     }
 }
 

@@ -7,12 +7,13 @@ use rollcall_app::integrations::Parties;
 use rollcall_app::{Counts, Entry};
 use rollcall_model::link::LinkState;
 use rollcall_model::{
-    Actor, ApplicationId, AuditEntry, IntegrationId, IntegrationKind, Kind, Origin, RequestId,
-    ResourceId, TokenId,
+    Activation, Actor, ApplicationId, AuditEntry, IntegrationId, IntegrationKind, Invitation, Kind,
+    Origin, RequestId, ResourceId, Standing, TokenId, activation,
 };
 use rollcall_scim::resource::Resource;
 use serde_json::{Value, json};
 
+use super::invitation::LinkPage;
 use super::one::{self, Typed};
 use super::{Asked, list};
 use crate::layout::sample::{HOSTILE, frame};
@@ -82,6 +83,8 @@ fn whole(entry: Entry) -> Whole {
         {"path": "title", "old": null, "new": "Shift Planner"},
     ]});
     Whole {
+        standing: Standing::of(entry.resource.is_active(), false, None),
+        activation: None,
         groups: vec![
             named(21, "All employees"),
             named(22, "Warehouse Leads EU"),
@@ -115,6 +118,34 @@ fn whole(entry: Entry) -> Whole {
     }
 }
 
+fn activation(is_done: bool) -> Activation {
+    let ago = |hours| now() - SignedDuration::from_hours(hours);
+    let mut activation = Activation {
+        sent: vec![ago(30), ago(2)],
+        link: None,
+        ..Activation::new(ResourceId::from_bytes([1; 16]), ago(30))
+    };
+    if let (false, Ok(address)) = (is_done, "ingrid@alderbrook.example".parse()) {
+        activation.link = Some(Invitation {
+            digest: [1; 32],
+            expires: now() + activation::LINK_LIFETIME,
+            address,
+            salt: String::new(),
+        });
+    }
+    if is_done {
+        activation.activate(activation::Vault {
+            since: ago(1),
+            derivation: activation::DERIVATION.to_owned(),
+            rounds: activation::ROUNDS,
+            salt: String::new(),
+            verifier: String::new(),
+            wrapped_key: String::new(),
+        });
+    }
+    activation
+}
+
 pub(crate) fn samples() -> Vec<(String, String)> {
     let zone = Zone::new(Some("Europe/Oslo"), now());
     let parties = Parties::new(
@@ -138,7 +169,17 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         .zip(names)
         .map(|(number, name)| person(number, name, number % 2 == 1, number != 3))
         .collect();
-    let found = |entries: Vec<Entry>, next| Found { entries, next };
+    let found = |entries: Vec<Entry>, next| Found {
+        invited: entries
+            .iter()
+            .skip(1)
+            .step_by(3)
+            .map(|one| one.id)
+            .collect(),
+        entries,
+        next,
+        is_partial: false,
+    };
     let listed = |asked, found: &Found, counts| {
         list(this("Users"), asked, found, counts, &parties, &zone)
             .render()
@@ -155,10 +196,29 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         email: "no address".to_owned(),
         mistakes: Mistakes::one("email", "This is no e-mail address."),
     };
-    let one = |entry, typed| {
-        one::view(this("A person"), whole(entry), typed, &parties, &zone)
+    let shown = |whole, typed, sends_mail| {
+        one::view(this("A person"), whole, typed, sends_mail, &parties, &zone)
             .render()
             .unwrap_or_default()
+    };
+    let one = |entry, typed| shown(whole(entry), typed, true);
+    let invited = |activation: Option<Activation>, sends_mail| {
+        let entry = person(1, "Ingrid Solheim", true, true);
+        let whole = Whole {
+            standing: Standing::of(true, true, activation.as_ref()),
+            activation,
+            ..whole(entry)
+        };
+        shown(whole, None, sends_mail)
+    };
+    let link = |name: &str| {
+        let page = LinkPage {
+            frame: this("Invitation link"),
+            id: ResourceId::from_bytes([1; 16]).to_string(),
+            name: name.to_owned(),
+            link: "https://rollcall.example/activate?token=0190b6f1-7c1d-7f5e-9a53-2f6b8c1d4e77.Wm9vZnJvYmljYXRpbmdzZWNyZXRvZm5vYm9keQ".to_owned(),
+        };
+        page.render().unwrap_or_default()
     };
     let question = |verb, name: &str| {
         let question = Question {
@@ -184,6 +244,15 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         (
             "user-mistake",
             one(person(1, HOSTILE, false, false), Some(typed)),
+        ),
+        ("user-invited", invited(Some(activation(false)), true)),
+        ("user-uninvited-no-mail", invited(None, false)),
+        ("user-activated", invited(Some(activation(true)), true)),
+        ("user-invitation-link", link("Ingrid Solheim")),
+        ("user-invitation-link-hostile", link(HOSTILE)),
+        (
+            "user-reset-activation",
+            question(Verb::ResetActivation, HOSTILE),
         ),
         ("user-disable", question(Verb::Disable, "Ingrid Solheim")),
         ("user-release", question(Verb::Release, "Ingrid Solheim")),

@@ -2,6 +2,7 @@
 
 mod access;
 pub(crate) mod guest;
+pub(crate) mod invitations;
 mod letters;
 mod mappings;
 mod page_times;

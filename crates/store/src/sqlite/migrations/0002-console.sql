@@ -127,6 +127,19 @@ ALTER TABLE applications ADD COLUMN progress TEXT;
 -- The log is looked through for failures.
 CREATE INDEX provisioning_log_failures ON provisioning_log (org, application, sequence) WHERE document ->> '$.status' = 'failure';
 
+-- How people whom a directory created become active. Nothing here opens anybody's vault.
+CREATE TABLE activations (
+    org BLOB NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    person BLOB NOT NULL,
+    -- of the link only the SHA-256 is kept
+    link BLOB,
+    link_expires INTEGER,
+    activated INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (org, person)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX activations_by_link ON activations (org, link) WHERE link IS NOT NULL;
+
 -- The latest cycles that did or met something.
 CREATE TABLE cycles (
     org BLOB NOT NULL,
