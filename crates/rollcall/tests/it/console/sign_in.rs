@@ -85,14 +85,11 @@ async fn a_session_ends_with_signing_out_and_its_cookie_is_worth_nothing_then() 
 
 /// Makes every session older than five minutes: in the store, for a test does not wait.
 fn grown_old(installation: &Installation) {
-    let store = installation.folder.path().join("rollcall.db");
-    let connection = rusqlite::Connection::open(&store).unwrap();
-    connection
-        .execute(
-            "UPDATE sessions SET document = json_set(document, '$.proven', '2020-01-01T00:00:00Z')",
-            [],
-        )
-        .unwrap();
+    crate::store::change(
+        installation.folder.path(),
+        "UPDATE sessions SET document = json_set(document, '$.proven', '2020-01-01T00:00:00Z')",
+        "UPDATE sessions SET document = jsonb_set(document::jsonb, '{proven}', '\"2020-01-01T00:00:00Z\"')::text",
+    );
 }
 
 #[tokio::test]
