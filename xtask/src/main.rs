@@ -1,7 +1,8 @@
 //! The chores of this repository.
 //!
 //! `cargo xtask test` runs every test, `cargo xtask test --quick` those of the inner loop, `cargo xtask tidy` the checks of the
-//! repository itself, `cargo xtask bench` the benchmarks, `cargo xtask fuzz 60` the fuzz targets. What a step needs and is missing is installed with apt or cargo where
+//! repository itself, `cargo xtask bench` the benchmarks, `cargo xtask fuzz 60` the fuzz targets; `cargo xtask screens` takes the
+//! pictures of the documentation. What a step needs and is missing is installed with apt or cargo where
 //! that is allowed; otherwise the step fails and names it. Nothing is skipped in silence.
 
 #![expect(
@@ -34,9 +35,10 @@ fn main() -> ExitCode {
         }
         ["bench", "pages", people] => steps::bench_pages(people),
         ["fuzz", seconds] => steps::fuzz(seconds),
+        ["screens"] => steps::screens(),
         _ => {
             eprintln!(
-                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench [cycle PEOPLE GROUPS | pages PEOPLE] | fuzz SECONDS\n"
+                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench [cycle PEOPLE GROUPS | pages PEOPLE] | fuzz SECONDS | screens\n"
             );
             eprintln!("steps of test: {}", steps::names().join(", "));
             return ExitCode::from(2);

@@ -108,9 +108,13 @@ pub(crate) fn root() -> PathBuf {
 
 /// Runs cargo in the repository's folder.
 pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+    command_ok(&mut cargo_command(arguments))
+}
+
+fn cargo_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
-    command_ok(&mut command)
+    command
 }
 
 /// Runs a command; an exit code other than 0 is an error.
@@ -156,6 +160,18 @@ fn doctests() -> anyhow::Result<()> {
 fn demo() -> anyhow::Result<()> {
     let arguments = ["demo", "--once", "--users", "20000"];
     cargo(&[&["run", "--release", "--quiet", "--"][..], &arguments].concat())
+}
+
+/// Takes the pictures of the console that the documentation shows.
+pub(crate) fn screens() -> anyhow::Result<()> {
+    need::nextest()?;
+    need::program("chromium", "chromium")?;
+    need::program("chromedriver", "chromium-driver")?;
+    let folder = root().join("docs/screens");
+    let mut command = cargo_command(&["nextest", "run", "-p", "rollcall", "browser::screens"]);
+    command_ok(command.env("ROLLCALL_SCREENS", &folder))?;
+    println!("The pictures are in {}.", folder.display());
+    Ok(())
 }
 
 /// Fuzzes each target for so many seconds.

@@ -6,10 +6,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use rollcall_model::application::NestedGroups;
 use rollcall_model::{Application, ApplicationId, Assignment, Kind, ResourceId};
-use rollcall_scim::filter::Filter;
 use rollcall_scim::key::canonical;
 use rollcall_scim::resource::Resource;
-use rollcall_store::{Paging, Reader, Selection};
+use rollcall_store::Reader;
 
 use crate::applications::missing;
 use crate::directory::{self, Context};
@@ -96,43 +95,21 @@ pub struct ScopeAnswer {
 }
 
 impl App {
-    /// Finds people and groups by the beginning of their name: userName or displayName.
+    /// Finds groups and people, a few of each, as [`find`](Self::find) does.
+    ///
+    /// # Errors
+    /// Those of [`find`](Self::find).
     pub async fn find_named(&self, context: &Context, text: &str) -> Result<Vec<Named>, Failure> {
-        let quoted = serde_json::Value::from(text).to_string();
-        let limits = &self.settings().limits;
-        let registry = self.registry();
-        let users = format!("userName sw {quoted} or displayName sw {quoted}");
-        let users = Filter::parse(&users, registry.user(), limits)?;
-        let groups = format!("displayName sw {quoted}");
-        let groups = Filter::parse(&groups, registry.group(), limits)?;
-        let id: Option<ResourceId> = text.parse().ok();
-        context
-            .tenant()
-            .read(move |reader| {
-                let mut found = Vec::new();
-                for (kind, filter) in [(Kind::Group, groups), (Kind::User, users)] {
-                    let selection = Selection {
-                        filter: Some(filter),
-                        paging: Paging::After {
-                            id: None,
-                            count: FOUND,
-                        },
-                    };
-                    for raw in reader.list(kind, &selection)?.resources {
-                        let document = serde_json::from_slice(&raw.document)
-                            .map_err(|error| Failure::Internal(Box::new(error)))?;
-                        let resource = Resource::from_stored(document);
-                        found.push(named(kind, raw.id, &resource));
-                    }
-                }
-                if let Some(id) = id
-                    && let Some(kind) = reader.kind_of(id)?
-                {
-                    found.extend(look_up(reader, kind, id)?);
-                }
-                Ok(found)
-            })
-            .await
+        let mut found = Vec::new();
+        for kind in [Kind::Group, Kind::User] {
+            let search = directory::Search {
+                text: text.to_owned(),
+                ..directory::Search::default()
+            };
+            let entries = self.find(context, kind, search, FOUND).await?.entries;
+            found.extend(entries.iter().map(|one| named(kind, one.id, &one.resource)));
+        }
+        Ok(found)
     }
 
     /// Returns a person or group by kind and id.

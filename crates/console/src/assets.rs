@@ -58,3 +58,82 @@ async fn asset(Path(name): Path<String>) -> Response {
     );
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// How large the style sheet may be, in bytes: it is the only thing that a first page waits for.
+    const STYLE_BYTES: usize = 30 * 1024;
+
+    #[test]
+    fn the_style_sheet_keeps_its_budget() {
+        assert!(STYLE.len() <= STYLE_BYTES, "{} bytes", STYLE.len());
+    }
+
+    #[test]
+    fn every_class_of_the_style_sheet_is_in_a_template_or_in_code_that_fills_one() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut text = SCRIPT.to_owned();
+        for folder in ["templates", "src"] {
+            read(&root.join(folder), &mut text);
+        }
+        let words: BTreeSet<&str> = text.split(|letter| !is_of_a_name(letter)).collect();
+        // `st-{{ row.tone }}`: any class that begins so
+        let begun: BTreeSet<&str> = text
+            .split("{{")
+            .filter_map(|before| before.rsplit(|letter| !is_of_a_name(letter)).next())
+            .filter(|word| word.ends_with('-'))
+            .collect();
+
+        let unused: Vec<&str> = classes(STYLE)
+            .into_iter()
+            .filter(|class| !words.contains(class))
+            .filter(|class| !begun.iter().any(|begin| class.starts_with(begin)))
+            .collect();
+
+        assert!(
+            unused.is_empty(),
+            "in style.css, and used nowhere: {unused:?}"
+        );
+    }
+
+    fn is_of_a_name(letter: char) -> bool {
+        letter.is_alphanumeric() || letter == '-' || letter == '_'
+    }
+
+    /// Returns the classes in the selectors of a style sheet.
+    fn classes(style: &str) -> BTreeSet<&str> {
+        let selectors = style
+            .split('{')
+            .filter_map(|part| part.rsplit(['}', ';']).next());
+        let begun = selectors.flat_map(|selector| selector.split('.').skip(1));
+        begun
+            .filter(|class| class.starts_with(|letter: char| letter.is_ascii_alphabetic()))
+            .filter_map(|class| class.split(|letter| !is_of_a_name(letter)).next())
+            .collect()
+    }
+
+    fn read(folder: &Path, text: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, text);
+            } else {
+                text.push_str(&std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn the_classes_of_a_style_sheet_are_found() {
+        let style = "a{b:.5em}.one:is(.two,.three-4)>b::after{c:url(x.svg)}@media (d){.five{e:f}}";
+
+        let found: Vec<&str> = classes(style).into_iter().collect();
+
+        assert_eq!(found, ["five", "one", "three-4", "two"]);
+    }
+}

@@ -5,7 +5,7 @@ use rollcall_app::integrations::Parties;
 use rollcall_model::{AuditEntry, IntegrationKind};
 use serde_json::Value;
 
-use crate::words::{Moment, Zone, counted};
+use crate::words::{Moment, Zone, capital, counted};
 
 /// A kind of deed: its word in the log, its icon, and what it is called.
 #[derive(Debug, Clone, Copy)]
@@ -188,7 +188,7 @@ pub(crate) fn row(deed: &Deed, parties: &Parties, zone: &Zone) -> Row {
         title: title(&entry.action).to_owned(),
         name,
         link,
-        by: crate::explain::capital(parties.name(&entry.origin.actor)),
+        by: capital(parties.name(&entry.origin.actor)),
         at: zone.short(entry.at),
         exact: zone.exact(entry.at),
         object: entry.object.clone(),

@@ -6,8 +6,7 @@ use rollcall_model::Exchange;
 use serde_json::Value;
 
 use crate::layout::{Tone, encoded};
-use crate::words::sentence;
-use crate::words::{counted, number};
+use crate::words::{capital, counted, number, sentence};
 
 /// A request in words.
 #[derive(Debug, Clone, PartialEq)]
@@ -465,16 +464,6 @@ fn failed(taken: &Taken<'_>, directory: &str) -> Explained {
 
 fn start(name: &str) -> String {
     capital(name)
-}
-
-/// Begins a text with a capital letter.
-pub(crate) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters
-        .next()
-        .map(|first| first.to_uppercase().to_string())
-        .unwrap_or_default();
-    format!("{first}{}", letters.as_str())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use std::fmt;
 
 use askama::Values;
-use askama::filters::HtmlSafe;
+use askama::filters::{Html, HtmlSafe, escape};
 
 use crate::words::Moment;
 
@@ -58,8 +58,58 @@ pub(crate) fn time(moment: &Moment, _: &dyn Values) -> askama::Result<Time> {
     Ok(Time(moment.clone()))
 }
 
+/// A text in which `code` is marked.
+#[derive(Debug)]
+pub(crate) struct Coded(String);
+
+impl fmt::Display for Coded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<&str> = self.0.split('`').collect();
+        // the last of an even number of parts begins with a mark that is never closed
+        let whole = parts.len() - (parts.len() + 1) % 2;
+        for (place, part) in parts.iter().enumerate() {
+            let part = escape(part, Html).unwrap_or_else(|never| match never {});
+            match place {
+                _ if place >= whole => write!(f, "`{part}")?,
+                _ if place % 2 == 1 => write!(f, "<code>{part}</code>")?,
+                _ => write!(f, "{part}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl HtmlSafe for Coded {}
+
+/// Writes a text of the product, such as an error, with what it has between back ticks as code: `{{ mistake.text|coded }}`.
+#[askama::filter_fn]
+pub(crate) fn coded(text: impl fmt::Display, _: &dyn Values) -> askama::Result<Coded> {
+    Ok(Coded(text.to_string()))
+}
+
 /// Writes a number with separators for thousands: `{{ count|num }}`.
 #[askama::filter_fn]
 pub(crate) fn num(value: &u64, _: &dyn Values) -> askama::Result<String> {
     Ok(crate::words::number(*value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_between_back_ticks_is_code_and_nothing_gets_through() {
+        for (text, expected) in [
+            ("`userName` is taken", "<code>userName</code> is taken"),
+            (
+                "a `b` and `<i>`",
+                "a <code>b</code> and <code>&#60;i&#62;</code>",
+            ),
+            ("one ` alone, <b>", "one ` alone, &#60;b&#62;"),
+            ("`a` and ` left", "<code>a</code> and ` left"),
+            ("", ""),
+        ] {
+            assert_eq!(Coded(text.to_owned()).to_string(), expected, "{text}");
+        }
+    }
 }

@@ -28,6 +28,7 @@ use subtle::ConstantTimeEq;
 
 use crate::cookies::Cookie;
 use crate::form::Form;
+use crate::layout::Mistakes;
 use crate::problem::Problem;
 use crate::table::Needs;
 use crate::{Console, layout, pages};
@@ -280,12 +281,16 @@ async fn proven(
     knock: &Knock,
     action: &str,
 ) -> Result<Proof, Response> {
-    let ask = |error: Option<String>| {
-        let page = pages::prove::page(action, form, visitor, error);
+    let ask = |mistakes| {
+        let page = pages::prove::page(action, form, visitor, mistakes);
         layout::rendered(&page)
     };
     if !form.has("proof_password") {
-        return Err(ask(None));
+        return Err(ask(Mistakes::default()));
+    }
+    let missing = pages::prove::missing(form);
+    if !missing.is_empty() {
+        return Err(ask(missing));
     }
     let password = Secret::new(form.raw("proof_password"));
     match console.app.prove(visitor, password, knock).await {
@@ -293,7 +298,7 @@ async fn proven(
         Err(
             failure @ (rollcall_app::Failure::Forbidden { .. }
             | rollcall_app::Failure::TooMany { .. }),
-        ) => Err(ask(Some(failure.to_string()))),
+        ) => Err(ask(Mistakes::one("proof", failure.to_string()))),
         Err(failure) => Err(Problem::from(failure).into_response()),
     }
 }

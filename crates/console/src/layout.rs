@@ -16,7 +16,7 @@ use crate::assets::{SCRIPT_NAME, STYLE_NAME};
 use crate::cookies::Cookie;
 use crate::guard::Known;
 use crate::problem::Problem;
-use crate::words::{Zone, initials};
+use crate::words::{Zone, initials, sentence};
 
 /// What a page may load and do: its own style, script and pictures, and forms to this server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -322,16 +322,17 @@ pub(crate) struct Mistake {
 pub(crate) struct Mistakes(pub(crate) Vec<Mistake>);
 
 impl Mistakes {
-    pub(crate) fn one(field: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn one(field: &'static str, text: impl AsRef<str>) -> Self {
         let mut mistakes = Self::default();
         mistakes.add(field, text);
         mistakes
     }
 
-    pub(crate) fn add(&mut self, field: &'static str, text: impl Into<String>) {
+    /// Adds one; what is no sentence yet becomes one.
+    pub(crate) fn add(&mut self, field: &'static str, text: impl AsRef<str>) {
         self.0.push(Mistake {
             field,
-            text: text.into(),
+            text: sentence(text.as_ref()),
         });
     }
 

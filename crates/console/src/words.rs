@@ -160,11 +160,20 @@ pub(crate) fn people(count: u64) -> String {
     }
 }
 
+/// Begins a text with a capital letter, unless its first word is a name that is written as it is: an address, a host, an attribute.
+pub(crate) fn capital(text: &str) -> String {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    if word.trim_end_matches('.').contains(['@', '.', '_', '/']) {
+        return text.to_owned();
+    }
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}", first.unwrap_or_default(), letters.as_str())
+}
+
 /// Makes a sentence of a fragment, such as the text of an error.
 pub(crate) fn sentence(fragment: &str) -> String {
-    let mut letters = fragment.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    let mut text = format!("{}{}", first.unwrap_or_default(), letters.as_str());
+    let mut text = capital(fragment);
     if !text.ends_with(['.', '!', '?']) {
         text.push('.');
     }
@@ -233,5 +242,21 @@ mod tests {
         assert_eq!(initials("Élodie"), "É");
         assert_eq!(initials("\"><script>"), "S");
         assert_eq!(initials(""), "");
+    }
+
+    #[test]
+    fn a_sentence_begins_with_a_capital_letter_unless_with_a_name() {
+        for (fragment, expected) in [
+            ("the token is accepted", "The token is accepted."),
+            ("ann@example.com is taken", "ann@example.com is taken."),
+            (
+                "x.example cannot be reached",
+                "x.example cannot be reached.",
+            ),
+            ("refused.", "Refused."),
+            ("", "."),
+        ] {
+            assert_eq!(sentence(fragment), expected);
+        }
     }
 }

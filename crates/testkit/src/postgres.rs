@@ -30,8 +30,11 @@ const WATCH: &str = r#"
 while :; do
     flock --exclusive "$1/users" true
     sleep 5
-    flock --exclusive "$1/starting" flock --exclusive --nonblock "$1/users" \
-        sh -c '"$1" stop --pgdata="$2/data" --mode=immediate --silent; rm -rf "$2/data" "$2/log" "$2/watching"' - "$2" "$1" && exit
+    flock --exclusive "$1/starting" flock --exclusive --nonblock "$1/users" sh -c '
+        server=$(head -n 1 "$1/data/postmaster.pid")
+        kill -QUIT "$server"
+        while kill -0 "$server"; do sleep 0.1; done
+        rm -rf "$1/data" "$1/watching"' - "$1" && exit
 done
 "#;
 
@@ -119,7 +122,6 @@ impl Server {
                 .arg(WATCH)
                 .arg("-")
                 .arg(&folder)
-                .arg(server.programs.join("pg_ctl"))
                 .process_group(0)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())

@@ -1,5 +1,8 @@
 //! What becomes of a mirror when its source is read.
 
+use rollcall_scim::schema::ENTERPRISE_USER;
+use serde_json::json;
+
 use super::*;
 use crate::testing::Installation;
 

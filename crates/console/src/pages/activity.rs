@@ -17,7 +17,6 @@ use tokio::sync::mpsc;
 use crate::Console;
 use crate::deeds::{self, NOUNS, Row, WORDS};
 use crate::download::{self, FileFormat};
-use crate::explain::capital;
 use crate::filters;
 use crate::form::Form;
 use crate::guard::Known;
@@ -25,7 +24,7 @@ use crate::layout::{self, Frame, Place, encoded};
 use crate::people::ROWS;
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
-use crate::words::{Moment, Zone};
+use crate::words::{Moment, Zone, capital};
 
 /// So many are read at once for it.
 const BATCH: u64 = 500;

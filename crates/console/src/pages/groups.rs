@@ -47,6 +47,8 @@ struct GroupsPage {
     total: Option<u64>,
     is_later: bool,
     next: Option<String>,
+    /// Whether looking was given up before the page was full.
+    is_partial: bool,
     base: String,
 }
 
@@ -96,6 +98,7 @@ fn list(
         total: is_whole.then_some(total),
         is_later: asked.is_later,
         next: found.next.map(|id| id.to_string()),
+        is_partial: found.is_partial,
         base: format!(
             "/groups?q={}&source={}",
             encoded(&asked.text),

@@ -15,7 +15,6 @@ use crate::layout::{self, Flash, Frame, Mistakes, Place};
 use crate::pages::invitations::{Invitations, counted_up};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
-use crate::words::sentence;
 use crate::words::{Moment, Zone};
 
 /// Time zones that are offered while one is typed; any other of the database is taken as well.
@@ -216,7 +215,7 @@ async fn save(
             } else {
                 "name"
             };
-            let mistakes = Mistakes::one(field, sentence(&reason));
+            let mistakes = Mistakes::one(field, reason);
             let typed = Typed {
                 name,
                 zone,

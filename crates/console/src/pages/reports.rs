@@ -14,14 +14,13 @@ use rollcall_model::{AdminId, IntegrationId, Permission};
 use crate::Console;
 use crate::charts::{self, Chart, Label, Size};
 use crate::download;
-use crate::explain::capital;
 use crate::filters;
 use crate::form::Form;
 use crate::guard::Known;
 use crate::layout::{self, Frame, Place};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
-use crate::words::number;
+use crate::words::{capital, number};
 
 const DAY: i64 = 86_400;
 /// The periods that are offered: word, title, days.
@@ -135,7 +134,7 @@ fn view(
         })
         .collect();
     let size = Size {
-        width: 720.0,
+        width: 1080.0,
         height: 120.0,
         gap: 0.25,
     };

@@ -10,7 +10,7 @@ use rollcall_model::{Exchange, IntegrationId, Permission};
 
 use crate::Console;
 use crate::code::{self, Line};
-use crate::explain::{self, Explained, capital};
+use crate::explain::{self, Explained};
 use crate::filters;
 use crate::form::Form;
 use crate::guard::Known;
@@ -18,7 +18,7 @@ use crate::layout::{self, Frame, Place, encoded};
 use crate::people::{ROWS, source};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
-use crate::words::{Moment, Zone, number};
+use crate::words::{Moment, Zone, capital, number};
 
 pub(crate) fn routes() -> Routes {
     vec![page("/requests", Needs::Role(Permission::Read), look)]

@@ -445,7 +445,7 @@ async fn change_password(
             Ok(with_session(&console, response, &proof))
         }
         Err(Failure::Forbidden { reason }) => {
-            let mistakes = Mistakes::one("new_password", sentence(&reason));
+            let mistakes = Mistakes::one("new_password", reason);
             let page = console.security_page(&known, "", mistakes).await?;
             Ok(layout::rendered_again(&page))
         }

@@ -17,6 +17,7 @@ use crate::guard::{Known, Visit, csrf};
 use crate::layout::{self, Bare, Flash, Mistakes};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
+use crate::words::sentence;
 
 pub(crate) fn routes() -> Routes {
     vec![
@@ -262,7 +263,7 @@ async fn code(
             Ok(layout::rendered_again(&CodePage {
                 bare: Bare::with_forms("Error: Enter your code", &known.visit.csrf),
                 next: form.text("next").to_owned(),
-                error: Some(failure.to_string()),
+                error: Some(sentence(&failure.to_string())),
             }))
         }
         Err(failure) => Err(failure.into()),

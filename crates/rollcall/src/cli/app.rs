@@ -23,19 +23,22 @@ use super::words::{
 #[derive(Debug, Subcommand)]
 pub(crate) enum AppCommand {
     /// Adds an application with the default mappings, switched off; prints its id
-    #[command(after_help = "Example: rollcall app create Vault --org northwind")]
+    #[command(
+        mut_arg("name", |name| name.help("Its name")),
+        after_help = "Example: rollcall app create Vault --org northwind"
+    )]
     Create(Which),
     /// Lists the applications
     #[command(after_help = "Example: rollcall app list --org northwind")]
     List {
-        /// The organisation
+        /// The organisation, by its name in URLs
         #[arg(long)]
         org: Slug,
     },
     /// Shows an application: how it is set up and how it stands
     #[command(after_help = "Example: rollcall app show Vault --org northwind")]
     Show(Which),
-    /// Removes an application; whom it provisioned stays in the target as they are
+    /// Removes an application; the accounts that it provisioned stay in the target as they are
     #[command(after_help = "Example: rollcall app remove Vault --org northwind --yes")]
     Remove {
         #[command(flatten)]
@@ -48,8 +51,7 @@ pub(crate) enum AppCommand {
     #[command(
         after_help = "Example: rollcall app connect Vault --org northwind --url https://vault.example.com/scim/v2/northwind --token-file token
 
-The token is never an argument, which others could see in the list of processes. At another address nobody is known:
-the next cycle looks everybody up."
+The token is never an argument, which others could see in the list of processes. At another address nobody is known: the next cycle looks everybody up."
     )]
     Connect(Connect),
     /// Asks the target whether it is there, filters, and takes the token; tells how it wants to be spoken to
@@ -185,7 +187,7 @@ the next cycle looks everybody up."
 /// An application of an organisation.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// The organisation
+    /// The organisation, by its name in URLs
     #[arg(long)]
     pub(crate) org: Slug,
     /// The application's name or id

@@ -124,7 +124,7 @@ pub(crate) enum Job {
         )]
         reset: ResetScope,
     },
-    /// Forgets a job; whom it provisioned stays as he is in the target
+    /// Forgets a job; the accounts that it provisioned stay in the target as they are
     #[command(after_help = "Example: rollcall job forget people.toml --yes")]
     Forget {
         #[command(flatten)]

@@ -49,7 +49,7 @@ pub(crate) enum Command {
     /// Shows the main job with nothing to set up: a directory is provisioned into an application, over real HTTP
     #[command(after_help = "Example: rollcall demo --once --users 20000")]
     Demo(Demo),
-    /// Runs the SCIM endpoint and the provisioning engine
+    /// Runs the SCIM endpoint, the console and the provisioning engine
     #[command(
         after_help = "Example: rollcall serve --listen 0.0.0.0:8080 --public-url https://rollcall.example.com"
     )]
@@ -78,9 +78,7 @@ The way of an application: create, connect, assign, plan, run, and start, so tha
     #[command(
         after_help = "Example: rollcall import --org northwind --users people.csv --groups groups.csv
 
-A CSV file has a header. Its columns are SCIM paths such as name.givenName, or one of email, phone, mobile, givenName,
-familyName, department, employeeNumber, organization, manager (a userName); of groups displayName and members
-(userNames or names of groups, separated by semicolons). An export can be imported again as it is."
+A CSV file has a header. Its columns are SCIM paths such as name.givenName, or one of email, phone, mobile, givenName, familyName, department, employeeNumber, organization, manager (a userName); of groups displayName and members (userNames or names of groups, separated by semicolons). An export can be imported again as it is."
     )]
     Import(Import),
     /// Writes people and groups out as JSON lines of SCIM resources
@@ -116,7 +114,7 @@ pub(crate) struct Serve {
     /// The URL under which clients reach this server [default: http:// and the address] [env: ROLLCALL_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
-    /// Write mail into this folder as .eml files, where there is no mail server (else: ROLLCALL_SMTP_URL, such as smtps://USER:PASSWORD@HOST) [env: ROLLCALL_MAIL_DIR]
+    /// Write mail into this folder, as .eml files. To send it instead, set ROLLCALL_SMTP_URL, such as smtps://USER:PASSWORD@HOST [env: ROLLCALL_MAIL_DIR]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) mail_dir: Option<String>,
 }
@@ -189,7 +187,7 @@ pub(crate) enum Admin {
     /// Lists the administrators
     #[command(after_help = "Example: rollcall admin list --org vault")]
     List {
-        /// The organisation
+        /// The organisation, by its name in URLs
         #[arg(long)]
         org: Slug,
     },
@@ -200,10 +198,10 @@ pub(crate) enum Admin {
 
 #[derive(Debug, Args)]
 pub(crate) struct AdminAccess {
-    /// The organisation
+    /// The organisation, by its name in URLs
     #[arg(long)]
     pub(crate) org: Slug,
-    /// The address with which they sign in
+    /// The address to sign in with
     #[arg(long)]
     pub(crate) email: Email,
     /// Read a password from standard input
@@ -218,7 +216,7 @@ pub(crate) enum Token {
         after_help = "Example: rollcall token create --org vault --integration entra --expires 90d"
     )]
     Create {
-        /// The organisation
+        /// The organisation, by its name in URLs
         #[arg(long)]
         org: Slug,
         /// The directory at the other end: entra, okta, onelogin, google, jumpcloud, ping or custom
@@ -233,7 +231,7 @@ pub(crate) enum Token {
         after_help = "Example: rollcall token reset --org vault --integration okta --overlap 1h"
     )]
     Reset {
-        /// The organisation
+        /// The organisation, by its name in URLs
         #[arg(long)]
         org: Slug,
         /// The directory at the other end
@@ -246,7 +244,7 @@ pub(crate) enum Token {
     /// Lists the tokens
     #[command(after_help = "Example: rollcall token list --org vault")]
     List {
-        /// The organisation
+        /// The organisation, by its name in URLs
         #[arg(long)]
         org: Slug,
     },
@@ -255,7 +253,7 @@ pub(crate) enum Token {
         after_help = "Example: rollcall token revoke --org vault 0190b6f1-7c1d-7f5e-9a53-2f6b8c1d4e77"
     )]
     Revoke {
-        /// The organisation
+        /// The organisation, by its name in URLs
         #[arg(long)]
         org: Slug,
         /// The token's id, as `token list` shows it
@@ -265,7 +263,7 @@ pub(crate) enum Token {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// The organisation
+    /// The organisation, by its name in URLs
     #[arg(long)]
     pub(crate) org: Slug,
     /// People: CSV with a header, or JSON lines of SCIM resources
@@ -278,7 +276,7 @@ pub(crate) struct Import {
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// The organisation
+    /// The organisation, by its name in URLs
     #[arg(long)]
     pub(crate) org: Slug,
 }

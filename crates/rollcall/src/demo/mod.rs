@@ -345,7 +345,6 @@ impl Stage {
         Ok(agreement.holds())
     }
 
-    /// Goes on serving until it is told to stop.
     /// Makes somebody who may sign in to an organisation's console; returns address and password.
     async fn owner(&self, organisation: &Organisation) -> anyhow::Result<(Email, Secret)> {
         let mut bytes = [0; 8];
@@ -361,6 +360,7 @@ impl Stage {
         Ok((email, password))
     }
 
+    /// Goes on serving until it is told to stop.
     async fn stay(mut self) -> anyhow::Result<()> {
         let url = self.app.settings().tenant_url(&self.vault);
         let (_, token) = self

@@ -789,8 +789,7 @@ async fn one_cycle_runs_at_a_time() {
         .as_str()
         .unwrap()
         .to_owned();
-    let store = house.installation.folder.path().join("rollcall.db");
-    let app = crate::ends::app(&store).await;
+    let app = crate::ends::app(house.installation.folder.path()).await;
     let _somebody_else = app.store().claim_job(id.parse().unwrap()).await.unwrap();
 
     let (_, said) = house.ends(&["run", "Vault"], 3);

@@ -13,7 +13,7 @@ use rollcall_engine::Engine;
 use rollcall_model::{Action, JobState, Kind};
 use rollcall_store::Tenant;
 
-use crate::ends::app;
+use crate::ends::app_on;
 use crate::support::{Installation, Server, rollcall};
 
 #[test]
@@ -49,7 +49,8 @@ struct Beside {
 
 impl Beside {
     async fn open(path: &Path) -> Self {
-        let app = app(path).await;
+        let location = format!("sqlite:{}", path.display()).parse().unwrap();
+        let app = app_on(&location, path.parent().unwrap()).await;
         let vault = app.organisation(&"vault".parse().unwrap()).await.unwrap();
         let northwind = app
             .organisation(&"northwind".parse().unwrap())

@@ -21,10 +21,14 @@ use serde_json::{Value, json};
 use crate::support::{Installation, Scim, Server};
 
 /// Opens the use cases on the store of an installation that was used before.
-pub(crate) async fn app(path: &Path) -> App {
-    let location: Location = format!("sqlite:{}", path.display()).parse().unwrap();
-    let store = Store::open(&location).await.unwrap();
-    let key = std::fs::read(format!("{}.key", path.display())).unwrap();
+pub(crate) async fn app(folder: &Path) -> App {
+    app_on(&crate::store::location(folder), folder).await
+}
+
+/// Opens the use cases on a store whose key lies in a folder.
+pub(crate) async fn app_on(location: &Location, folder: &Path) -> App {
+    let store = Store::open(location).await.unwrap();
+    let key = std::fs::read(folder.join(location.key_file())).unwrap();
     let settings = Settings {
         region: Region::default(),
         regions: BTreeMap::new(),
@@ -62,7 +66,7 @@ impl Ends {
         let (installation, token) = Installation::with("vault");
         installation.ok(&["org", "create", "northwind", "--name", "Northwind"]);
         let server = installation.serve(&[("ROLLCALL_RATE", "1000000")]);
-        let app = app(&installation.folder.path().join("rollcall.db")).await;
+        let app = app(installation.folder.path()).await;
         let engine = Engine::new(app.clone(), Client::new(Reach::Anywhere).unwrap());
         let northwind = app
             .organisation(&"northwind".parse().unwrap())

@@ -25,6 +25,7 @@ mod lifecycle;
 mod listings;
 mod okta;
 mod recording;
+mod store;
 mod support;
 mod transfer;
 mod vectors;

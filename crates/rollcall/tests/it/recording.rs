@@ -22,7 +22,7 @@ fn stop(mut server: Server) {
 }
 
 async fn kept(folder: &Path) -> Vec<Exchange> {
-    let app = app(&folder.join("rollcall.db")).await;
+    let app = app(folder).await;
     let slug: Slug = "vault".parse().unwrap();
     let organisation = app.organisation(&slug).await.unwrap();
     let context = app.command_context(organisation.id);

@@ -64,6 +64,7 @@ pub(crate) fn rollcall(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
     command.args(arguments).current_dir(folder).env_clear();
     command.env("TMPDIR", folder);
+    crate::store::tell(&mut command, folder);
     command
 }
 

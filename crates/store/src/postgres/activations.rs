@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rollcall_model::{Activation, IntegrationId, ResourceId};
 
-use super::convert::{document, id, instant, json, number, uuid};
+use super::convert::{behind, document, id, instant, json, number, uuid};
 use super::unit::Tenant;
 use crate::Error;
 
@@ -33,15 +33,15 @@ impl Tenant<'_> {
     ) -> Result<Vec<ResourceId>, Error> {
         let rows = self.rows(
             "SELECT r.id FROM resources r
-             WHERE r.org = $1 AND r.managed_by = $2 AND r.kind = 0 AND r.active AND ($4::uuid IS NULL OR r.id > $4)
-               AND NOT EXISTS (SELECT 1 FROM activations a
+             WHERE r.org = $1 AND r.managed_by = $2 AND r.kind = 0 AND r.active AND r.id > $4
+               AND NOT EXISTS (SELECT FROM activations a
                                WHERE a.org = r.org AND a.person = r.id AND (a.activated OR a.link_expires > $3))
              ORDER BY r.id LIMIT $5",
             &[
                 &self.org(),
                 &uuid(integration),
                 &instant(now),
-                &after.map(uuid),
+                &behind(after),
                 &number(count),
             ],
         )?;

@@ -199,7 +199,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(acts::samples());
     samples.extend(provisioning::samples());
     samples.extend(assignments::samples());
-    samples.extend(plan::samples());
+    samples.extend(plan::samples::samples());
     samples.extend(on_demand::samples());
     samples
 }

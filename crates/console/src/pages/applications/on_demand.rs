@@ -53,7 +53,8 @@ struct Done {
 /// Why nothing was done, or what has to be said first.
 #[derive(Debug)]
 struct Asked {
-    is_question: bool,
+    /// What the button says that goes on all the same; absent: there is nothing to go on with.
+    verb: Option<&'static str>,
     title: String,
     text: String,
 }
@@ -202,7 +203,7 @@ async fn provision(
         if let Some(would) = would.filter(|would| takes_away(would.decision)) {
             let deletes = would.decision == Decision::Delete;
             page.asked = Some(Asked {
-                is_question: true,
+                verb: Some(if deletes { "Delete the account" } else { "Disable the account" }),
                 title: if deletes {
                     "The account would be deleted".to_owned()
                 } else {
@@ -220,7 +221,7 @@ async fn provision(
         }
         Err(error @ (Error::Busy | Error::Stopped { .. } | Error::Interrupted)) => {
             page.asked = Some(Asked {
-                is_question: false,
+                verb: None,
                 title: "Nothing was provisioned".to_owned(),
                 text: sentence(&error.to_string()),
             });
@@ -516,7 +517,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
     bad.done = Some(done("is-bad", "xc", HOSTILE, &seen));
     let mut question = page(Some("Marek Dvořák"));
     question.asked = Some(Asked {
-        is_question: true,
+        verb: Some("Disable the account"),
         title: "The account would be disabled".to_owned(),
         text: "The deletion guard is not asked for a single person. Nothing has been sent yet."
             .to_owned(),

@@ -138,7 +138,7 @@ impl Fields {
         match self.email.parse() {
             Ok(email) => Some(email),
             Err(error) => {
-                mistakes.add("email", sentence(&format!("{error}")));
+                mistakes.add("email", error.to_string());
                 None
             }
         }
@@ -338,7 +338,7 @@ async fn save(
             );
         }
     } else if let Err(refused) = console.engine.address(&fields.url) {
-        mistakes.add("url", sentence(&refused.to_string()));
+        mistakes.add("url", refused.to_string());
     }
     let email = fields.address(&mut mistakes);
     let settings = fields.settings(&mut mistakes);
@@ -438,10 +438,10 @@ async fn test(
         {
             Ok(steps) => view = Some(tested(&application.name, &steps, is_typed)),
             Err(NotTested::Address(refused)) => {
-                mistakes.add("url", sentence(&refused.to_string()));
+                mistakes.add("url", refused.to_string());
             }
             Err(error @ NotTested::NoCredential) => {
-                mistakes.add("token", sentence(&error.to_string()));
+                mistakes.add("token", error.to_string());
             }
             Err(NotTested::Failed(error)) => return Err(failed(error)),
         }

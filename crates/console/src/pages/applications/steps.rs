@@ -36,8 +36,11 @@ const STEPS: [(&str, &[StepKind]); 4] = [
     ),
 ];
 
-/// Tells the steps.
+/// Tells the steps; of what has none, such as members that were sent in one request with others, nothing is told.
 pub(crate) fn of(steps: &[Step]) -> Vec<StepView> {
+    if steps.is_empty() {
+        return Vec::new();
+    }
     STEPS
         .into_iter()
         .map(|(title, kinds)| {

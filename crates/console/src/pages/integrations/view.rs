@@ -6,10 +6,10 @@ use rollcall_model::{Exchange, IntegrationKind, TokenRecord};
 
 use super::guide::{self, State, Step};
 use crate::charts::{self, Chart};
-use crate::explain::{self, capital};
+use crate::explain;
 use crate::filters;
 use crate::layout::{Frame, Place};
-use crate::words::{Moment, Zone, number};
+use crate::words::{Moment, Zone, capital, number};
 
 /// The name of a directory's tab.
 pub(crate) fn tab(kind: IntegrationKind) -> &'static str {

@@ -24,6 +24,7 @@ use crate::guard::Known;
 use crate::layout::{self, Flash, Frame, Mistakes, Place};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
+use crate::words::sentence;
 
 pub(super) fn routes() -> Routes {
     let look_at = Needs::Role(Permission::Read);
@@ -185,19 +186,13 @@ fn mistakes_of(mapping: &ObjectMapping, kind: Kind, line: &AttributeMapping) -> 
         let text = if field == "ex" {
             "The expression cannot be used: the places are marked below it.".to_owned()
         } else {
-            format!("{}. {}.", capital(&mistake.message), capital(&mistake.help))
+            format!("{} {}", sentence(&mistake.message), sentence(&mistake.help))
         };
         if mistakes.at(field) != Some(text.as_str()) {
             mistakes.add(field, text);
         }
     }
     mistakes
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.trim_end_matches('.').chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    format!("{}{}", first.unwrap_or_default(), letters.as_str())
 }
 
 /// Names the attributes that mappings and filters of an application read.

@@ -9,6 +9,7 @@ use rollcall_model::mapping::{Apply, AttributeMapping, Nulls, Source};
 
 use crate::form::Form;
 use crate::layout::{Mistakes, encoded};
+use crate::words::sentence;
 
 /// What the form of a line holds, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -248,8 +249,8 @@ pub(super) struct Caret {
     pub(super) pad: String,
     /// As many carets as `wrong` has characters; at least one.
     pub(super) carets: String,
+    /// What is wrong there, and what to do.
     pub(super) message: String,
-    pub(super) help: Option<String>,
     /// What the button puts in, and the whole expression with it.
     pub(super) fix: Option<(String, String)>,
     pub(super) is_error: bool,
@@ -285,8 +286,10 @@ impl Caret {
             above,
             before,
             wrong,
-            message: mistake.message.clone(),
-            help: mistake.help.clone(),
+            message: sentence(&match &mistake.help {
+                Some(help) => format!("{}: {help}", mistake.message),
+                None => mistake.message.clone(),
+            }),
             fix: mistake.fix.as_ref().map(|fix| {
                 let what = if fix.text.is_empty() {
                     "nothing".to_owned()

@@ -13,7 +13,6 @@ use crate::guard::Known;
 use crate::layout::{self, Flash, Mistakes, Place};
 use crate::pages::object_question::{Question, Verb};
 use crate::problem::Problem;
-use crate::words::sentence;
 
 pub(super) fn parsed(id: &str) -> Result<ResourceId, Problem> {
     id.parse().map_err(|_| Problem::missing())
@@ -55,7 +54,7 @@ pub(super) async fn edit(
             &Flash::ok("Saved."),
         )),
         Err(failure @ (Failure::Malformed(_) | Failure::Precondition)) => {
-            again(Mistakes::one("display", sentence(&failure.to_string()))).await
+            again(Mistakes::one("display", failure.to_string())).await
         }
         Err(failure) => Err(failure.into()),
     }

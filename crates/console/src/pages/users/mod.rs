@@ -54,6 +54,7 @@ pub(crate) fn routes() -> Routes {
     ]
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is shown by itself")]
 #[derive(Debug, Template)]
 #[template(path = "users.html")]
 pub(super) struct UsersPage {
@@ -68,6 +69,8 @@ pub(super) struct UsersPage {
     rows: Vec<Person>,
     is_later: bool,
     next: Option<String>,
+    /// Whether looking was given up before the page was full.
+    is_partial: bool,
     /// The address of this list without status and place.
     base: String,
     /// The address of this search without filters.
@@ -118,6 +121,7 @@ pub(super) fn list(
             .collect(),
         is_later: asked.is_later,
         next: found.next.map(|id| id.to_string()),
+        is_partial: found.is_partial,
         base: format!(
             "/users?q={}&source={}",
             encoded(&asked.text),

@@ -213,6 +213,10 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         let frame = this(&question.title());
         question.page(frame).render().unwrap_or_default()
     };
+    let partial = Found {
+        is_partial: true,
+        ..found(vec![], Some(ResourceId::from_bytes([5; 16])))
+    };
     let many = found(entries, Some(ResourceId::from_bytes([5; 16])));
     [
         ("users", listed(Asked::default(), &many, counts)),
@@ -221,6 +225,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
             listed(Asked::default(), &found(vec![], None), Counts::default()),
         ),
         ("users-none", listed(none, &found(vec![], None), counts)),
+        ("users-partial", listed(Asked::default(), &partial, counts)),
         ("user", one(person(1, "Ingrid Solheim", true, true), None)),
         (
             "user-mistake",

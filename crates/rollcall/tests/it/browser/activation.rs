@@ -140,7 +140,9 @@ impl Browser {
 async fn a_password_opens_the_vault_and_never_leaves_the_browser() {
     let mut house = House::new(true).await;
     let browser = Browser::start(1280, 900).await;
-    browser.sign_in(&house.server, "owner@example.com").await;
+    browser
+        .sign_in(&house.server.url, "owner@example.com", PASSWORD)
+        .await;
     browser.press("Organisation and plan").await;
     browser.choose("On").await;
     browser.press("Save this").await;
@@ -222,7 +224,9 @@ async fn a_password_opens_the_vault_and_never_leaves_the_browser() {
 async fn the_page_says_what_it_needs() {
     let house = House::new(true).await;
     let browser = Browser::start(1280, 900).await;
-    browser.sign_in(&house.server, "owner@example.com").await;
+    browser
+        .sign_in(&house.server.url, "owner@example.com", PASSWORD)
+        .await;
     let ann = house.scim.person(ANN).await;
     browser
         .open(&format!("{}/users/{ann}", house.server.url))

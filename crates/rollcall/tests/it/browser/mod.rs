@@ -1,7 +1,9 @@
 //! A real browser, Debian's chromium, on the console.
 
 mod activation;
+mod hands;
 mod samples;
+mod screens;
 mod walk;
 
 use std::io::{BufRead, BufReader};
@@ -33,10 +35,16 @@ impl Drop for Driver {
 impl Browser {
     /// Starts one, of this size.
     pub(crate) async fn start(width: u32, height: u32) -> Self {
+        Self::start_with(width, height, &[]).await
+    }
+
+    /// Starts one, of this size, with these variables in its environment.
+    pub(crate) async fn start_with(width: u32, height: u32, variables: &[(&str, &str)]) -> Self {
         // the driver is spoken to by http; its client asks for a provider all the same
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
+            .envs(variables.iter().copied())
             .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -62,6 +70,8 @@ impl Browser {
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--hide-scrollbars",
+            // grey edges of letters, the same everywhere
+            "--disable-lcd-text",
             &format!("--window-size={width},{height}"),
         ] {
             options.add_arg(argument).unwrap();

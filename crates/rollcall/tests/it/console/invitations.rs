@@ -76,13 +76,13 @@ impl House {
 
     async fn is_good(&self, link: &str) -> bool {
         let page = Guest::new(&self.server).get(link).await;
-        match page.status {
-            200 => true,
-            _ => {
-                assert!(page.body.contains("used already"), "{}", page.body);
-                false
-            }
-        }
+        let is_good = page.status == 200;
+        assert!(
+            is_good || page.body.contains("used already"),
+            "{}",
+            page.body
+        );
+        is_good
     }
 
     /// Does what the page's script does, with keys of no password.

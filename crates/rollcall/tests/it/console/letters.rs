@@ -121,6 +121,8 @@ fn with_a_server_mail_goes_there_and_waits_while_it_does_not_answer() {
     assert!(mail.contains("To: ann@example.com"), "{mail}");
     assert!(mail.contains("Subject: You administer"), "{mail}");
     // a mail in the queue is sealed
-    let store = std::fs::read(installation.folder.path().join("rollcall.db")).unwrap();
-    assert!(!store.windows(12).any(|bytes| bytes == b"/signin/link"));
+    if crate::store::is_a_file() {
+        let store = std::fs::read(installation.folder.path().join("rollcall.db")).unwrap();
+        assert!(!store.windows(12).any(|bytes| bytes == b"/signin/link"));
+    }
 }

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use rollcall_model::Kind;
 
 use super::desk::{CSV, Desk, TOKEN, judged};
+use crate::store::is_a_file;
 
 fn has(bytes: &[u8], token: &str) -> bool {
     bytes
@@ -49,7 +50,8 @@ fn the_token_stands_in_no_output_no_plan_and_no_byte_of_the_store() {
             desk.ends(&[arguments, json].concat(), code);
         }
     }
-    assert!(desk.path("rollcall.db").exists() && desk.path("plan.json").exists());
+    assert!(!is_a_file() || desk.path("rollcall.db").exists());
+    assert!(desk.path("plan.json").exists());
     assert_eq!(leaks(desk.installation.folder.path()), [""; 0]);
 
     // also when the process is killed before the log of the store is folded in
@@ -61,7 +63,7 @@ fn the_token_stands_in_no_output_no_plan_and_no_byte_of_the_store() {
         .unwrap();
     desk.people(&["ann", "bob", "cleo"]);
     super::watching::until("cleo is there", || desk.active().len() == 3);
-    assert!(desk.path("rollcall.db-wal").exists());
+    assert!(!is_a_file() || desk.path("rollcall.db-wal").exists());
     watching.kill().unwrap();
     watching.wait().unwrap();
     assert_eq!(leaks(desk.installation.folder.path()), [""; 0]);

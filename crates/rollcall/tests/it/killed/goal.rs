@@ -102,7 +102,7 @@ impl Goal {
         installation.ok(&["org", "create", "vault", "--name", "Vault"]);
         let token = installation.ok(&["token", "create", "--org", "vault"]);
         let server = installation.serve(&[("ROLLCALL_RATE", "1000000")]);
-        let app = app(&installation.folder.path().join("rollcall.db")).await;
+        let app = app(installation.folder.path()).await;
         let organisation = app.organisation(&"vault".parse().unwrap()).await.unwrap();
         let context = app.command_context(organisation.id);
         Self::Server {

@@ -77,7 +77,7 @@ impl Source {
     pub(super) async fn new(form: Form, installation: &Installation) -> Self {
         let directory = if form == Form::Directory {
             installation.ok(&["org", "create", "northwind", "--name", "Northwind"]);
-            let app = app(&installation.folder.path().join("rollcall.db")).await;
+            let app = app(installation.folder.path()).await;
             let northwind = app.organisation(&"northwind".parse().unwrap()).await;
             let context = app.command_context(northwind.unwrap().id);
             Some((app, context))

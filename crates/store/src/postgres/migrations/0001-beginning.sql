@@ -304,6 +304,19 @@ CREATE TABLE provisioning_log (
 CREATE INDEX provisioning_log_by_object ON provisioning_log (org, application, kind, object, sequence);
 CREATE INDEX provisioning_log_failures ON provisioning_log (org, application, sequence) WHERE failed;
 
+-- How people whom a directory created become active. Nothing here opens anybody's vault.
+CREATE TABLE activations (
+    org uuid NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    person uuid NOT NULL,
+    -- of the link only the SHA-256 is kept
+    link bytea,
+    link_expires bigint,
+    activated boolean NOT NULL,
+    document text NOT NULL,
+    PRIMARY KEY (org, person)
+);
+CREATE UNIQUE INDEX activations_by_link ON activations (org, link) WHERE link IS NOT NULL;
+
 -- The latest cycles that did or met something.
 CREATE TABLE cycles (
     org uuid NOT NULL,
@@ -350,7 +363,7 @@ BEGIN
         'installation_secrets', 'organisations', 'resources', 'emails', 'members', 'tombstones', 'changes', 'audit', 'tallies',
         'integrations', 'tokens', 'administrators', 'sign_in_links', 'sessions', 'second_factors', 'recovery_codes', 'exchanges',
         'traffic', 'mail', 'applications', 'assignments', 'links', 'exported_members', 'provisioning_log', 'cycles', 'plans',
-        'plan_pages'
+        'plan_pages', 'activations'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', fenced);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', fenced);
@@ -366,16 +379,3 @@ BEGIN
     END LOOP;
 END
 $$;
-
--- How people whom a directory created become active. Nothing here opens anybody's vault.
-CREATE TABLE activations (
-    org uuid NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
-    person uuid NOT NULL,
-    -- of the link only the SHA-256 is kept
-    link bytea,
-    link_expires bigint,
-    activated boolean NOT NULL,
-    document text NOT NULL,
-    PRIMARY KEY (org, person)
-);
-CREATE UNIQUE INDEX activations_by_link ON activations (org, link) WHERE link IS NOT NULL;

@@ -2,25 +2,23 @@
 //!
 //! **Is:** what an administrator of the directory side does before a cycle can run. **Is not:** the cycle; `rollcall-engine` runs it.
 
-use jiff::Timestamp;
-use rollcall_model::application::{Application, Assignment, Mode, NestedGroups, Status, Target};
-use rollcall_model::provisioning::{
-    ComparisonAsked, GIVEN_UP, ObjectKey, Quarantine, QuarantineReason, ResetScope,
-};
-use rollcall_model::{
-    ApplicationId, JobState, Kind, Link, LinkState, Origin, Profile, ResourceId, Secret,
-};
+mod again;
+mod credentials;
+
+use rollcall_model::application::{Application, Assignment, Mode, NestedGroups, Status};
+use rollcall_model::provisioning::{ComparisonAsked, GIVEN_UP, Quarantine};
+use rollcall_model::{ApplicationId, JobState, Kind, Origin, ResourceId, Secret};
 use rollcall_scim::key::canonical;
-use rollcall_store::{Error, NewAudit, ReadJobs, Writer};
-use rollcall_sync::guard::list_code;
+use rollcall_store::{Error, NewAudit, Writer};
 use rollcall_sync::rules::Rules;
 use serde_json::{Value, json};
 
 use crate::directory::{self, Context};
 use crate::{App, Failure};
 
-/// How many links are looked at in one read.
-const LINKS: u64 = 1_000;
+pub use again::Held;
+pub use credentials::Connection;
+use credentials::place;
 
 /// An application as a cycle needs it.
 #[derive(Debug)]
@@ -33,15 +31,6 @@ pub struct Configured {
     pub assignments: Vec<Assignment>,
     /// What the last cycle left.
     pub job: JobState,
-}
-
-/// Where an application is to live from now on.
-#[derive(Debug)]
-pub struct Connection {
-    /// The address of its SCIM endpoint.
-    pub tenant_url: String,
-    /// The credential for it; absent: the stored one, if the address stays the same.
-    pub token: Option<Secret>,
 }
 
 /// What a new application begins with.
@@ -180,49 +169,6 @@ impl App {
         })
     }
 
-    /// Sets where an application lives and the credential for it. Both together: a credential never goes to an address that it
-    /// was not entered for. At another address nobody is known: what was provisioned before is forgotten, and the next cycle looks
-    /// everybody up.
-    ///
-    /// # Errors
-    /// [`Failure::Missing`].
-    pub async fn set_credentials(
-        &self,
-        context: &Context,
-        id: ApplicationId,
-        tenant_url: String,
-        token: &Secret,
-    ) -> Result<(), Failure> {
-        let sealed = self
-            .sealer()
-            .seal(&place(context, id), token, &**self.randomness());
-        let now = self.now();
-        self.on_application(
-            context,
-            id,
-            "application.credentials",
-            move |writer, mut application| {
-                let detail = json!({"tenant_url": tenant_url});
-                let target = Some(Target { tenant_url });
-                let is_another = application.target != target;
-                if is_another {
-                    writer.forget_links(id)?;
-                    application.target = target;
-                }
-                application.token_set = Some(now);
-                writer.save_application(&application)?;
-                writer.save_sealed_secret(id, Some(&sealed))?;
-                tell(writer, id, |job| {
-                    if is_another {
-                        move_away(job);
-                    }
-                })?;
-                Ok(((), detail))
-            },
-        )
-        .await
-    }
-
     /// Changes an application's configuration: mappings, scope, mode, status, settings. The target is changed by
     /// [`set_credentials`](Self::set_credentials) alone. A job in quarantine tries again.
     ///
@@ -265,79 +211,6 @@ impl App {
                 let detail = json!({
                     "status": application.status, "mode": application.mode, "scope": application.scope,
                     "mappings": mappings_changed(&before, &application),
-                });
-                Ok((application, detail))
-            },
-        )
-        .await
-    }
-
-    /// Changes everything at once that the form *Provisioning* shows: where the application lives, the credential for it, settings. What
-    /// holds for [`set_credentials`](Self::set_credentials) holds here: at another address nobody is known, and the stored credential is
-    /// forgotten unless another one is given.
-    ///
-    /// # Errors
-    /// [`Failure::Missing`]; [`Failure::Configuration`]; [`Failure::Forbidden`] when cycles are to run without address and credential.
-    pub async fn save_provisioning(
-        &self,
-        context: &Context,
-        id: ApplicationId,
-        connection: Option<Connection>,
-        change: impl FnOnce(&mut Application) + Send + 'static,
-    ) -> Result<Application, Failure> {
-        let now = self.now();
-        let token = connection.as_ref().and_then(|one| one.token.as_ref());
-        let sealed = token.map(|token| {
-            self.sealer()
-                .seal(&place(context, id), token, &**self.randomness())
-        });
-        let origin = context.origin().clone();
-        self.on_application(
-            context,
-            id,
-            "application.configured",
-            move |writer, before| {
-                let mut application = before.clone();
-                change(&mut application);
-                application.id = id;
-                application.target.clone_from(&before.target);
-                application.token_set = before.token_set;
-                if let Some(connection) = connection {
-                    application.target = Some(Target {
-                        tenant_url: connection.tenant_url,
-                    });
-                }
-                Rules::compile(&application).map_err(Failure::Configuration)?;
-                let is_another = application.target != before.target;
-                if is_another {
-                    writer.forget_links(id)?;
-                    writer.save_sealed_secret(id, None)?;
-                    application.token_set = None;
-                }
-                if let Some(sealed) = &sealed {
-                    writer.save_sealed_secret(id, Some(sealed))?;
-                    application.token_set = Some(now);
-                }
-                let runs = application.mode == Mode::Automatic && application.status == Status::On;
-                let is_connected =
-                    application.target.is_some() && writer.sealed_secret(id)?.is_some();
-                if runs && !is_connected {
-                    return Err(unconnected());
-                }
-                writer.save_application(&application)?;
-                tell(writer, id, |job| {
-                    if is_another {
-                        move_away(job);
-                    }
-                })?;
-                if is_another || sealed.is_some() {
-                    let target = application.target.as_ref();
-                    let detail = json!({"tenant_url": target.map(|target| &target.tenant_url)});
-                    let entry = entry(origin, id, "application.credentials", detail);
-                    writer.append_audit(now, &entry)?;
-                }
-                let detail = json!({
-                    "status": application.status, "mode": application.mode, "scope": application.scope,
                 });
                 Ok((application, detail))
             },
@@ -486,97 +359,7 @@ impl App {
         .await
     }
 
-    /// Makes the next cycle an initial one, which compares everything again, and forgets what the scope says.
-    ///
-    /// # Errors
-    /// [`Failure::Missing`] for the application.
-    pub async fn restart(
-        &self,
-        context: &Context,
-        id: ApplicationId,
-        scope: ResetScope,
-    ) -> Result<(), Failure> {
-        let now = self.now();
-        self.on_application(context, id, "application.restarted", move |writer, _| {
-            let mut job = writer.job(id)?;
-            if scope.watermark {
-                job.watermark = None;
-            }
-            if scope.quarantine {
-                job.quarantine = None;
-            }
-            job.generation += 1;
-            writer.save_job(id, &job)?;
-            if scope.force_deletes {
-                let list = held(writer, id)?;
-                allow(writer, id, &list, now)?;
-                let mut job = writer.job(id)?;
-                let reason = job.quarantine.as_ref().map(|quarantine| quarantine.reason);
-                if reason == Some(QuarantineReason::TooManyDeletes) {
-                    job.quarantine = None;
-                    writer.save_job(id, &job)?;
-                }
-            }
-            if scope.links {
-                writer.forget_links(id)?;
-            } else if scope.watermark || scope.escrows {
-                for kind in [Kind::User, Kind::Group] {
-                    forget_agreement(writer, id, kind, scope, now)?;
-                }
-            }
-            Ok(((), json!({"scope": format!("{scope:?}")})))
-        })
-        .await
-    }
-
-    /// Returns who is held back by the deletion guard, and the code by which exactly this list can be allowed.
-    ///
-    /// # Errors
-    /// [`Failure::Missing`] for the application.
-    pub async fn held(&self, context: &Context, id: ApplicationId) -> Result<Held, Failure> {
-        context
-            .tenant()
-            .read(move |reader| {
-                reader.application(id)?.ok_or_else(|| missing(id))?;
-                Ok(Held {
-                    links: held(reader, id)?,
-                })
-            })
-            .await
-    }
-
-    /// Lets exactly those go whom the guard holds back and who were shown: `code` names the list ([`Held::code`]).
-    ///
-    /// # Errors
-    /// [`Failure::Missing`] for the application; [`Failure::Precondition`] when the list is another one by now.
-    pub async fn allow_deletions(
-        &self,
-        context: &Context,
-        id: ApplicationId,
-        code: String,
-    ) -> Result<u64, Failure> {
-        let now = self.now();
-        self.on_application(
-            context,
-            id,
-            "application.deletions_allowed",
-            move |writer, _| {
-                let list = Held {
-                    links: held(writer, id)?,
-                };
-                if list.code() != code || list.links.is_empty() {
-                    return Err(Failure::Precondition);
-                }
-                allow(writer, id, &list.links, now)?;
-                tell(writer, id, |_| {})?;
-                let count = list.links.len() as u64;
-                Ok((count, json!({"count": count, "list": code})))
-            },
-        )
-        .await
-    }
-
-    /// Removes an application with all that is remembered of it. Nothing is sent: whom it provisioned stays as he is in the target.
+    /// Removes an application with all that is remembered of it. Nothing is sent: the accounts that it provisioned stay in the target as they are.
     ///
     /// # Errors
     /// [`Failure::Missing`] for the application.
@@ -659,14 +442,6 @@ fn mappings_changed(before: &Application, after: &Application) -> Value {
     Value::Object(changed.collect())
 }
 
-/// Forgets what was learned of a target, because the application lives at another address now.
-fn move_away(job: &mut JobState) {
-    job.watermark = None;
-    job.profile = Profile::default();
-    job.drift = None;
-    job.last_complete = None;
-}
-
 fn unconnected() -> Failure {
     Failure::Forbidden {
         reason: "the application has no address and token yet: connect it, then start it"
@@ -712,94 +487,6 @@ pub(crate) fn note_assignment(writer: &mut dyn Writer, id: ApplicationId) -> Res
     writer.save_job(id, &job)
 }
 
-/// Whom the deletion guard holds back.
-#[derive(Debug, Clone, Default)]
-pub struct Held {
-    /// Their links, people first, in order of id.
-    pub links: Vec<Link>,
-}
-
-impl Held {
-    /// Returns the code of the list: it changes when anybody comes or goes.
-    pub fn code(&self) -> String {
-        let keys: Vec<ObjectKey> = self
-            .links
-            .iter()
-            .map(|link| (link.kind, link.object))
-            .collect();
-        list_code(&keys)
-    }
-}
-
-fn held<R: ReadJobs + ?Sized>(reader: &R, id: ApplicationId) -> Result<Vec<Link>, Error> {
-    let mut held = Vec::new();
-    for kind in [Kind::User, Kind::Group] {
-        let mut after = None;
-        loop {
-            let links = reader.links_needing_attention(id, kind, after, LINKS)?;
-            let Some(last) = links.last() else { break };
-            after = Some(last.object);
-            held.extend(
-                links
-                    .into_iter()
-                    .filter(|link| link.state == LinkState::Held),
-            );
-        }
-    }
-    Ok(held)
-}
-
-fn allow(
-    writer: &mut dyn Writer,
-    id: ApplicationId,
-    links: &[Link],
-    now: Timestamp,
-) -> Result<(), Error> {
-    for link in links {
-        debug_assert_eq!(link.application, id);
-        writer.save_link(&Link {
-            state: LinkState::Allowed,
-            changed: now,
-            ..link.clone()
-        })?;
-    }
-    Ok(())
-}
-
-/// Forgets what both ends agreed on, as far as the scope says: what is compared again with the watermark, whose turn it is with the
-/// failures.
-fn forget_agreement(
-    writer: &mut dyn Writer,
-    id: ApplicationId,
-    kind: Kind,
-    scope: ResetScope,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let mut after = None;
-    loop {
-        let links = writer.links(id, kind, after, LINKS)?;
-        let Some(last) = links.last() else {
-            return Ok(());
-        };
-        after = Some(last.object);
-        for mut link in links {
-            if scope.watermark {
-                link.doubt();
-            }
-            if let Some(failure) = link.failure.as_mut().filter(|_| scope.escrows) {
-                failure.next_attempt = now;
-            }
-            writer.save_link(&link)?;
-        }
-    }
-}
-
-/// What a sealed credential is bound to.
-fn place(context: &Context, id: ApplicationId) -> Vec<u8> {
-    let organisation = context.tenant().organisation();
-    [organisation.as_bytes().as_slice(), id.as_bytes()].concat()
-}
-
 pub(crate) fn missing(id: ApplicationId) -> Failure {
     Failure::Missing {
         noun: "application",
@@ -809,6 +496,8 @@ pub(crate) fn missing(id: ApplicationId) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use rollcall_model::provisioning::QuarantineReason;
+
     use super::*;
     use crate::testing::Installation;
 

@@ -1,0 +1,57 @@
+//! Where the stores of tests are: each in a file of its own, or, when `ROLLCALL_TEST_STORE` is `postgres`, each in a database of its own.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use rollcall_store::Location;
+use rollcall_testkit::postgres::Database;
+
+/// The databases by folder. They go with the server.
+static DATABASES: Mutex<Option<HashMap<PathBuf, Database<'static>>>> = Mutex::new(None);
+
+/// Tells whether stores are files, which a test can look into.
+pub(crate) fn is_a_file() -> bool {
+    std::env::var("ROLLCALL_TEST_STORE").as_deref() != Ok("postgres")
+}
+
+/// Returns the address of a folder's store, if it is not the file that lies there.
+fn address(folder: &Path) -> Option<String> {
+    if is_a_file() {
+        return None;
+    }
+    let mut databases = DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
+    let database = databases
+        .get_or_insert_default()
+        .entry(folder.to_owned())
+        .or_insert_with(|| Database::fresh().unwrap());
+    Some(database.url())
+}
+
+/// Tells a command where the store is that belongs to its folder.
+pub(crate) fn tell(command: &mut Command, folder: &Path) {
+    if let Some(address) = address(folder) {
+        command.env("ROLLCALL_STORE", address);
+    }
+}
+
+/// Returns where a folder's store is.
+pub(crate) fn location(folder: &Path) -> Location {
+    let file = || format!("sqlite:{}", folder.join("rollcall.db").display());
+    let address = address(folder).unwrap_or_else(file);
+    address.parse().unwrap()
+}
+
+/// Changes a folder's store behind the back of those who use it.
+pub(crate) fn change(folder: &Path, in_a_file: &str, in_a_database: &str) {
+    if address(folder).is_some() {
+        let databases = DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = databases.as_ref().and_then(|all| all.get(folder));
+        database.unwrap().sql(in_a_database).unwrap();
+    } else {
+        let file = folder.join("rollcall.db");
+        let connection = rusqlite::Connection::open(file).unwrap();
+        connection.execute(in_a_file, []).unwrap();
+    }
+}
