@@ -149,10 +149,11 @@ impl WriteTraffic for Tenant<'_> {
 
     fn queue_mail(&mut self, due: Timestamp, sealed: &[u8]) -> Result<(), Error> {
         let sequence = self.next(Counter::Mail)?;
-        self.connection.execute(
-            "INSERT INTO mail (org, sequence, due, sealed) VALUES (?1, ?2, ?3, ?4)",
-            params![self.org(), number(sequence), instant(due), sealed],
-        )?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO mail (org, sequence, due, sealed) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![self.org(), number(sequence), instant(due), sealed])?;
         Ok(())
     }
 

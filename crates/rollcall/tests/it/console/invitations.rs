@@ -221,7 +221,7 @@ async fn a_link_ends_with_address_account_and_time() {
 
     for link in &open {
         assert!(!house.is_good(link).await, "{link}");
-        house.activate(link).await.is(422);
+        house.activate(link).await.is(400);
     }
     let fresh = house.invited("new@example.com", 1).await;
     house.activate(&fresh).await.is(303);
