@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::Browser;
+use crate::console::guest;
 use crate::console::invitations::{House, link};
 
 const PASSWORD: &str = "Grüße vom Kanarienvogel 7";
@@ -141,7 +142,7 @@ async fn a_password_opens_the_vault_and_never_leaves_the_browser() {
     let mut house = House::new(true).await;
     let browser = Browser::start(1280, 900).await;
     browser
-        .sign_in(&house.server.url, "owner@example.com", PASSWORD)
+        .sign_in(&house.server.url, "owner@example.com", guest::PASSWORD)
         .await;
     browser.press("Organisation and plan").await;
     browser.choose("On").await;
@@ -225,7 +226,7 @@ async fn the_page_says_what_it_needs() {
     let house = House::new(true).await;
     let browser = Browser::start(1280, 900).await;
     browser
-        .sign_in(&house.server.url, "owner@example.com", PASSWORD)
+        .sign_in(&house.server.url, "owner@example.com", guest::PASSWORD)
         .await;
     let ann = house.scim.person(ANN).await;
     browser
