@@ -67,7 +67,7 @@ async fn a_line_is_previewed_mended_and_saved_and_undone() {
         .await
         .is(422);
     assert!(page.body.contains("<title>Error:"), "{}", page.body);
-    assert!(page.body.contains("a comma is missing"));
+    assert!(page.body.contains("A comma is missing"));
     let fix = page.body.split("name=\"fix\" value=\"").nth(1).unwrap();
     let fix = fix.split('"').next().unwrap().replace("&#34;", "\"");
     assert_eq!(fix, "Join(\"é\", [givenName], [surname])");
