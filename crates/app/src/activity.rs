@@ -29,8 +29,14 @@ impl App {
         context
             .tenant()
             .read(move |reader| {
-                let entries = if query == AuditQuery::default() {
-                    reader.audit(None, count)?
+                let before = query.before;
+                let is_whole = AuditQuery {
+                    before: None,
+                    ..query.clone()
+                } == AuditQuery::default();
+                // every part of the whole log in the same order: where a clock was set back, that of time is another one
+                let entries = if is_whole {
+                    reader.audit(before, count)?
                 } else {
                     reader.audit_where(&query, count)?
                 };
@@ -106,6 +112,7 @@ fn name<R: Reader + ?Sized>(reader: &R, entry: &AuditEntry) -> Result<Option<Str
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use rollcall_model::IntegrationKind;
     use serde_json::json;
 
@@ -137,5 +144,37 @@ mod tests {
             .map(|(action, name)| ((*action).to_owned(), (*name).to_owned()))
             .collect();
         assert_eq!(deeds, expected);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_back_hides_nothing_between_two_parts() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        for (number, minutes) in [3, 3, -60, 3, 3].into_iter().enumerate() {
+            installation
+                .clock
+                .advance(SignedDuration::from_mins(minutes));
+            let body = json!({"userName": format!("p{number}")});
+            app.create(&context, Kind::User, body).await.unwrap();
+        }
+        for action in [None, Some("user.".to_owned())] {
+            let mut query = AuditQuery {
+                action,
+                ..AuditQuery::default()
+            };
+            let whole = app.activity(&context, query.clone(), 100).await.unwrap();
+            let mut parts = Vec::new();
+            loop {
+                let part = app.activity(&context, query.clone(), 1).await.unwrap();
+                let Some(deed) = part.last() else { break };
+                query.before = Some(deed.entry.sequence);
+                parts.extend(part);
+            }
+            let places = |deeds: &[Deed]| -> Vec<u64> {
+                deeds.iter().map(|deed| deed.entry.sequence).collect()
+            };
+            assert!(parts.len() >= 5);
+            assert_eq!(places(&parts), places(&whole));
+        }
     }
 }
