@@ -55,6 +55,16 @@ impl NoReply {
             ),
         }
     }
+
+    /// Whoever asks has lost the right to.
+    pub(crate) fn over() -> Self {
+        Self {
+            was_not_sent: true,
+            is_time_out: false,
+            retry_after: None,
+            message: "the cycle ended before the request was sent".to_owned(),
+        }
+    }
 }
 
 /// Sends a request and reads the whole reply.

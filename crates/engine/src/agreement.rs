@@ -18,6 +18,7 @@ use rollcall_sync::wish::{Surroundings, Wish};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::cycle::released;
 use crate::directory::{self, Known};
 use crate::memberships::known_members;
 use crate::memberships::walk::Walk;
@@ -191,10 +192,10 @@ impl Engine {
                 Kind::Group => chosen.groups.insert(difference.object),
             };
         }
-        let only_one = self.claim(application).await?;
+        let only_one = self.claim(context, application).await?;
         let purpose = Purpose::Repair(chosen);
-        self.cycle(context, application, watch, (purpose, &only_one))
-            .await
+        let cycle = self.cycle(context, application, watch, (purpose, &only_one));
+        released(&only_one, cycle.await).await
     }
 }
 

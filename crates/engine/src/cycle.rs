@@ -9,8 +9,8 @@ use rollcall_app::directory::Context;
 use rollcall_model::provisioning::{
     CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
 };
-use rollcall_model::{ApplicationId, CycleId, Kind, Link, LinkState, Profile};
-use rollcall_store::{Claim, Tenant};
+use rollcall_model::{ApplicationId, CycleId, Kind, Link, Profile};
+use rollcall_store::{Claim, Writer};
 use rollcall_sync::guard::{Failures, Verdict, list_code, too_many};
 use tokio_util::sync::CancellationToken;
 
@@ -42,14 +42,18 @@ impl Engine {
         application: ApplicationId,
         watch: Watch,
     ) -> Result<CycleReport, Error> {
-        let only_one = self.claim(application).await?;
-        self.cycle(context, application, watch, (Purpose::Run, &only_one))
-            .await
+        let only_one = self.claim(context, application).await?;
+        let cycle = self.cycle(context, application, watch, (Purpose::Run, &only_one));
+        released(&only_one, cycle.await).await
     }
 
     /// Makes the caller the only one who provisions an application.
-    pub(crate) async fn claim(&self, application: ApplicationId) -> Result<Arc<Claim>, Error> {
-        match self.app.store().claim_job(application).await {
+    pub(crate) async fn claim(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+    ) -> Result<Arc<Claim>, Error> {
+        match context.tenant().claim_job(application).await {
             Ok(claim) => Ok(Arc::new(claim)),
             Err(rollcall_store::Error::Occupied(_)) => Err(Error::Busy),
             Err(error) => Err(error.into()),
@@ -104,6 +108,9 @@ impl Engine {
             target_milliseconds: milliseconds(waited),
             handling_milliseconds: milliseconds(handling),
         };
+        if work.as_ref().is_some_and(|work| !work.is_alone()) {
+            return Err(Error::Interrupted);
+        }
         let ended = match (outcome, &work) {
             (Ok(()), Some(work)) => Ended::Complete {
                 watermark: work.watermark,
@@ -120,8 +127,23 @@ impl Engine {
         };
         let profile = work.as_ref().map(|work| work.target.profile());
         let word = (application, job.generation, job.assignments);
-        remember(&self.app, &context.tenant().quiet(), word, ended, profile).await
+        let tenant = context.tenant().quiet();
+        let (app, runner) = (self.app.clone(), only_one.number());
+        tenant
+            .write(move |writer| {
+                if writer.standing(application)?.runner != runner {
+                    return Err(Error::Interrupted);
+                }
+                remember(&app, writer, word, ended, profile)
+            })
+            .await
     }
+}
+
+/// Gives a claim back, and hands on how what was done under it ended: a command that ends now leaves none behind.
+pub(crate) async fn released<T>(only_one: &Claim, outcome: T) -> T {
+    only_one.release().await;
+    outcome
 }
 
 /// Goes through the phases of a cycle.
@@ -194,14 +216,7 @@ async fn doubt(work: &Work) -> Result<(), Error> {
     work.write(move |writer| {
         for kind in [Kind::User, Kind::Group] {
             for id in chosen.of(kind) {
-                if let Some(mut link) = writer.link(application, kind, *id)? {
-                    // one that was switched off may be in use again
-                    if link.state == LinkState::Disabled {
-                        link.state = LinkState::Active;
-                    }
-                    link.doubt();
-                    writer.save_link(&link)?;
-                }
+                crate::work::doubt(writer, application, kind, *id)?;
             }
         }
         Ok(())
@@ -273,75 +288,70 @@ enum Ended {
 
 /// Stores how a cycle ended. The state is read again in the same transaction: what an administrator said meanwhile is for the next cycle,
 /// and stays.
-async fn remember(
+fn remember(
     app: &App,
-    tenant: &Tenant,
+    writer: &mut dyn Writer,
     (application, generation, assignments): (ApplicationId, u64, u64),
     ended: Ended,
     profile: Option<Profile>,
 ) -> Result<CycleReport, Error> {
-    let app = app.clone();
-    tenant
-        .write(move |writer| {
-            let mut job = writer.job(application)?;
-            let reason_before = job.quarantine.as_ref().map(|before| before.reason);
-            let is_current = job.generation == generation;
-            if let Some(profile) = profile.filter(|_| is_current) {
-                job.profile = profile;
+    let mut job = writer.job(application)?;
+    let reason_before = job.quarantine.as_ref().map(|before| before.reason);
+    let is_current = job.generation == generation;
+    if let Some(profile) = profile.filter(|_| is_current) {
+        job.profile = profile;
+    }
+    let report = match ended {
+        Ended::Complete {
+            watermark,
+            basis,
+            retry,
+            failures,
+            report,
+        } => {
+            if is_current {
+                job.watermark = Some(watermark);
+                job.basis = Some(basis);
+                job.retry = retry;
+                job.known = Some((generation, assignments));
+                let before = job.quarantine.take();
+                job.quarantine = failures.map(|reason| {
+                    let message =
+                        "too many objects failed: read the log, and mend what they have in common";
+                    quarantine(before, reason, message.to_owned(), report.ended)
+                });
             }
-            let report = match ended {
-                Ended::Complete {
-                    watermark,
-                    basis,
-                    retry,
-                    failures,
-                    report,
-                } => {
-                    if is_current {
-                        job.watermark = Some(watermark);
-                        job.basis = Some(basis);
-                        job.retry = retry;
-                        job.known = Some((generation, assignments));
-                        let before = job.quarantine.take();
-                        job.quarantine = failures.map(|reason| {
-                            let message =
-                                "too many objects failed: read the log, and mend what they have in common";
-                            quarantine(before, reason, message.to_owned(), report.ended)
-                        });
-                    }
-                    job.unfinished = false;
-                    if !report.has_exports() {
-                        job.steady_since.get_or_insert(report.ended);
-                    }
-                    job.last_complete = Some(report.clone());
-                    report
-                }
-                Ended::Stopped(report) => {
-                    if let CycleOutcome::Stopped { reason, message } = &report.outcome
-                        && is_current
-                    {
-                        let before = job.quarantine.take();
-                        let quarantine = quarantine(before, *reason, message.clone(), report.ended);
-                        job.quarantine = Some(quarantine);
-                    }
-                    report
-                }
-            };
-            job.last = Some(report.clone());
-            writer.save_job(application, &job)?;
-            if report.is_eventful() {
-                writer.append_cycle(application, &report)?;
+            job.unfinished = false;
+            if !report.has_exports() {
+                job.steady_since.get_or_insert(report.ended);
             }
-            // one mail for each cause
-            if let Some(quarantine) = &job.quarantine
-                && reason_before != Some(quarantine.reason)
-                && let Some(application) = writer.application(application)?
+            job.last_complete = Some(report.clone());
+            report
+        }
+        Ended::Stopped(report) => {
+            if let CycleOutcome::Stopped { reason, message } = &report.outcome
+                && is_current
             {
-                app.post_quarantine(writer, report.ended, &application, quarantine)?;
+                let before = job.quarantine.take();
+                let quarantine = quarantine(before, *reason, message.clone(), report.ended);
+                job.quarantine = Some(quarantine);
             }
-            Ok(report)
-        })
-        .await
+            report
+        }
+    };
+    job.last = Some(report.clone());
+    writer.save_job(application, &job)?;
+    if report.is_eventful() {
+        writer.append_cycle(application, &report)?;
+    }
+    // one mail for each cause
+    if let Some(quarantine) = &job.quarantine
+        && reason_before != Some(quarantine.reason)
+        && let Some(application) = writer.application(application)?
+    {
+        app.post_quarantine(writer, report.ended, &application, quarantine)?;
+    }
+    Ok(report)
 }
 
 fn quarantine(

@@ -85,7 +85,7 @@ pub(crate) async fn take_steps(work: &Arc<Work>, known: &Known) -> Result<(Endin
             }
             Step::Remember(link) => task.answer(remember(work, *link).await?),
             Step::Write(write) => {
-                let answer = work.send(kind, known.object.id, &write).await;
+                let answer = work.send(kind, known.object.id, &write).await?;
                 let shown = work.rules.of(kind).redacted(&write);
                 steps.wrote(Request::of(kind, &shown), &answer);
                 task.answer(own(work, &known.object, answer).await?);

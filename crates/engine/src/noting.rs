@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rollcall_model::provisioning::{CycleKind, Running};
-use rollcall_store::Error;
 
 use crate::work::Work;
 
@@ -52,9 +51,8 @@ async fn pause_and_note(work: &Work, began: Timestamp, has_noted: &mut bool) {
 /// A note that cannot be written is missed by nobody who provisions.
 async fn put(work: &Work, running: Option<Running>) {
     let application = work.application;
-    let noted: Result<(), Error> = work
-        .tenant
-        .write(move |writer| writer.save_progress(application, running.as_ref()))
+    let noted = work
+        .note_down(move |writer| writer.save_progress(application, running.as_ref()))
         .await;
     if let Err(error) = noted {
         tracing::debug!(%application, %error, "the progress of a cycle cannot be noted");

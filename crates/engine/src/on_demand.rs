@@ -3,14 +3,16 @@
 //! The watermark stays where it is. What is done is done by the tasks and passes of a cycle, for one object; the target is asked even when
 //! nothing changed at the source.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use rollcall_app::directory::Context;
 use rollcall_model::provisioning::{LogEntry, Phase, QuarantineReason};
 use rollcall_model::{ApplicationId, Kind, ResourceId};
+use rollcall_store::Claim;
 use rollcall_sync::task::Decision;
 
-use crate::cycle::note_beginning;
+use crate::cycle::{note_beginning, released};
 use crate::handling::take_steps;
 use crate::survey::{Candidates, Chosen};
 use crate::work::{Purpose, Work};
@@ -48,11 +50,22 @@ impl Engine {
         kind: Kind,
         id: ResourceId,
     ) -> Result<OnDemand, Error> {
-        let only_one = self.claim(application).await?;
+        let only_one = self.claim(context, application).await?;
+        let provided = self.provision_alone(context, application, (kind, id), &only_one);
+        released(&only_one, provided.await).await
+    }
+
+    async fn provision_alone(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+        (kind, id): (Kind, ResourceId),
+        only_one: &Arc<Claim>,
+    ) -> Result<OnDemand, Error> {
         let configured = self.app.configured(context, application).await?;
         let was_unfinished = configured.job.unfinished;
         let work = Work::prepare(self, context, configured, Watch::default(), Purpose::Run).await?;
-        work.rest_on(&only_one);
+        work.rest_on(only_one);
         if !work.rules.of(kind).enabled {
             return Err(Error::Stopped {
                 reason: QuarantineReason::InvalidConfiguration,

@@ -12,7 +12,7 @@ use rollcall_app::directory::Context;
 use rollcall_model::Link;
 use rollcall_model::provisioning::{CycleKind, CycleReport, JobState, ModifiedProperty, Phase};
 use rollcall_model::{ApplicationId, Kind, ResourceId};
-use rollcall_store::Reader;
+use rollcall_store::{Claim, Reader};
 use rollcall_sync::guard::{Verdict, list_code};
 use rollcall_sync::plan::document::moved;
 use rollcall_sync::plan::{Grounds, HeldBack, Plan, Planned, PlannedMembers, PlannedReferences};
@@ -20,6 +20,7 @@ use rollcall_sync::request::{Request, placeholder};
 use rollcall_sync::source::SourceObject;
 use rollcall_sync::task::{Answer, Decision, Entitlement, Step, Task, Write};
 
+use crate::cycle::released;
 use crate::directory::{self, Known};
 use crate::handling::{begin, claim, find};
 use crate::memberships::walk::{Collecting, Part, Walk, removal};
@@ -134,7 +135,18 @@ impl Engine {
         plan: Plan,
         watch: Watch,
     ) -> Result<CycleReport, NotApplied> {
-        let only_one = self.claim(application).await?;
+        let only_one = self.claim(context, application).await?;
+        let applied = self.apply_alone(context, application, plan, (watch, &only_one));
+        released(&only_one, applied.await).await
+    }
+
+    async fn apply_alone(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+        plan: Plan,
+        (watch, only_one): (Watch, &Arc<Claim>),
+    ) -> Result<CycleReport, NotApplied> {
         let fresh = self
             .plan_for(context, application, watch.clone(), Some(plan.made))
             .await?;
@@ -144,7 +156,7 @@ impl Engine {
         }
         let purpose = Purpose::Apply(Box::new(plan));
         Ok(self
-            .cycle(context, application, watch, (purpose, &only_one))
+            .cycle(context, application, watch, (purpose, only_one))
             .await?)
     }
 

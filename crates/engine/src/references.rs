@@ -70,7 +70,7 @@ async fn bring_now(work: &Arc<Work>, id: ResourceId) -> Result<(), Error> {
             id: target_id,
             operations: wanted.operations,
         };
-        work.send(Kind::User, id, &write).await
+        work.send(Kind::User, id, &write).await?
     } else {
         Answer::Done
     };

@@ -13,8 +13,8 @@ use rollcall_app::directory::Context;
 use rollcall_connect::target::{Surroundings, Target, Tested};
 use rollcall_model::application::{NestedGroups, Scope};
 use rollcall_model::provisioning::{Counts, ObjectKey, Phase, Progress, QuarantineReason};
-use rollcall_model::{ApplicationId, CycleId, Kind, ResourceId};
-use rollcall_store::{Claim, Tenant, Writer};
+use rollcall_model::{ApplicationId, CycleId, Kind, LinkState, ResourceId};
+use rollcall_store::{Claim, Standing, Tenant, Writer};
 use rollcall_sync::digest::Digest;
 use rollcall_sync::guard::Limit;
 use rollcall_sync::plan::Plan;
@@ -96,8 +96,8 @@ pub(crate) struct Work {
     pub(crate) gate: Option<Gate>,
     /// Whether only what changed is read, as far as is known.
     pub(crate) is_incremental: AtomicBool,
-    /// What makes this the only cycle of the application; absent: it writes nothing to the target, and need not be.
-    only_one: OnceLock<Weak<Claim>>,
+    /// What makes this the only cycle of the application, with its number; absent: it writes nothing to the target, and need not be.
+    only_one: OnceLock<(u64, Weak<Claim>)>,
     /// Which object of this cycle has which place in the target: an id, or a value by which it is looked up.
     claims: Mutex<HashMap<(Kind, String), ResourceId>>,
     handled: Mutex<Handled>,
@@ -276,30 +276,61 @@ impl Work {
     }
 
     /// Writes to the target on behalf of an object. When a plan is carried out, only what it foresees goes out.
-    pub(crate) async fn send(&self, kind: Kind, object: ResourceId, write: &Write) -> Answer {
-        let Some(gate) = &self.gate else {
-            return self.target.write(kind, write).await;
-        };
-        if let Err(trouble) = gate.admits(self, kind, object, write) {
-            return Answer::Failed(trouble);
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when the cycle is not alone any more: the object is then somebody else's to look at.
+    pub(crate) async fn send(
+        &self,
+        kind: Kind,
+        object: ResourceId,
+        write: &Write,
+    ) -> Result<Answer, Error> {
+        if let Some(gate) = &self.gate
+            && let Err(trouble) = gate.admits(self, kind, object, write)
+        {
+            return Ok(Answer::Failed(trouble));
         }
         let answer = self.target.write(kind, write).await;
-        if let Answer::Created(id) = &answer {
+        if !self.is_alone() {
+            self.warn_others(kind, object).await?;
+            return Err(Error::Interrupted);
+        }
+        if let (Some(gate), Answer::Created(id)) = (&self.gate, &answer) {
             gate.gave(object, id);
         }
-        answer
+        Ok(answer)
+    }
+
+    /// Has an object looked at once more by whoever provisions the application now: what was sent for it in this cycle's name may have
+    /// arrived later than what they sent. This is the only thing that a cycle which is not alone any more still says.
+    async fn warn_others(&self, kind: Kind, object: ResourceId) -> Result<(), Error> {
+        let application = self.application;
+        self.tenant
+            .write(move |writer| {
+                doubt(writer, application, kind, object)?;
+                let mut job = writer.job(application)?;
+                // a cycle that has read the link already begins anew
+                job.generation += 1;
+                writer.save_job(application, &job)
+            })
+            .await
+            .map_err(|error: rollcall_store::Error| error.into())
     }
 
     /// Makes the cycle end when a claim does: somebody else may then begin one.
     pub(crate) fn rest_on(&self, only_one: &Arc<Claim>) {
-        self.only_one.get_or_init(|| Arc::downgrade(only_one));
+        let own = (only_one.number(), Arc::downgrade(only_one));
+        self.target.lasts_while({
+            let only_one = Arc::downgrade(only_one);
+            move || is_held(&only_one)
+        });
+        self.only_one.get_or_init(|| own);
     }
 
     /// Tells whether this is the only cycle of the application still, as far as it has to be.
-    fn is_alone(&self) -> bool {
-        self.only_one
-            .get()
-            .is_none_or(|claim| claim.upgrade().is_some_and(|claim| claim.is_held()))
+    pub(crate) fn is_alone(&self) -> bool {
+        let own = self.only_one.get();
+        own.is_none_or(|(_, only_one)| is_held(only_one))
     }
 
     /// Runs a unit of writing, unless an administrator has changed the application meanwhile: what the cycle knows is then about
@@ -309,13 +340,34 @@ impl Work {
         &self,
         unit: impl FnOnce(&mut dyn Writer) -> Result<T, rollcall_store::Error> + Send + 'static,
     ) -> Result<T, Error> {
+        let generation = self.generation;
+        self.write_while(unit, move |standing| standing.generation == generation)
+            .await
+    }
+
+    /// Runs a unit of writing that is not about what administrators may change, unless the cycle is not alone any more.
+    pub(crate) async fn note_down(
+        &self,
+        unit: impl FnOnce(&mut dyn Writer) -> Result<(), rollcall_store::Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        self.write_while(unit, |_| true).await
+    }
+
+    async fn write_while<T: Send + 'static>(
+        &self,
+        unit: impl FnOnce(&mut dyn Writer) -> Result<T, rollcall_store::Error> + Send + 'static,
+        is_right: impl FnOnce(Standing) -> bool + Send + 'static,
+    ) -> Result<T, Error> {
         if !self.is_alone() {
             return Err(Error::Interrupted);
         }
-        let (application, generation) = (self.application, self.generation);
+        let application = self.application;
+        let runner = self.only_one.get().map(|(number, _)| *number);
         self.tenant
             .write(move |writer| {
-                if writer.generation(application)? != generation {
+                let standing = writer.standing(application)?;
+                let is_ours = runner.is_none_or(|runner| runner == standing.runner);
+                if !is_ours || !is_right(standing) {
                     return Err(Error::Interrupted);
                 }
                 Ok(unit(writer)?)
@@ -482,6 +534,29 @@ where
     }
     outcome?;
     work.check()
+}
+
+/// Forgets what both ends agreed on about an object, so that the next cycle compares it.
+pub(crate) fn doubt(
+    writer: &mut dyn Writer,
+    application: ApplicationId,
+    kind: Kind,
+    object: ResourceId,
+) -> Result<(), rollcall_store::Error> {
+    let Some(mut link) = writer.link(application, kind, object)? else {
+        return Ok(());
+    };
+    // one that was switched off may be in use again
+    if link.state == LinkState::Disabled {
+        link.state = LinkState::Active;
+    }
+    link.doubt();
+    writer.save_link(&link)
+}
+
+/// Tells whether a claim holds. One that was dropped, with the cycle, does not.
+fn is_held(claim: &Weak<Claim>) -> bool {
+    claim.upgrade().is_some_and(|claim| claim.is_held())
 }
 
 pub(crate) fn joined(done: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {

@@ -36,7 +36,8 @@ pub use traits::{
 };
 pub use value::{
     AuditQuery, Claim, Counts, Entry, ExchangeQuery, Finding, Listing, Member, NewAudit, NewChange,
-    Paging, Raw, SecondFactor, Selection, SignInLink, Tally, Tombstone, WaitingMail, actor_key,
+    Paging, Raw, SecondFactor, Selection, SignInLink, Standing, Tally, Tombstone, WaitingMail,
+    actor_key,
 };
 
 use traits::{Backend, Unit};
@@ -230,14 +231,6 @@ impl Store {
         self.backend.claim_server()
     }
 
-    /// Makes the caller the only one who provisions an application, until the guard is dropped.
-    ///
-    /// # Errors
-    /// [`Error::Occupied`] when somebody does already, in this process or in another one.
-    pub async fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
-        self.backend.claim_job(id).await
-    }
-
     /// Returns a secret of this installation, made by `make` when it is first asked for.
     pub async fn installation_secret(
         &self,
@@ -270,6 +263,15 @@ impl Tenant {
             news: None,
             ..self.clone()
         }
+    }
+
+    /// Makes the caller the only one who provisions an application, until the claim is released or dropped.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`] when somebody does already, in this process or in another one, [`Error::Missing`] when there is no such
+    /// application.
+    pub async fn claim_job(&self, application: ApplicationId) -> Result<Claim, Error> {
+        self.backend.claim_job(self.organisation, application).await
     }
 
     /// Runs `unit` over a snapshot of the organisation.

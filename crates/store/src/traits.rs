@@ -17,7 +17,7 @@ use rollcall_model::{
 
 use crate::{
     AuditQuery, Claim, Counts, Entry, Error, ExchangeQuery, Finding, Listing, Member, NewAudit,
-    NewChange, Raw, SecondFactor, Selection, SignInLink, Tally, Tombstone, WaitingMail,
+    NewChange, Raw, SecondFactor, Selection, SignInLink, Standing, Tally, Tombstone, WaitingMail,
 };
 
 /// A unit of reading.
@@ -49,7 +49,11 @@ pub(crate) trait Backend: Debug + Send + Sync {
         Vec::new()
     }
     fn claim_server(&self) -> Result<Claim, Error>;
-    async fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error>;
+    async fn claim_job(
+        &self,
+        organisation: OrgId,
+        application: ApplicationId,
+    ) -> Result<Claim, Error>;
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error>;
     async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error>;
 }
@@ -357,8 +361,8 @@ pub trait ReadJobs {
     /// Returns what the next cycle has to know.
     fn job(&self, id: ApplicationId) -> Result<JobState, Error>;
 
-    /// Returns how many words of administrators the job has heard ([`JobState::generation`]), without reading the rest of it.
-    fn generation(&self, id: ApplicationId) -> Result<u64, Error>;
+    /// Returns in whose name the application is provisioned at present, without reading the rest of the job.
+    fn standing(&self, id: ApplicationId) -> Result<Standing, Error>;
 
     /// Returns the link of an object.
     fn link(

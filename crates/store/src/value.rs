@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use rollcall_model::{Action, Actor, AdminId, IntegrationId, Kind, Membership, Origin, ResourceId};
 use rollcall_scim::filter::Filter;
@@ -294,42 +295,62 @@ pub struct Finding {
     pub remedy: String,
 }
 
+/// In whose name an application is provisioned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// How many words of administrators the job has heard ([`rollcall_model::JobState::generation`]).
+    pub generation: u64,
+    /// The number of the latest claim ([`Claim::number`]).
+    pub runner: u64,
+}
+
 /// The proof of being the only one: the store's only server, or the only one who provisions an application. Ends when dropped, and with
 /// the process.
 #[derive(Debug)]
 pub struct Claim {
+    number: u64,
     hold: Box<dyn Hold>,
 }
 
 /// What makes a claim hold.
+#[async_trait]
 pub(crate) trait Hold: Debug + Send + Sync {
     /// Tells whether it still does.
-    fn is_held(&self) -> bool;
+    fn is_held(&self) -> bool {
+        true
+    }
+
+    /// Ends it before it is dropped.
+    async fn release(&self) {}
 }
 
 impl Claim {
-    pub(crate) fn new(hold: impl Hold + 'static) -> Self {
+    pub(crate) fn new(number: u64, hold: impl Hold + 'static) -> Self {
         Self {
+            number,
             hold: Box::new(hold),
         }
     }
 
-    /// Tells whether the claim still holds, as far as is known here: one that rests on a connection ends with it.
+    /// Returns the claim's fencing number: greater than that of any earlier claim to the same application. Whoever writes in the claim's
+    /// name compares it with [`Standing::runner`] in the same unit.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Tells whether the claim still holds, as far as is known here: a lease ends when it could not be renewed in time.
     pub fn is_held(&self) -> bool {
         self.hold.is_held()
+    }
+
+    /// Gives it back, and returns when others can have it. A claim that is only dropped ends soon.
+    pub async fn release(&self) {
+        self.hold.release().await;
     }
 }
 
 /// The lock of a file.
-impl Hold for std::fs::File {
-    fn is_held(&self) -> bool {
-        true
-    }
-}
+impl Hold for std::fs::File {}
 
 /// Nothing is needed where there may be many.
-impl Hold for () {
-    fn is_held(&self) -> bool {
-        true
-    }
-}
+impl Hold for () {}

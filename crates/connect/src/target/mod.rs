@@ -15,7 +15,7 @@ mod steps;
 mod update;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -54,6 +54,16 @@ struct Shared {
     profile: Mutex<Profile>,
     pace: Pace,
     traffic: Traffic,
+    lasts: OnceLock<Lasts>,
+}
+
+/// Tells whether requests may still be sent.
+struct Lasts(Box<dyn Fn() -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Lasts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0())
+    }
 }
 
 /// Counts what was asked of the target.
@@ -128,9 +138,16 @@ impl Target {
                 profile: Mutex::new(profile),
                 pace: Pace::new(rate),
                 traffic: Traffic::default(),
+                lasts: OnceLock::new(),
             }),
             urgency: Urgency::Normal,
         })
+    }
+
+    /// Lets requests go out only while `lasts` says so, asked at the last moment: who waited for a turn may have lost the right to speak.
+    /// For one such condition; a later one is not heard.
+    pub fn lasts_while(&self, lasts: impl Fn() -> bool + Send + Sync + 'static) {
+        self.shared.lasts.get_or_init(|| Lasts(Box::new(lasts)));
     }
 
     /// Returns the same target for requests that are at least as urgent: what has to be read before an urgent write is urgent, too.

@@ -56,6 +56,9 @@ impl Target {
         loop {
             let turn = shared.pace.turn(self.urgency, LONGEST_PAUSE).await;
             let sent = turn.map_err(NoReply::held)?;
+            if shared.lasts.get().is_some_and(|lasts| !(lasts.0)()) {
+                return Err(NoReply::over());
+            }
             let mut request = shared
                 .client
                 .request(method.clone(), url.clone())

@@ -165,7 +165,7 @@ impl<'w> Sending<'w> {
             return Ok(None);
         };
         self.mark().await?;
-        let trouble = match self.work.send(Kind::Group, self.group, &write).await {
+        let trouble = match self.work.send(Kind::Group, self.group, &write).await? {
             Answer::Done => None,
             Answer::Failed(trouble) | Answer::Unknown(trouble) => Some(trouble),
             Answer::Conflict(message) => Some(Trouble::of_object("Conflict", message, false)),

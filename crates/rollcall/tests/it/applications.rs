@@ -790,7 +790,9 @@ async fn one_cycle_runs_at_a_time() {
         .unwrap()
         .to_owned();
     let app = crate::ends::app(house.installation.folder.path()).await;
-    let _somebody_else = app.store().claim_job(id.parse().unwrap()).await.unwrap();
+    let northwind = app.organisation(&"northwind".parse().unwrap()).await;
+    let tenant = app.store().tenant(northwind.unwrap().id);
+    let _somebody_else = tenant.claim_job(id.parse().unwrap()).await.unwrap();
 
     let (_, said) = house.ends(&["run", "Vault"], 3);
 

@@ -440,9 +440,9 @@ pub async fn links_and_exported_members_are_kept_apart_by_application(store: Sto
     tenant
         .read::<_, Error, _>(move |reader| {
             assert_eq!(reader.applications()?.len(), 2);
-            assert_eq!(reader.generation(one)?, 3);
+            assert_eq!(reader.standing(one)?.generation, 3);
             assert_eq!(reader.job(one)?.generation, 3);
-            assert_eq!(reader.generation(other)?, 0);
+            assert_eq!(reader.standing(other)?.generation, 0);
             assert_eq!(reader.in_use(one)?, 1);
             assert_eq!(reader.in_use(other)?, 0);
             assert_eq!(reader.linked_to(one, Kind::User, "t1")?, Some(ann));

@@ -114,23 +114,47 @@ pub async fn cycles_are_remembered_up_to_a_number(store: Store) {
     assert_eq!(began(second, 10).await.len(), 1);
 }
 
-/// An application is provisioned by one at a time, others meanwhile by others.
+/// An application is provisioned by one at a time, others meanwhile by others. Each claim has a greater number than the one before, by
+/// which one that ended can be told.
 pub async fn a_job_is_claimed_by_one_at_a_time(store: Store) {
-    let (one, other) = (
-        ApplicationId::new(at(0), &DICE),
-        ApplicationId::new(at(0), &DICE),
-    );
+    let tenant = organisation(&store, "one").await;
+    let applications = ["first", "second"]
+        .map(|name| Application::new(ApplicationId::new(at(0), &DICE), name.into(), at(0)));
+    let [one, other] = [applications[0].id, applications[1].id];
+    change(&tenant, move |writer| {
+        applications
+            .iter()
+            .try_for_each(|new| writer.save_application(new))
+    })
+    .await;
+    let standing = async || {
+        let standing = tenant.read::<_, Error, _>(move |reader| reader.standing(one));
+        standing.await.unwrap().runner
+    };
+    assert_eq!(standing().await, 0);
 
     store.ping().await.unwrap();
-    let claim = store.claim_job(one).await.unwrap();
+    let claim = tenant.claim_job(one).await.unwrap();
 
+    assert!(claim.is_held());
+    assert_eq!(standing().await, claim.number());
     assert!(matches!(
-        store.claim_job(one).await,
+        tenant.claim_job(one).await,
         Err(Error::Occupied(_))
     ));
-    drop(store.claim_job(other).await.unwrap());
+    assert_eq!(standing().await, claim.number());
+    drop(tenant.claim_job(other).await.unwrap());
+    let first = claim.number();
+    claim.release().await;
     drop(claim);
-    drop(store.claim_job(one).await.unwrap());
+    let second = tenant.claim_job(one).await.unwrap();
+    assert!(second.number() > first);
+    assert_eq!(standing().await, second.number());
+    drop(second);
+    // the end of a claim that was only dropped is a matter of moments
+    assert!(tenant.claim_job(one).await.unwrap().number() > first + 1);
+    change(&tenant, move |writer| writer.remove_application(one)).await;
+    assert!(matches!(tenant.claim_job(one).await, Err(Error::Missing)));
 }
 
 /// Who waits for writes is told of each organisation, but not of what provisioning writes for itself.

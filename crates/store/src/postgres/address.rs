@@ -19,17 +19,20 @@ use crate::Error;
 
 /// How long connecting may take, and how long a silent network is believed in.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an application stays with a node that says nothing more, unless the address says otherwise.
+const LEASE: Duration = Duration::from_secs(15);
 
 /// The address of a PostgreSQL database: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `postgresql://…`. It shows itself without
 /// the password.
 ///
 /// `?host=/run/postgresql` names a socket in place of a host. `sslmode` is `require`, `prefer` or `disable`: without it a connection is
 /// encrypted unless it stays on this machine. Certificates and host names are always verified, with the platform's authorities and those
-/// in the file that `sslrootcert` names.
+/// in the file that `sslrootcert` names. `lease` is for how many seconds a node that stands still keeps an application.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     config: Config,
     authorities: Option<PathBuf>,
+    lease: Duration,
 }
 
 impl FromStr for Address {
@@ -40,6 +43,7 @@ impl FromStr for Address {
         let host = text.find('@').unwrap_or_default();
         let mut authorities = None;
         let mut mode = None;
+        let mut lease = LEASE;
         let (place, options) = text
             .get(host..)
             .and_then(|rest| rest.find('?'))
@@ -51,6 +55,7 @@ impl FromStr for Address {
             match &*name {
                 "sslrootcert" => authorities = Some(PathBuf::from(&*value)),
                 "sslmode" => mode = Some(ssl_mode(&value)?),
+                "lease" => lease = seconds(&value)?,
                 _ => drop(others.append_pair(&name, &value)),
             }
         }
@@ -90,6 +95,7 @@ impl FromStr for Address {
         Ok(Self {
             config,
             authorities,
+            lease,
         })
     }
 }
@@ -119,6 +125,15 @@ fn ssl_mode(text: &str) -> Result<SslMode, Error> {
         "require" | "verify-ca" | "verify-full" => Ok(SslMode::Require),
         _ => Err(Error::Address(
             "`sslmode` is `require`, `prefer` or `disable`".into(),
+        )),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, Error> {
+    match text.parse() {
+        Ok(seconds @ 1..=3_600) => Ok(Duration::from_secs(seconds)),
+        _ => Err(Error::Address(
+            "`lease` is a number of seconds from 1 to 3600".into(),
         )),
     }
 }
@@ -174,6 +189,11 @@ impl Address {
         let options = format!("{own} {settings}");
         config.options(options.trim());
         config
+    }
+
+    /// Returns how long an application stays with a node that says nothing more.
+    pub(super) fn lease(&self) -> Duration {
+        self.lease
     }
 
     /// Returns what makes connections secret; absent: nothing is asked to.
@@ -338,6 +358,7 @@ mod tests {
             ("postgres://a:s3cr3t@h", "names no database"),
             ("postgres://a:s3cr3t@/rc", "names no host"),
             ("postgres://a:s3cr3t@h/rc?sslmode=maybe", "`sslmode`"),
+            ("postgres://a:s3cr3t@h/rc?lease=0", "`lease`"),
             ("postgres://a:s3cr3t@h:port/rc", "port"),
             ("postgres://a:s3cr3t@h/rc?colour=s3cr3t", "colour"),
         ] {

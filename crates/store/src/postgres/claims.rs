@@ -1,113 +1,103 @@
 //! Who provisions an application: one at a time, among all nodes.
 //!
-//! A claim is a lock of PostgreSQL that belongs to a session (`pg_advisory_lock`), so that it ends with the process that has it. All
-//! claims of a process share one session of their own.
+//! A claim is a lease: it lasts for a while, and whoever has it says several times in that while that they still live. When a node
+//! dies, or stands still, its lease runs out, and another node takes the application over. It takes the organisation's lock to do so,
+//! and gives the claim a number of its own. Whoever writes in a claim's name compares that number in the same transaction
+//! ([`crate::Standing::runner`]): one who wakes up and does not know how late it is can write nothing any more.
 //!
-//! Its limit: when that session breaks while its process lives, the lock is gone and another node may take it. The claim then says so
-//! ([`Claim::is_held`]), but not to a request that is on its way to a target at that moment.
+//! The time of the leases is the database's. What a node knows of its own lease it counts on its own clock, from before it asked.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use deadpool_postgres::{ClientWrapper, Object};
-use rollcall_model::ApplicationId;
-use tokio::runtime::Handle;
+use async_trait::async_trait;
+use rollcall_model::{ApplicationId, OrgId};
+use tokio::task::AbortHandle;
 
-use super::connections::Connections;
+use super::connections::{Connections, Purpose};
+use super::convert::{from_number, number, uuid};
+use super::unit::Tenant;
 use crate::value::Hold;
 use crate::{Claim, Error};
 
 /// A claim that somebody just gave back is free a moment later: so often is it asked for.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// Sets our locks apart from those that others may take in the same database.
-const OURS: i64 = 0x726f_6c6c_6361_6c6c;
+/// So often is a lease renewed before it runs out.
+const RENEWALS: u32 = 3;
 
 /// The claims of this process.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Claims {
-    /// Which locks are held. The session would give a lock twice to its own process.
-    held: Arc<Mutex<BTreeSet<i64>>>,
-    session: Arc<tokio::sync::Mutex<Option<Arc<ClientWrapper>>>>,
+    /// Which applications are claimed. A lease does not tell one task of a process from another.
+    held: Arc<Mutex<BTreeSet<ApplicationId>>>,
 }
 
 impl Claims {
     /// Claims an application.
     ///
     /// # Errors
-    /// [`Error::Occupied`] when somebody has it.
+    /// [`Error::Occupied`] when somebody has it, [`Error::Missing`] when there is no such application.
     pub(super) async fn claim(
         &self,
         connections: &Connections,
-        id: ApplicationId,
+        organisation: OrgId,
+        application: ApplicationId,
     ) -> Result<Claim, Error> {
         let (claims, connections) = (self.clone(), connections.clone());
-        // whoever gives up waiting must not leave a lock behind that nobody knows of: it is dropped where it arrives
-        let claim = tokio::spawn(async move { claims.claim_key(&connections, key(id)).await });
+        // whoever gives up waiting must not leave a lease behind that nobody knows of: it is dropped where it arrives
+        let claim =
+            tokio::spawn(async move { claims.take(&connections, organisation, application).await });
         claim.await.map_err(Error::backend)?
     }
 
-    async fn claim_key(&self, connections: &Connections, key: i64) -> Result<Claim, Error> {
-        let occupied = || Error::Occupied(connections.address().to_string());
-        let place = Place::take(&self.held, key).ok_or_else(occupied)?;
-        let session = self.session(connections).await?;
+    async fn take(
+        &self,
+        connections: &Connections,
+        organisation: OrgId,
+        application: ApplicationId,
+    ) -> Result<Claim, Error> {
         for attempt in 1..=ATTEMPTS {
-            let row = session
-                .query_one("SELECT pg_try_advisory_lock($1)", &[&key])
-                .await?;
-            if row.try_get(0)? {
-                return Ok(Claim::new(Held {
-                    place,
-                    session,
-                    runtime: connections.runtime().clone(),
-                }));
+            if let Some(place) = Place::take(&self.held, application)
+                && let Some(lease) = Lease::begin(connections, organisation, application).await?
+            {
+                let lease = Arc::new(lease);
+                let renewing = tokio::spawn(keep(Arc::clone(&lease))).abort_handle();
+                let held = Held {
+                    place: Arc::new(place),
+                    renewing,
+                    lease: Arc::clone(&lease),
+                };
+                return Ok(Claim::new(lease.runner, held));
             }
             if attempt < ATTEMPTS {
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        Err(occupied())
-    }
-
-    /// Returns the session of the claims, a new one when there is none or it broke.
-    async fn session(&self, connections: &Connections) -> Result<Arc<ClientWrapper>, Error> {
-        let mut session = self.session.lock().await;
-        match &*session {
-            Some(open) if !open.is_closed() => Ok(Arc::clone(open)),
-            _ => {
-                // it leaves the pool, which makes another one when it needs it
-                let new = Arc::new(Object::take(connections.get().await?));
-                *session = Some(Arc::clone(&new));
-                Ok(new)
-            }
-        }
+        Err(Error::Occupied(connections.address().to_string()))
     }
 }
 
-/// Two ids of the random kind have the same key once in a very long time, and then wait for each other.
-fn key(id: ApplicationId) -> i64 {
-    let (high, low) = uuid::Uuid::from_bytes(*id.as_bytes()).as_u64_pair();
-    OURS ^ high.rotate_left(32).cast_signed() ^ low.cast_signed()
-}
-
-/// A lock's place among those that this process holds.
+/// A claim's place among those of this process.
 #[derive(Debug)]
 struct Place {
-    held: Arc<Mutex<BTreeSet<i64>>>,
-    key: i64,
+    held: Arc<Mutex<BTreeSet<ApplicationId>>>,
+    application: ApplicationId,
 }
 
 impl Place {
-    fn take(held: &Arc<Mutex<BTreeSet<i64>>>, key: i64) -> Option<Self> {
+    fn take(
+        held: &Arc<Mutex<BTreeSet<ApplicationId>>>,
+        application: ApplicationId,
+    ) -> Option<Self> {
         let is_free = held
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(key);
+            .insert(application);
         is_free.then(|| Self {
             held: Arc::clone(held),
-            key,
+            application,
         })
     }
 }
@@ -115,35 +105,196 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.remove(&self.key);
+        held.remove(&self.application);
     }
 }
 
-/// A lock that is held.
+/// A lease as this process knows it.
 #[derive(Debug)]
-struct Held {
-    place: Place,
-    session: Arc<ClientWrapper>,
-    runtime: Handle,
+struct Lease {
+    connections: Connections,
+    organisation: OrgId,
+    application: ApplicationId,
+    runner: u64,
+    /// Until when nobody else can have got it.
+    until: Mutex<Instant>,
 }
 
+impl Lease {
+    /// Begins a lease, unless one runs.
+    async fn begin(
+        connections: &Connections,
+        organisation: OrgId,
+        application: ApplicationId,
+    ) -> Result<Option<Self>, Error> {
+        let span = connections.address().lease();
+        let until = Mutex::new(Instant::now() + span);
+        let taken = connections.run(Purpose::Write(organisation), move |tenant| {
+            tenant.take_lease(application, span)
+        });
+        let Some(runner) = taken.await? else {
+            return Ok(None);
+        };
+        let lease = Self {
+            connections: connections.clone(),
+            organisation,
+            application,
+            runner,
+            until,
+        };
+        // the wait for the organisation's lock may have used it up
+        lease.renew().await;
+        Ok(Some(lease))
+    }
+
+    /// Says that its holder still lives; tells whether it is theirs.
+    async fn renew(&self) -> bool {
+        let (application, runner) = (self.application, self.runner);
+        let (begun, span) = (Instant::now(), self.span());
+        let renewed = self.run(move |tenant| tenant.renew_lease(application, runner, span));
+        match renewed.await {
+            Ok(true) => self.set(begun + span),
+            Ok(false) => {
+                self.set(begun);
+                return false;
+            }
+            Err(error) => tracing::warn!(%application, %error, "a lease cannot be renewed yet"),
+        }
+        true
+    }
+
+    fn span(&self) -> Duration {
+        self.connections.address().lease()
+    }
+
+    /// Gives it back. When that fails it runs out by itself.
+    async fn end(&self) {
+        self.set(Instant::now());
+        let (application, runner) = (self.application, self.runner);
+        let ended = self.run(move |tenant| tenant.end_lease(application, runner));
+        if let Err(error) = ended.await {
+            tracing::debug!(%application, %error, "a lease was not given back: it runs out");
+        }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tenant<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let purpose = Purpose::Unordered(self.organisation);
+        self.connections.run(purpose, work).await
+    }
+
+    fn set(&self, until: Instant) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+}
+
+/// Renews a lease as long as it is its holder's.
+async fn keep(lease: Arc<Lease>) {
+    loop {
+        tokio::time::sleep(lease.span() / RENEWALS).await;
+        if !lease.renew().await {
+            tracing::warn!(application = %lease.application, "another node provisions it now: this one stood still for too long");
+            return;
+        }
+    }
+}
+
+/// A claim that is held.
+#[derive(Debug)]
+struct Held {
+    place: Arc<Place>,
+    lease: Arc<Lease>,
+    renewing: AbortHandle,
+}
+
+#[async_trait]
 impl Hold for Held {
     fn is_held(&self) -> bool {
-        !self.session.is_closed()
+        let until = self.lease.until.lock();
+        Instant::now() < *until.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn release(&self) {
+        self.renewing.abort();
+        self.lease.end().await;
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let (session, key) = (Arc::clone(&self.session), self.place.key);
-        // a session counts how often it has a lock: it may be asked for again before this is done
-        self.runtime.spawn(async move {
-            // a session that does not answer has no locks
-            drop(
-                session
-                    .query_one("SELECT pg_advisory_unlock($1)", &[&key])
-                    .await,
-            );
-        });
+        self.renewing.abort();
+        if self.is_held() {
+            let (place, lease) = (Arc::clone(&self.place), Arc::clone(&self.lease));
+            self.lease.connections.runtime().spawn(async move {
+                lease.end().await;
+                drop(place);
+            });
+        }
+    }
+}
+
+impl Tenant<'_> {
+    /// Begins a lease when there is none that runs; returns its number.
+    fn take_lease(
+        &mut self,
+        application: ApplicationId,
+        span: Duration,
+    ) -> Result<Option<u64>, Error> {
+        let key: super::unit::Parameters<'_> = &[&self.org(), &uuid(application)];
+        // locked first, looked at then: whoever renews it at this moment has done so, or finds it gone
+        self.row(
+            "SELECT FROM leases WHERE org = $1 AND application = $2 FOR UPDATE",
+            key,
+        )?;
+        let running = self.row(
+            "SELECT FROM leases WHERE org = $1 AND application = $2 AND until > clock_timestamp()",
+            key,
+        )?;
+        if running.is_some() {
+            return Ok(None);
+        }
+        let row = self.row(
+            "UPDATE applications SET runner = runner + 1 WHERE org = $1 AND id = $2 RETURNING runner",
+            key,
+        )?;
+        let runner: i64 = row.ok_or(Error::Missing)?.try_get(0)?;
+        self.execute(
+            "INSERT INTO leases (org, application, runner, until)
+             VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))
+             ON CONFLICT (org, application) DO UPDATE SET runner = excluded.runner, until = excluded.until",
+            &[&self.org(), &uuid(application), &runner, &span.as_secs_f64()],
+        )?;
+        Ok(Some(from_number(runner)))
+    }
+
+    /// Makes a lease last longer; tells whether it is still there.
+    fn renew_lease(
+        &mut self,
+        application: ApplicationId,
+        runner: u64,
+        span: Duration,
+    ) -> Result<bool, Error> {
+        let renewed = self.execute(
+            "UPDATE leases SET until = clock_timestamp() + make_interval(secs => $4)
+             WHERE org = $1 AND application = $2 AND runner = $3",
+            &[
+                &self.org(),
+                &uuid(application),
+                &number(runner),
+                &span.as_secs_f64(),
+            ],
+        )?;
+        Ok(renewed > 0)
+    }
+
+    /// Ends a lease.
+    fn end_lease(&mut self, application: ApplicationId, runner: u64) -> Result<(), Error> {
+        self.execute(
+            "DELETE FROM leases WHERE org = $1 AND application = $2 AND runner = $3",
+            &[&self.org(), &uuid(application), &number(runner)],
+        )?;
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use tokio_postgres::{IsolationLevel, NoTls};
 
 use super::address::Address;
 use super::convert::uuid;
+use super::unit::Tenant;
 use crate::Error;
 use crate::turns::WAIT;
 
@@ -20,7 +21,7 @@ pub(super) const READERS: usize = 8;
 pub(super) const READERS_OF_ONE: usize = 3;
 /// So many commits are made at the same time, each for an organisation of its own.
 pub(super) const WRITERS: usize = 6;
-/// What belongs to the installation as a whole, and who provisions.
+/// What belongs to the installation as a whole, and leases.
 const OTHERS: usize = 2;
 
 /// How often a transaction is begun anew when its connection turns out to be gone, before anything ran in it.
@@ -38,8 +39,8 @@ pub(super) enum Purpose {
     Read(OrgId),
     /// Writing to an organisation, alone.
     Write(OrgId),
-    /// Founding an organisation, which is not there yet to be locked.
-    Found(OrgId),
+    /// Writing to an organisation what needs no order: its founding, and leases.
+    Unordered(OrgId),
     /// What concerns the installation as a whole.
     Installation,
 }
@@ -98,6 +99,31 @@ impl Connections {
         })
     }
 
+    /// Runs `work` in a transaction of its own, and keeps what it changed when it succeeds.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        purpose: Purpose,
+        work: impl FnOnce(&mut Tenant<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let connections = self.clone();
+        let organisation = match purpose {
+            Purpose::Read(id) | Purpose::Write(id) | Purpose::Unordered(id) => id,
+            Purpose::Installation => OrgId::from_bytes([0; 16]),
+        };
+        tokio::task::spawn_blocking(move || {
+            connections.within(purpose, |transaction| {
+                let runtime = connections.runtime();
+                let result = work(&mut Tenant::new(&transaction, runtime, organisation, None))?;
+                runtime
+                    .block_on(transaction.commit())
+                    .map_err(|error| Error::Unreachable(Box::new(error)))?;
+                Ok(result)
+            })?
+        })
+        .await
+        .map_err(Error::backend)?
+    }
+
     /// Runs `work` in a transaction, on a thread that may wait. Whoever drops the transaction without a commit takes everything back.
     ///
     /// A connection that broke while nobody used it is found out when the transaction begins: nothing ran yet, and another one is taken.
@@ -152,7 +178,7 @@ async fn begin(
                 "SET LOCAL rollcall.org = '{organisation}'; SELECT FROM organisations WHERE id = '{organisation}' FOR UPDATE"
             )
         }
-        Purpose::Found(organisation) => {
+        Purpose::Unordered(organisation) => {
             format!("SET LOCAL rollcall.org = '{}'", uuid(organisation))
         }
         Purpose::Installation => {

@@ -14,7 +14,7 @@ use super::convert::{
     instant, json, kind_code, may_be_there, number, uuid,
 };
 use super::unit::Tenant;
-use crate::{Error, ReadJobs, WriteJobs};
+use crate::{Error, ReadJobs, Standing, WriteJobs};
 
 impl ReadJobs for Tenant<'_> {
     fn applications(&self) -> Result<Vec<Application>, Error> {
@@ -66,12 +66,16 @@ impl ReadJobs for Tenant<'_> {
         job.map_or_else(|| Ok(JobState::default()), from_json)
     }
 
-    fn generation(&self, id: ApplicationId) -> Result<u64, Error> {
+    fn standing(&self, id: ApplicationId) -> Result<Standing, Error> {
         let found = self.row(
-            "SELECT generation FROM applications WHERE org = $1 AND id = $2",
+            "SELECT generation, runner FROM applications WHERE org = $1 AND id = $2",
             &[&self.org(), &uuid(id)],
         )?;
-        Ok(from_number(found.ok_or(Error::Missing)?.try_get(0)?))
+        let found = found.ok_or(Error::Missing)?;
+        Ok(Standing {
+            generation: from_number(found.try_get(0)?),
+            runner: from_number(found.try_get(1)?),
+        })
     }
 
     fn link(

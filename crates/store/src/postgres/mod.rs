@@ -98,31 +98,6 @@ impl Postgres {
             warnings,
         })
     }
-
-    /// Runs `work` in a transaction of its own and keeps what it changed when it succeeds.
-    async fn run<T: Send + 'static>(
-        &self,
-        purpose: Purpose,
-        work: impl FnOnce(&mut Tenant<'_>) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        let connections = self.connections.clone();
-        let organisation = match purpose {
-            Purpose::Read(id) | Purpose::Write(id) | Purpose::Found(id) => id,
-            Purpose::Installation => OrgId::from_bytes([0; 16]),
-        };
-        tokio::task::spawn_blocking(move || {
-            connections.within(purpose, |transaction| {
-                let runtime = connections.runtime();
-                let result = work(&mut Tenant::new(&transaction, runtime, organisation, None))?;
-                runtime
-                    .block_on(transaction.commit())
-                    .map_err(|error| Error::Unreachable(Box::new(error)))?;
-                Ok(result)
-            })?
-        })
-        .await
-        .map_err(Error::backend)?
-    }
 }
 
 /// Tells whether there is a store in a database.
@@ -148,21 +123,23 @@ fn unfenced(address: &Address) -> Finding {
 #[async_trait]
 impl Backend for Postgres {
     async fn organisations(&self) -> Result<Vec<Organisation>, Error> {
-        self.run(Purpose::Installation, |store| {
-            let rows = store.rows("SELECT document FROM organisations ORDER BY slug", &[])?;
-            rows.iter().map(document).collect()
-        })
-        .await
+        self.connections
+            .run(Purpose::Installation, |store| {
+                let rows = store.rows("SELECT document FROM organisations ORDER BY slug", &[])?;
+                rows.iter().map(document).collect()
+            })
+            .await
     }
 
     async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error> {
         let slug = slug.clone();
-        self.run(Purpose::Installation, move |store| {
-            let sql = "SELECT document FROM organisations WHERE slug = $1";
-            let found = store.row(sql, &[&slug.as_str()])?;
-            found.as_ref().map(document).transpose()
-        })
-        .await
+        self.connections
+            .run(Purpose::Installation, move |store| {
+                let sql = "SELECT document FROM organisations WHERE slug = $1";
+                let found = store.row(sql, &[&slug.as_str()])?;
+                found.as_ref().map(document).transpose()
+            })
+            .await
     }
 
     async fn administrators_called(&self, email_key: &str) -> Result<Vec<(OrgId, AdminId)>, Error> {
@@ -170,16 +147,17 @@ impl Backend for Postgres {
             return Ok(Vec::new());
         }
         let email_key = email_key.to_owned();
-        self.run(Purpose::Installation, move |store| {
-            let rows = store.rows(
-                "SELECT org, id FROM administrators WHERE email_key = $1 ORDER BY org",
-                &[&email_key],
-            )?;
-            rows.iter()
-                .map(|row| Ok((id(row, 0)?, id(row, 1)?)))
-                .collect()
-        })
-        .await
+        self.connections
+            .run(Purpose::Installation, move |store| {
+                let rows = store.rows(
+                    "SELECT org, id FROM administrators WHERE email_key = $1 ORDER BY org",
+                    &[&email_key],
+                )?;
+                rows.iter()
+                    .map(|row| Ok((id(row, 0)?, id(row, 1)?)))
+                    .collect()
+            })
+            .await
     }
 
     async fn ping(&self) -> Result<(), Error> {
@@ -193,27 +171,29 @@ impl Backend for Postgres {
         entry: &NewAudit,
     ) -> Result<(), Error> {
         let (organisation, entry) = (organisation.clone(), entry.clone());
-        self.run(Purpose::Found(organisation.id), move |store| {
-            store.execute_unique(
-                "INSERT INTO organisations (id, slug, document) VALUES ($1, $2, $3)",
-                &[
-                    &uuid(organisation.id),
-                    &organisation.slug.as_str(),
-                    &json(&organisation)?,
-                ],
-                "slug",
-            )?;
-            store.append_audit(organisation.created, &entry)?;
-            Ok(())
-        })
-        .await
+        self.connections
+            .run(Purpose::Unordered(organisation.id), move |store| {
+                store.execute_unique(
+                    "INSERT INTO organisations (id, slug, document) VALUES ($1, $2, $3)",
+                    &[
+                        &uuid(organisation.id),
+                        &organisation.slug.as_str(),
+                        &json(&organisation)?,
+                    ],
+                    "slug",
+                )?;
+                store.append_audit(organisation.created, &entry)?;
+                Ok(())
+            })
+            .await
     }
 
     async fn delete_organisation(&self, id: OrgId) -> Result<(), Error> {
-        self.run(Purpose::Installation, move |store| {
-            existing(store.execute("DELETE FROM organisations WHERE id = $1", &[&uuid(id)])?)
-        })
-        .await
+        self.connections
+            .run(Purpose::Installation, move |store| {
+                existing(store.execute("DELETE FROM organisations WHERE id = $1", &[&uuid(id)])?)
+            })
+            .await
     }
 
     async fn installation_secret(
@@ -221,7 +201,7 @@ impl Backend for Postgres {
         name: &'static str,
         make: [u8; 32],
     ) -> Result<[u8; 32], Error> {
-        self.run(Purpose::Installation, move |store| {
+        self.connections.run(Purpose::Installation, move |store| {
             store.execute(
                 "INSERT INTO installation_secrets (name, secret) VALUES ($1, $2) ON CONFLICT DO NOTHING",
                 &[&name, &make.as_slice()],
@@ -234,7 +214,9 @@ impl Backend for Postgres {
 
     async fn examine(&self) -> Result<Vec<Finding>, Error> {
         let mut findings = self.warnings.clone();
-        let found = self.run(Purpose::Installation, |store| examination::examine(store));
+        let found = self
+            .connections
+            .run(Purpose::Installation, |store| examination::examine(store));
         findings.extend(found.await?);
         Ok(findings)
     }
@@ -245,11 +227,17 @@ impl Backend for Postgres {
 
     fn claim_server(&self) -> Result<Claim, Error> {
         // any number of nodes may serve one database
-        Ok(Claim::new(()))
+        Ok(Claim::new(0, ()))
     }
 
-    async fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
-        self.claims.claim(&self.connections, id).await
+    async fn claim_job(
+        &self,
+        organisation: OrgId,
+        application: ApplicationId,
+    ) -> Result<Claim, Error> {
+        self.claims
+            .claim(&self.connections, organisation, application)
+            .await
     }
 
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {

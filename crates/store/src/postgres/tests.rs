@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rollcall_model::application::Application;
 use rollcall_model::{
     Action, Actor, ApplicationId, Kind, Membership, OrgId, Organisation, Origin, Plan, Randomness,
     Region, RequestId, ResourceId, Rules,
@@ -36,6 +37,16 @@ fn at(second: i64) -> Timestamp {
 async fn open(url: &str) -> Result<Store, Error> {
     let location: Location = url.parse()?;
     Store::open(&location).await
+}
+
+async fn application(tenant: &Tenant) -> ApplicationId {
+    let id = ApplicationId::new(at(0), &DICE);
+    let new = Application::new(id, "App".into(), at(0));
+    tenant
+        .write::<_, Error, _>(move |writer| writer.save_application(&new))
+        .await
+        .unwrap();
+    id
 }
 
 async fn organisation(store: &Store, slug: &str) -> Tenant {
@@ -286,8 +297,8 @@ async fn a_server_that_was_away_is_found_again() {
     let store = open(&database.url()).await.unwrap();
     let one = organisation(&store, "one").await;
     add(&one, "before").await.unwrap();
-    let application = ApplicationId::new(at(0), &DICE);
-    let claim = store.claim_job(application).await.unwrap();
+    let application = application(&one).await;
+    let claim = one.claim_job(application).await.unwrap();
     assert!(claim.is_held());
 
     server.stop().unwrap();
@@ -295,7 +306,8 @@ async fn a_server_that_was_away_is_found_again() {
     assert!(matches!(written, Err(Error::Unreachable(_))), "{written:?}");
     assert!(matches!(read, Err(Error::Unreachable(_))), "{read:?}");
     assert!(matches!(store.ping().await, Err(Error::Unreachable(_))));
-    assert!(!claim.is_held());
+    // nobody else can have got it yet
+    assert!(claim.is_held());
 
     server.start().unwrap();
     assert_eq!(names(&one).await.unwrap(), 1);
@@ -305,23 +317,26 @@ async fn a_server_that_was_away_is_found_again() {
     server.start().unwrap();
     add(&one, "later").await.unwrap();
     assert_eq!(names(&one).await.unwrap(), 3);
-    // who still thinks to have it is not given it twice
+    assert!(claim.is_held());
     assert!(matches!(
-        store.claim_job(application).await,
+        one.claim_job(application).await,
         Err(Error::Occupied(_))
     ));
+    claim.release().await;
     drop(claim);
-    store.claim_job(application).await.unwrap();
+    one.claim_job(application).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_is_claimed_by_one_node_at_a_time() {
     let database = Database::fresh().unwrap();
-    let (here, there) = (
+    let (store, other) = (
         open(&database.url()).await.unwrap(),
         open(&database.url()).await.unwrap(),
     );
-    let application = ApplicationId::new(at(0), &DICE);
+    let here = organisation(&store, "one").await;
+    let there = other.tenant(here.organisation());
+    let application = application(&here).await;
 
     let claim = here.claim_job(application).await.unwrap();
 
@@ -331,7 +346,53 @@ async fn a_job_is_claimed_by_one_node_at_a_time() {
     ));
     drop(claim);
     there.claim_job(application).await.unwrap();
-    assert!(here.claim_server().is_ok() && there.claim_server().is_ok());
+    assert!(store.claim_server().is_ok() && other.claim_server().is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_lasts_while_its_node_lives_and_passes_on_when_it_says_nothing_more() {
+    let database = Database::fresh().unwrap();
+    let address = format!("{}&lease=1", database.url());
+    let (store, other) = (open(&address).await.unwrap(), open(&address).await.unwrap());
+    let here = organisation(&store, "one").await;
+    let there = other.tenant(here.organisation());
+    let application = application(&here).await;
+    let claim = here.claim_job(application).await.unwrap();
+
+    tokio::time::sleep(Duration::from_secs(3)).await;
+
+    assert!(claim.is_held());
+    assert!(matches!(
+        there.claim_job(application).await,
+        Err(Error::Occupied(_))
+    ));
+    // the node does not come to speak any more: somebody holds on to the row of its lease
+    let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client
+        .batch_execute("SET rollcall.scope = 'installation'; BEGIN; SELECT FROM leases FOR UPDATE")
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(!claim.is_held());
+    // whoever had it is late by now, and taken over
+    client
+        .batch_execute("UPDATE leases SET until = clock_timestamp(), runner = 0; COMMIT")
+        .await
+        .unwrap();
+    let taken = there.claim_job(application).await.unwrap();
+    assert!(taken.number() > claim.number());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(taken.is_held() && !claim.is_held());
+    // what ends late ends nobody else's
+    claim.release().await;
+    drop(claim);
+    assert!(matches!(
+        here.claim_job(application).await,
+        Err(Error::Occupied(_))
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -404,7 +465,7 @@ async fn a_lock_that_is_not_to_be_had_is_busy() {
     });
     runs.await.unwrap();
 
-    let refused = within(database.url(), Purpose::Found(id), move |rows| {
+    let refused = within(database.url(), Purpose::Unordered(id), move |rows| {
         rows.execute("SET LOCAL lock_timeout = '50ms'", &[])?;
         let lock = "SELECT FROM organisations WHERE id = $1 FOR UPDATE";
         rows.execute(lock, &[&super::convert::uuid(id)])

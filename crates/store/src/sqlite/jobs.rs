@@ -12,7 +12,7 @@ use super::convert::{
     json, kind_code, number, taken,
 };
 use super::unit::Tenant;
-use crate::{Error, ReadJobs, WriteJobs};
+use crate::{Error, ReadJobs, Standing, WriteJobs};
 
 impl ReadJobs for Tenant<'_> {
     fn applications(&self) -> Result<Vec<Application>, Error> {
@@ -67,13 +67,19 @@ impl ReadJobs for Tenant<'_> {
             .map(Option::unwrap_or_default)
     }
 
-    fn generation(&self, id: ApplicationId) -> Result<u64, Error> {
-        let found: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT generation FROM applications WHERE org = ?1 AND id = ?2")?
-            .query_row(params![self.org(), blob(id)], |row| row.get(0))
-            .optional()?;
-        found.map(i64::unsigned_abs).ok_or(Error::Missing)
+    fn standing(&self, id: ApplicationId) -> Result<Standing, Error> {
+        self.connection
+            .prepare_cached(
+                "SELECT generation, runner FROM applications WHERE org = ?1 AND id = ?2",
+            )?
+            .query_row(params![self.org(), blob(id)], |row| {
+                Ok(Standing {
+                    generation: row.get::<_, i64>(0)?.unsigned_abs(),
+                    runner: row.get::<_, i64>(1)?.unsigned_abs(),
+                })
+            })
+            .optional()?
+            .ok_or(Error::Missing)
     }
 
     fn link(

@@ -180,13 +180,32 @@ impl Backend for Sqlite {
     }
 
     fn claim_server(&self) -> Result<Claim, Error> {
-        lock(&self.path.with_extension("server-lock"), &self.path)
+        let file = lock(&self.path.with_extension("server-lock"), &self.path)?;
+        Ok(Claim::new(0, file))
     }
 
-    async fn claim_job(&self, id: ApplicationId) -> Result<Claim, Error> {
+    async fn claim_job(
+        &self,
+        organisation: OrgId,
+        application: ApplicationId,
+    ) -> Result<Claim, Error> {
         let folder = self.path.with_extension("job-locks");
         std::fs::create_dir_all(&folder).map_err(|error| Error::Unreachable(Box::new(error)))?;
-        lock(&folder.join(id.to_string()), &self.path)
+        let file = lock(&folder.join(application.to_string()), &self.path)?;
+        let number = self
+            .writer
+            .run(move |connection| {
+                let found: Option<i64> = connection
+                    .query_row(
+                        "UPDATE applications SET runner = runner + 1 WHERE org = ?1 AND id = ?2 RETURNING runner",
+                        [blob(organisation), blob(application)],
+                        |row| row.get(0),
+                    )
+                    .optional()?;
+                found.ok_or(Error::Missing)
+            })
+            .await?;
+        Ok(Claim::new(number.unsigned_abs(), file))
     }
 
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
@@ -217,12 +236,12 @@ impl Backend for Sqlite {
     }
 }
 
-/// Locks a file as long as the claim lives; a process that dies lets go of it.
-fn lock(path: &Path, store: &Path) -> Result<Claim, Error> {
+/// Locks a file as long as it is open; a process that dies lets go of it.
+fn lock(path: &Path, store: &Path) -> Result<std::fs::File, Error> {
     let unreachable = |error| Error::Unreachable(Box::new(error));
     let file = std::fs::File::create(path).map_err(unreachable)?;
     match file.try_lock() {
-        Ok(()) => Ok(Claim::new(file)),
+        Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Occupied(store.display().to_string())),
         Err(std::fs::TryLockError::Error(error)) => Err(unreachable(error)),
     }

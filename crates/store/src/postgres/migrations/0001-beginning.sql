@@ -242,11 +242,23 @@ CREATE TABLE applications (
     job text,
     -- the words of administrators in `job`, read before every write of a cycle
     generation bigint NOT NULL DEFAULT 0,
+    -- the number of the latest claim, read with it
+    runner bigint NOT NULL DEFAULT 0,
     last_log bigint NOT NULL DEFAULT 0,
     last_plan bigint NOT NULL DEFAULT 0,
     -- how far a running cycle is, for whoever looks; absent: none is running
     progress text,
     PRIMARY KEY (org, id)
+) WITH (fillfactor = 50);
+
+-- Who provisions an application at present, and until when it is theirs without a further word.
+CREATE TABLE leases (
+    org uuid NOT NULL,
+    application uuid NOT NULL,
+    runner bigint NOT NULL,
+    until timestamptz NOT NULL,
+    PRIMARY KEY (org, application),
+    FOREIGN KEY (org, application) REFERENCES applications (org, id) ON DELETE CASCADE
 ) WITH (fillfactor = 50);
 
 CREATE TABLE assignments (
@@ -362,7 +374,7 @@ BEGIN
     FOREACH fenced IN ARRAY ARRAY[
         'installation_secrets', 'organisations', 'resources', 'emails', 'members', 'tombstones', 'changes', 'audit', 'tallies',
         'integrations', 'tokens', 'administrators', 'sign_in_links', 'sessions', 'second_factors', 'recovery_codes', 'exchanges',
-        'traffic', 'mail', 'applications', 'assignments', 'links', 'exported_members', 'provisioning_log', 'cycles', 'plans',
+        'traffic', 'mail', 'applications', 'leases', 'assignments', 'links', 'exported_members', 'provisioning_log', 'cycles', 'plans',
         'plan_pages', 'activations'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', fenced);

@@ -149,3 +149,6 @@ CREATE TABLE cycles (
     PRIMARY KEY (org, application, sequence),
     FOREIGN KEY (org, application) REFERENCES applications (org, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
+
+-- the number of the latest claim, read before every write of a cycle
+ALTER TABLE applications ADD COLUMN runner INTEGER NOT NULL DEFAULT 0;
