@@ -11,6 +11,17 @@ use rollcall_testkit::postgres::Database;
 /// The databases by folder. They go with the server.
 static DATABASES: Mutex<Option<HashMap<PathBuf, Database<'static>>>> = Mutex::new(None);
 
+/// Stores that a test put somewhere itself, by folder.
+static PLACES: Mutex<Option<HashMap<PathBuf, String>>> = Mutex::new(None);
+
+/// Says where the store of a folder is, whatever the variable says.
+pub(crate) fn place(folder: &Path, address: String) {
+    let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    places
+        .get_or_insert_default()
+        .insert(folder.to_owned(), address);
+}
+
 /// Tells whether stores are files, which a test can look into.
 pub(crate) fn is_a_file() -> bool {
     std::env::var("ROLLCALL_TEST_STORE").as_deref() != Ok("postgres")
@@ -18,6 +29,11 @@ pub(crate) fn is_a_file() -> bool {
 
 /// Returns the address of a folder's store, if it is not the file that lies there.
 fn address(folder: &Path) -> Option<String> {
+    let places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(address) = places.as_ref().and_then(|places| places.get(folder)) {
+        return Some(address.clone());
+    }
+    drop(places);
     if is_a_file() {
         return None;
     }
