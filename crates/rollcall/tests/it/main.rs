@@ -16,6 +16,7 @@ mod commands;
 mod console;
 mod cycles;
 mod demo;
+mod differential;
 mod discovery;
 mod ends;
 mod faults;

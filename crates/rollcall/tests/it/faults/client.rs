@@ -248,15 +248,14 @@ impl Client {
         let group = groups[self.chance.within(0, groups.len())].clone();
         match self.chance.within(0, 100) {
             0..18 if people.len() < PEOPLE => self.create_person(),
-            18..45 => self.mark(&person),
-            45..70 => self.join(&group, &people),
-            70..80 => self.leave(&group),
-            80..86 if own.len() < GROUPS => self.create_group(&people),
-            86..90 if own.len() > 1 => {
+            18..43 => self.join(&group, &people),
+            43..53 => self.leave(&group),
+            53..59 if own.len() < GROUPS => self.create_group(&people),
+            59..63 if own.len() > 1 => {
                 let name = own[self.chance.within(0, own.len())].clone();
                 self.delete("Groups", &name)
             }
-            90..100 if people.len() > 6 => self.delete("Users", &person),
+            63..73 if people.len() > 6 => self.delete("Users", &person),
             _ => self.mark(&person),
         }
     }

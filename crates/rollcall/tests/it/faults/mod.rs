@@ -8,7 +8,7 @@
 //! **Start at** `Client::step`, what clients do and know, and [`feed::Feed`], what the feed says.
 
 mod client;
-mod feed;
+pub(crate) mod feed;
 mod killed_server;
 mod restarts;
 
@@ -23,7 +23,7 @@ const EVERYBODY: &str = "everybody";
 const CLIENTS: u64 = 5;
 
 /// Reads a collection to its end.
-async fn whole(scim: &Scim, collection: &str) -> Vec<Value> {
+pub(crate) async fn whole(scim: &Scim, collection: &str) -> Vec<Value> {
     let mut found = Vec::new();
     loop {
         let path = format!("{collection}?startIndex={}&count=500", found.len() + 1);
@@ -50,7 +50,7 @@ async fn clients(scim: &Scim, seed: u64) -> Vec<Client> {
 
 /// Has the store examined.
 #[track_caller]
-fn examine(installation: &Installation) {
+pub(crate) fn examine(installation: &Installation) {
     let examined = installation.run(&["doctor"]);
     let found = String::from_utf8_lossy(&examined.stdout).into_owned();
     assert!(examined.status.success(), "{found}");
