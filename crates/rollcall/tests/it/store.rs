@@ -59,15 +59,18 @@ pub(crate) fn location(folder: &Path) -> Location {
     address.parse().unwrap()
 }
 
-/// Changes a folder's store behind the back of those who use it.
+/// Changes rows of a folder's store behind the back of those who use it.
 pub(crate) fn change(folder: &Path, in_a_file: &str, in_a_database: &str) {
     if address(folder).is_some() {
         let databases = DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
         let database = databases.as_ref().and_then(|all| all.get(folder));
-        database.unwrap().sql(in_a_database).unwrap();
+        let statement = format!("{in_a_database} RETURNING 'changed'");
+        let changed = database.unwrap().sql(&statement).unwrap();
+        assert!(!changed.is_empty(), "{in_a_database}: no such row");
     } else {
         let file = folder.join("rollcall.db");
         let connection = rusqlite::Connection::open(file).unwrap();
-        connection.execute(in_a_file, []).unwrap();
+        let changed = connection.execute(in_a_file, []).unwrap();
+        assert!(changed > 0, "{in_a_file}: no such row");
     }
 }
