@@ -1,8 +1,8 @@
 //! The chores of this repository.
 //!
 //! `cargo xtask test` runs every test, `cargo xtask test --quick` those of the inner loop, `cargo xtask tidy` the checks of the
-//! repository itself, `cargo xtask bench` the benchmarks, `cargo xtask fuzz 60` the fuzz targets; `cargo xtask screens` takes the
-//! pictures of the documentation. What a step needs and is missing is installed with apt or cargo where
+//! repository itself, `cargo xtask bench` the benchmarks, `cargo xtask fuzz 60` the fuzz targets, `cargo xtask soak` the long forms of the
+//! tests of reliability; `cargo xtask screens` takes the pictures of the documentation. What a step needs and is missing is installed with apt or cargo where
 //! that is allowed; otherwise the step fails and names it. Nothing is skipped in silence.
 
 #![expect(
@@ -14,6 +14,7 @@
 mod bench;
 mod conformance;
 mod need;
+mod soak;
 mod steps;
 mod tidy;
 
@@ -35,10 +36,12 @@ fn main() -> ExitCode {
         }
         ["bench", "pages", people] => steps::bench_pages(people),
         ["fuzz", seconds] => steps::fuzz(seconds),
+        ["soak"] => soak::run("100"),
+        ["soak", percent] => soak::run(percent),
         ["screens"] => steps::screens(),
         _ => {
             eprintln!(
-                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench [cycle PEOPLE GROUPS | pages PEOPLE] | fuzz SECONDS | screens\n"
+                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench [cycle PEOPLE GROUPS | pages PEOPLE] | fuzz SECONDS | soak [PERCENT] | screens\n"
             );
             eprintln!("steps of test: {}", steps::names().join(", "));
             return ExitCode::from(2);

@@ -227,6 +227,15 @@ impl Server {
         self.run("pg_ctl", ["stop", "--mode=fast", "--silent", &data])
     }
 
+    /// Ends the server as a crash does: nobody is waited for, nothing is put in order; the next start repairs what is there.
+    ///
+    /// # Errors
+    /// When it does not stop.
+    pub fn crash(&self) -> io::Result<()> {
+        let data = format!("--pgdata={}", self.data().display());
+        self.run("pg_ctl", ["stop", "--mode=immediate", "--silent", &data])
+    }
+
     /// Runs a statement as the superuser, each in a transaction of its own, and returns what it answers, a line for each row.
     ///
     /// # Errors

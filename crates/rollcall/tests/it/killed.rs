@@ -7,7 +7,6 @@
 //!
 //! **Start at** `Run::whole`; the sources are in [`source`], the targets in [`goal`], what is right and wrong in [`judgement`].
 
-mod chance;
 mod goal;
 mod judgement;
 mod source;
@@ -19,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use rollcall_testkit::{Behaviour, Dialect, Fault, Recorded, When};
 
+use crate::chance::Chance;
 use crate::support::{Installation, rollcall};
-use chance::Chance;
 use goal::{Goal, Moment};
 use judgement::Judgement;
 use source::{Form, Source};

@@ -11,6 +11,17 @@ use rollcall_testkit::postgres::Database;
 /// The databases by folder. They go with the server.
 static DATABASES: Mutex<Option<HashMap<PathBuf, Database<'static>>>> = Mutex::new(None);
 
+/// Stores that a test put somewhere itself, by folder.
+static PLACES: Mutex<Option<HashMap<PathBuf, String>>> = Mutex::new(None);
+
+/// Says where the store of a folder is, whatever the variable says.
+pub(crate) fn place(folder: &Path, address: String) {
+    let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    places
+        .get_or_insert_default()
+        .insert(folder.to_owned(), address);
+}
+
 /// Tells whether stores are files, which a test can look into.
 pub(crate) fn is_a_file() -> bool {
     std::env::var("ROLLCALL_TEST_STORE").as_deref() != Ok("postgres")
@@ -18,6 +29,11 @@ pub(crate) fn is_a_file() -> bool {
 
 /// Returns the address of a folder's store, if it is not the file that lies there.
 fn address(folder: &Path) -> Option<String> {
+    let places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(address) = places.as_ref().and_then(|places| places.get(folder)) {
+        return Some(address.clone());
+    }
+    drop(places);
     if is_a_file() {
         return None;
     }
@@ -43,15 +59,18 @@ pub(crate) fn location(folder: &Path) -> Location {
     address.parse().unwrap()
 }
 
-/// Changes a folder's store behind the back of those who use it.
+/// Changes rows of a folder's store behind the back of those who use it.
 pub(crate) fn change(folder: &Path, in_a_file: &str, in_a_database: &str) {
     if address(folder).is_some() {
         let databases = DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
         let database = databases.as_ref().and_then(|all| all.get(folder));
-        database.unwrap().sql(in_a_database).unwrap();
+        let statement = format!("{in_a_database} RETURNING 'changed'");
+        let changed = database.unwrap().sql(&statement).unwrap();
+        assert!(!changed.is_empty(), "{in_a_database}: no such row");
     } else {
         let file = folder.join("rollcall.db");
         let connection = rusqlite::Connection::open(file).unwrap();
-        connection.execute(in_a_file, []).unwrap();
+        let changed = connection.execute(in_a_file, []).unwrap();
+        assert!(changed > 0, "{in_a_file}: no such row");
     }
 }

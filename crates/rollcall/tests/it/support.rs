@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -190,6 +191,23 @@ impl Scim {
         answer(request).await
     }
 
+    /// Sends a request that may fail on its way, or take longer than this.
+    pub(crate) async fn attempt(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        patience: Duration,
+    ) -> Result<Answer, reqwest::Error> {
+        let mut request = self.request(method, path).timeout(patience);
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/scim+json")
+                .body(body.to_string());
+        }
+        attempt(request).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, None).await
     }
@@ -225,18 +243,22 @@ impl Scim {
 
 /// Sends a request and reads the answer.
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+    attempt(request).await.unwrap()
+}
+
+async fn attempt(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
+    let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let bytes = response.bytes().await.unwrap();
+    let bytes = response.bytes().await?;
     let body = if bytes.is_empty() {
         Value::Null
     } else {
         serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes).into_owned()))
     };
-    Answer {
+    Ok(Answer {
         status,
         headers,
         body,
-    }
+    })
 }

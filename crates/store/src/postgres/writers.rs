@@ -165,11 +165,15 @@ fn run(
     let runtime = connections.runtime();
     let is_shared = requests.len() > 1;
     let mut is_changed = false;
-    while let Some(Request { unit, answer }) = requests.pop_front() {
+    while !requests.is_empty() {
         let mut tenant = Tenant::new(&transaction, runtime, organisation, None);
         if is_shared {
             tenant.wait(transaction.batch_execute("SAVEPOINT unit"))?;
         }
+        // whoever is taken out before the connection is known to be there would be told nothing when it is not
+        let Some(Request { unit, answer }) = requests.pop_front() else {
+            break;
+        };
         // a panic in a unit is that unit's failure, not the server's
         let keep = catch_unwind(AssertUnwindSafe(|| unit(&mut tenant))).unwrap_or(false);
         let refused = (keep && tenant.has_failed()).then(|| {

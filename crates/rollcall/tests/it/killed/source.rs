@@ -14,7 +14,7 @@ use rollcall_scim::limits::STANDARD;
 use rollcall_scim::patch::Patch;
 use serde_json::{Value, json};
 
-use super::chance::Chance;
+use crate::chance::Chance;
 use crate::ends::app;
 use crate::support::Installation;
 
