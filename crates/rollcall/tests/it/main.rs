@@ -29,3 +29,4 @@ mod store;
 mod support;
 mod transfer;
 mod vectors;
+mod watched;
