@@ -85,3 +85,59 @@ impl Calls {
         self.time.observe(took);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::Method;
+
+    use super::*;
+
+    fn reply(status: u16, retry_after: Option<u64>) -> Result<Reply, NoReply> {
+        Ok(Reply {
+            method: Method::GET,
+            status,
+            retry_after: retry_after.map(Duration::from_secs),
+            etag: None,
+            location: None,
+            is_page: false,
+            body: Vec::new(),
+        })
+    }
+
+    fn silence(is_time_out: bool) -> Result<Reply, NoReply> {
+        Err(NoReply {
+            was_not_sent: false,
+            is_time_out,
+            retry_after: None,
+            message: String::new(),
+        })
+    }
+
+    #[test]
+    fn a_request_is_counted_by_what_came_of_it() {
+        type Pick = fn(&Calls) -> &Counter;
+        let rows: [(Result<Reply, NoReply>, Pick); 14] = [
+            (reply(200, None), |calls| &calls.succeeded),
+            (reply(204, None), |calls| &calls.succeeded),
+            (reply(302, None), |calls| &calls.refused),
+            (reply(400, None), |calls| &calls.refused),
+            (reply(401, None), |calls| &calls.unauthorised),
+            (reply(403, None), |calls| &calls.unauthorised),
+            (reply(404, None), |calls| &calls.missing),
+            (reply(409, None), |calls| &calls.refused),
+            (reply(429, None), |calls| &calls.throttled),
+            (reply(503, Some(1)), |calls| &calls.throttled),
+            (reply(503, None), |calls| &calls.failed),
+            (reply(500, None), |calls| &calls.failed),
+            (silence(true), |calls| &calls.timed_out),
+            (silence(false), |calls| &calls.unreached),
+        ];
+        for (outcome, expected) in rows {
+            let calls = Calls::default();
+            calls.count(&outcome, Duration::from_millis(2));
+
+            assert_eq!(expected(&calls).value(), 1, "{outcome:?}");
+            assert_eq!(calls.time.read().count, 1);
+        }
+    }
+}

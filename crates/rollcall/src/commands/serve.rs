@@ -219,7 +219,8 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
     if let Some(listener) = metrics {
         let bounds = Bounds {
             connections: WATCHERS,
-            drain_time: Duration::ZERO,
+            // nobody waits for the end of a page of figures
+            drain_time: Duration::from_secs(1),
             ..Bounds::default()
         };
         let stop = stop.clone().cancelled_owned();

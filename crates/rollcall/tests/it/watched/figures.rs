@@ -11,20 +11,15 @@ use crate::support::{Scim, answer};
 const ON: [(&str, &str); 1] = [("ROLLCALL_METRICS_LISTEN", "127.0.0.1:0")];
 const USERS: &str = "/scim/v2/{organisation}/Users";
 
+/// Makes a client without a credential.
+fn nobody(base: &str) -> Scim {
+    let mut client = Scim::of(base, "");
+    client.authorization = None;
+    client
+}
+
 async fn page(address: &str) -> String {
-    let nobody = Scim {
-        authorization: None,
-        ..Scim::of("", "")
-    };
-    let answer = answer(
-        Scim {
-            base: address.to_owned(),
-            ..nobody
-        }
-        .request("GET", ""),
-    )
-    .await
-    .is(200);
+    let answer = answer(nobody(address).request("GET", "")).await.is(200);
     let kind = answer.headers["content-type"].to_str().unwrap().to_owned();
     assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
     answer.body.as_str().unwrap().to_owned()
@@ -233,12 +228,7 @@ async fn no_label_holds_a_name_or_an_id() {
 #[tokio::test]
 async fn figures_are_shown_at_their_own_address_only() {
     let watched = Watched::started(&ON);
-    let stranger = |base: &str| Scim {
-        authorization: None,
-        ..Scim::of(base, "")
-    };
-
-    let main = answer(stranger(&watched.server.url).request("GET", "/metrics")).await;
+    let main = answer(nobody(&watched.server.url).request("GET", "/metrics")).await;
     assert_eq!(main.status, 404);
     assert!(
         !main.body.to_string().contains("rollcall_"),
@@ -252,13 +242,13 @@ async fn figures_are_shown_at_their_own_address_only() {
         .to_owned();
     for path in ["/", "/healthz", "/scim/v2/vault/Users", "/sign-in"] {
         assert_eq!(
-            answer(stranger(&own).request("GET", path)).await.status,
+            answer(nobody(&own).request("GET", path)).await.status,
             404,
             "{path}"
         );
     }
     assert_eq!(
-        answer(stranger(&own).request("POST", "/metrics"))
+        answer(nobody(&own).request("POST", "/metrics"))
             .await
             .status,
         405
@@ -298,8 +288,8 @@ fn config_show_tells_where_figures_and_traces_go() {
     let show = |variables: &[(&str, &str)]| {
         let mut command = installation.command(&["config", "show"]);
         let output = command.envs(variables.iter().copied()).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr)
+        let (printed, said) = (output.stdout, output.stderr);
+        String::from_utf8([printed, said].concat()).unwrap()
     };
     let row = |shown: &str, name: &str| {
         let line = shown.lines().find(|line| line.contains(name));
