@@ -1,6 +1,6 @@
 //! The text in which Prometheus reads figures: its exposition format, version 0.0.4.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 use crate::{Durations, Reading, Sizes};
 
@@ -44,7 +44,8 @@ impl Page {
         self.family = name;
         let help = help.replace('\\', "\\\\").replace('\n', "\\n");
         let kind = kind.word();
-        self.text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        // writing into a text cannot fail
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         self
     }
 
@@ -104,7 +105,7 @@ impl Page {
         if separator == ',' {
             self.text.push('}');
         }
-        self.text += &format!(" {value}\n");
+        let _ = writeln!(self.text, " {value}");
     }
 
     fn escaped(&mut self, value: &str) {

@@ -7,10 +7,13 @@ use std::sync::OnceLock;
 /// are taken shares one place: a table never grows with what strangers send.
 #[derive(Debug)]
 pub struct Slots<T, const PLACES: usize> {
-    places: Box<[OnceLock<(Box<str>, T)>]>,
+    places: Box<[Place<T>]>,
     rest: T,
     hasher: RandomState,
 }
+
+/// A name with its figures, once somebody took the place.
+type Place<T> = OnceLock<(Box<str>, T)>;
 
 /// The name of what found no place.
 const REST: &str = "other";

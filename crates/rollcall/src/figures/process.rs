@@ -5,7 +5,7 @@ use std::fs;
 
 use rollcall_observe::{Kind, Page};
 
-/// Ticks per second in `/proc/self/stat`: the kernel shows 100 to programs whatever its own clock does (proc(5), USER_HZ).
+/// Ticks per second in `/proc/self/stat`: the kernel shows 100 to programs whatever its own clock does (proc(5), `USER_HZ`).
 const TICKS: f64 = 100.0;
 
 pub(super) fn write(page: &mut Page) {

@@ -29,7 +29,7 @@ impl Exposition {
                 if kind == "counter" {
                     assert!(name.ends_with("_total"), "{line}");
                 }
-                family = name.to_owned();
+                name.clone_into(&mut family);
                 let before = read.families.insert(name.to_owned(), kind.to_owned());
                 assert_eq!(before, None, "begun twice: {line}");
             } else {
@@ -54,7 +54,7 @@ impl Exposition {
         for ((name, labels), value) in &self.samples {
             if let Some(family) = name.strip_suffix("_bucket") {
                 let mut labels = labels.clone();
-                let bound = labels.remove("le").expect("a bucket has a bound");
+                let bound = labels.remove("le").unwrap();
                 let bound = match bound.as_str() {
                     "+Inf" => f64::INFINITY,
                     bound => bound.parse().unwrap(),
@@ -134,13 +134,10 @@ fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
             None,
             "{line}"
         );
-        rest = match after.strip_prefix(',') {
-            Some(after) => after,
-            None => {
-                assert_eq!(after, "", "{line}");
-                after
-            }
-        };
+        rest = after.strip_prefix(',').unwrap_or_else(|| {
+            assert_eq!(after, "", "{line}");
+            after
+        });
     }
     (name.to_owned(), labels, value)
 }

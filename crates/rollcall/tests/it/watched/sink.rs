@@ -28,7 +28,10 @@ pub(super) struct Span {
 
 impl Span {
     fn of(wire: Wire) -> Self {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = |bytes: &[u8]| {
+            let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            digits.concat()
+        };
         let attributes = wire.attributes.into_iter().map(|attribute| {
             let text = match attribute.value.and_then(|value| value.value) {
                 Some(Value::StringValue(text)) => text,
