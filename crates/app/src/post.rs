@@ -117,6 +117,17 @@ impl App {
         self.post(writer, now, &[letter])
     }
 
+    /// Returns how many letters wait, due or not, in all organisations.
+    pub async fn waiting_letters(&self) -> Result<u64, Failure> {
+        let mut many = 0;
+        for organisation in self.organisations().await? {
+            let tenant = self.store().tenant(organisation.id);
+            let waiting = tenant.read::<_, Failure, _>(|reader| Ok(reader.waiting_mail()?));
+            many += waiting.await?;
+        }
+        Ok(many)
+    }
+
     /// Returns letters that are due, from all organisations, a few of each.
     pub async fn due_letters(&self) -> Result<Vec<Due>, Failure> {
         const EACH: u64 = 50;

@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use reqwest::Certificate;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use rollcall_model::{Clock, Randomness};
 use url::{Host, Url};
 
+use crate::figures::Figures;
 use crate::guard::Reach;
 
 /// How long a connection may take to stand.
@@ -31,7 +33,12 @@ pub const REPLY_BYTES: usize = 8 * 1024 * 1024;
 pub struct Client {
     http: reqwest::Client,
     reach: Reach,
+    figures: Arc<Figures>,
+    traceparent: Option<Traceparent>,
 }
+
+/// Tells the header `traceparent` (W3C Trace Context) of a request that goes out now; absent: no trace is under way.
+pub type Traceparent = fn() -> Option<HeaderValue>;
 
 /// What requests may use beside the network.
 #[derive(Clone)]
@@ -145,7 +152,26 @@ impl Client {
             builder = builder.tls_certs_merge(authorities.map_err(Unusable)?);
         }
         let http = builder.build().map_err(Unusable)?;
-        Ok(Self { http, reach })
+        Ok(Self {
+            http,
+            reach,
+            figures: Arc::default(),
+            traceparent: None,
+        })
+    }
+
+    /// Returns a client that tells targets which trace a request belongs to.
+    #[must_use]
+    pub fn traced(self, traceparent: Traceparent) -> Self {
+        Self {
+            traceparent: Some(traceparent),
+            ..self
+        }
+    }
+
+    /// Returns what was sent, and what came of it.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Reads an address that somebody typed.
@@ -190,6 +216,25 @@ impl Client {
 
     pub(crate) fn request(&self, method: reqwest::Method, url: Url) -> reqwest::RequestBuilder {
         self.http.request(method, url)
+    }
+
+    /// Posts a body to a place of the operator's own choice, and returns the status of the answer.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn post(
+        &self,
+        url: &str,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<u16, reqwest::Error> {
+        let request = self.http.post(url).headers(headers).body(body);
+        Ok(request.send().await?.status().as_u16())
+    }
+
+    /// Returns the header by which a request that goes out now continues a trace.
+    pub(crate) fn traceparent(&self) -> Option<HeaderValue> {
+        self.traceparent.and_then(|traceparent| traceparent())
     }
 }
 

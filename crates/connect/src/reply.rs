@@ -1,14 +1,17 @@
 //! Sends a request and reads the reply within its bound; says in words what stood in the way.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
+use rollcall_observe::TRACE;
+use tracing::Instrument;
 
-use crate::client::{REPLY_BYTES, Refused, Unresolved};
+use crate::client::{Client, REPLY_BYTES, Refused, Unresolved};
+use crate::figures::End;
 
 /// The longest time that a target can ask to be left alone for. Who asks for more means for good, and is asked again then.
 const LONGEST: Duration = Duration::from_hours(24 * 30);
@@ -67,8 +70,40 @@ impl NoReply {
     }
 }
 
-/// Sends a request and reads the whole reply.
+/// Sends a request to an end and reads the whole reply; counts it, and tells the other end which trace it belongs to.
 pub(crate) async fn send(
+    (client, end): (&Client, End),
+    method: Method,
+    request: reqwest::RequestBuilder,
+    now: Timestamp,
+) -> Result<Reply, NoReply> {
+    let span = tracing::debug_span!(
+        target: TRACE,
+        "request to the other end",
+        otel.kind = "client",
+        http.request.method = method.as_str(),
+        http.response.status_code = tracing::field::Empty,
+        rollcall.end = end.word(),
+    );
+    let calls = client.figures().of(end);
+    let in_flight = calls.in_flight.raise();
+    let begun = Instant::now();
+    let request = match span.in_scope(|| client.traceparent()) {
+        Some(traceparent) => request.header("traceparent", traceparent),
+        None => request,
+    };
+    let outcome = exchange(method, request, now)
+        .instrument(span.clone())
+        .await;
+    drop(in_flight);
+    if let Ok(reply) = &outcome {
+        span.record("http.response.status_code", reply.status);
+    }
+    calls.count(&outcome, begun.elapsed());
+    outcome
+}
+
+async fn exchange(
     method: Method,
     request: reqwest::RequestBuilder,
     now: Timestamp,

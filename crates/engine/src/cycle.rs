@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::App;
@@ -10,15 +11,17 @@ use rollcall_model::provisioning::{
     CycleKind, CycleOutcome, CycleReport, JobState, Phase, Quarantine, QuarantineReason,
 };
 use rollcall_model::{ApplicationId, CycleId, Kind, Link, Profile};
+use rollcall_observe::TRACE;
 use rollcall_store::{Claim, Writer};
 use rollcall_sync::guard::{Failures, Verdict, list_code, too_many};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::entry::milliseconds;
 use crate::noting::noted;
 use crate::survey::{self, Candidates, Survey};
 use crate::work::{PAGE, Purpose, Tally, Work};
-use crate::{Engine, Error, Watch, memberships, objects, overtake, references};
+use crate::{Engine, Error, Watch, figures, memberships, objects, overtake, references};
 
 /// The pause of a job after its first failure; it doubles.
 const QUARANTINE: SignedDuration = SignedDuration::from_mins(5);
@@ -60,22 +63,51 @@ impl Engine {
         }
     }
 
+    /// Runs a cycle, and counts it.
     pub(crate) async fn cycle(
         &self,
         context: &Context,
         application: ApplicationId,
         watch: Watch,
+        why: (Purpose, &Arc<Claim>),
+    ) -> Result<CycleReport, Error> {
+        let span = tracing::info_span!(
+            target: TRACE,
+            "cycle",
+            rollcall.application = %application,
+            rollcall.cycle.kind = tracing::field::Empty,
+            rollcall.cycle.outcome = tracing::field::Empty,
+        );
+        let running = self.figures.running.raise();
+        let begun = Instant::now();
+        let mut kind = CycleKind::Initial;
+        let outcome = self
+            .cycle_of_a_kind(context, application, watch, why, &mut kind)
+            .instrument(span.clone())
+            .await;
+        drop(running);
+        let word = self.figures.ended(kind, &outcome, begun.elapsed());
+        span.record("rollcall.cycle.kind", figures::word(kind));
+        span.record("rollcall.cycle.outcome", word);
+        outcome
+    }
+
+    async fn cycle_of_a_kind(
+        &self,
+        context: &Context,
+        application: ApplicationId,
+        watch: Watch,
         (purpose, only_one): (Purpose, &Arc<Claim>),
+        kind: &mut CycleKind,
     ) -> Result<CycleReport, Error> {
         let configured = self.app.configured(context, application).await?;
         let job = configured.job.clone();
         let began = self.app.now();
         let prepared = Work::prepare(self, context, configured, watch, purpose).await;
-        let mut kind = CycleKind::Initial;
         let (work, outcome) = match prepared {
             Ok(work) => {
                 work.rest_on(only_one);
-                let cycle = Box::pin(perform(&work, &job, &mut kind));
+                let cycle = Box::pin(perform(&work, &job, kind));
                 let outcome = noted(&work, began, cycle).await;
                 (Some(work), outcome)
             }
@@ -95,7 +127,7 @@ impl Engine {
                 || CycleId::new(began, &**self.app.randomness()),
                 |work| work.cycle,
             ),
-            kind,
+            kind: *kind,
             began,
             ended: self.app.now(),
             outcome,

@@ -13,6 +13,7 @@ mod cycle;
 mod directory;
 mod entry;
 mod examination;
+mod figures;
 mod gate;
 mod handling;
 mod kept_plans;
@@ -43,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use agreement::{Agreement, Difference};
 pub use examination::NotTested;
+pub use figures::{Cycles, Figures, Objects};
 pub use mirror::NotMirrored;
 pub use on_demand::OnDemand;
 pub use planning::NotApplied;
@@ -57,6 +59,7 @@ pub struct Engine {
     client: Client,
     /// Turns to look at many objects at once.
     looks: std::sync::Arc<tokio::sync::Semaphore>,
+    figures: std::sync::Arc<Figures>,
 }
 
 /// Where a cycle tells how far it is, and where it is told to stop.
@@ -120,7 +123,18 @@ impl Engine {
             app,
             client,
             looks: std::sync::Arc::new(tokio::sync::Semaphore::new(preview::AT_ONCE)),
+            figures: std::sync::Arc::default(),
         }
+    }
+
+    /// Returns what it has done since it was made.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Returns the client through which everything goes out.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Tests the connection to an application's target with its stored credential, and asks the target how it wants to be spoken to.

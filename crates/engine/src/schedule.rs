@@ -240,6 +240,7 @@ async fn due(
     organisations: Option<BTreeSet<OrgId>>,
 ) -> Vec<(OrgId, ApplicationId, Due)> {
     let now = engine.app.now();
+    let sees_all = organisations.is_none();
     let organisations: Vec<OrgId> = match organisations {
         Some(organisations) => organisations.into_iter().collect(),
         None => match engine.app.store().organisations().await {
@@ -254,15 +255,18 @@ async fn due(
         },
     };
     let mut due = Vec::new();
+    let mut quarantined = 0;
     for id in organisations {
         let found = engine
             .app
             .store()
             .tenant(id)
             .read::<_, Failure, _>(move |reader| {
-                let mut found = Vec::new();
+                let (mut found, mut quarantined) = (Vec::new(), 0);
                 for application in reader.applications()? {
                     let job = reader.job(application.id)?;
+                    let is_on = application.status == Status::On;
+                    quarantined += u64::from(is_on && job.quarantine.is_some());
                     let due = Due {
                         cycle: is_due(&application, &job, reader.last_change()?, now),
                         comparison: job.comparison.is_some(),
@@ -272,15 +276,21 @@ async fn due(
                         found.push((waits_since, id, application.id, due));
                     }
                 }
-                Ok(found)
+                Ok((found, quarantined))
             })
             .await;
         match found {
-            Ok(found) => due.extend(found),
+            Ok((found, many)) => {
+                due.extend(found);
+                quarantined += many;
+            }
             Err(failure) => {
                 tracing::warn!(organisation = %id, %failure, "its applications cannot be read");
             }
         }
+    }
+    if sees_all {
+        engine.figures.quarantined.set(quarantined);
     }
     due.sort();
     due.into_iter()

@@ -22,12 +22,13 @@ use rollcall_sync::rules::Rules;
 use rollcall_sync::source::SourceObject;
 use rollcall_sync::task::{Answer, Decision, Entitlement, Extent, INCOMPATIBLE, Trouble, Write};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::directory::Assigned;
 use crate::gate::{Gate, UNPLANNED};
 use crate::survey::Chosen;
-use crate::{Engine, Error, Watch};
+use crate::{Engine, Error, Figures, Watch};
 
 /// How many objects are handled at once.
 pub(crate) const WIDTH: usize = 16;
@@ -102,6 +103,8 @@ pub(crate) struct Work {
     claims: Mutex<HashMap<(Kind, String), ResourceId>>,
     handled: Mutex<Handled>,
     watch: Watch,
+    /// Where decisions are counted; absent: nothing is carried out.
+    figures: Option<Arc<Figures>>,
     trouble: Mutex<Option<Trouble>>,
     silent_requests: AtomicU32,
     tally: Mutex<Tally>,
@@ -195,6 +198,10 @@ impl Work {
             }
         }
         let app = engine.app.clone();
+        let figures = match &purpose {
+            Purpose::Plan { .. } => None,
+            _ => Some(Arc::clone(&engine.figures)),
+        };
         Ok(Arc::new(Self {
             cycle: CycleId::new(app.now(), &**app.randomness()),
             tenant,
@@ -222,6 +229,7 @@ impl Work {
             claims: Mutex::default(),
             handled: Mutex::default(),
             watch,
+            figures,
             trouble: Mutex::default(),
             silent_requests: AtomicU32::new(0),
             tally: Mutex::default(),
@@ -454,6 +462,9 @@ impl Work {
 
     /// Counts what was decided about an object.
     pub(crate) fn count(&self, kind: Kind, decision: Decision) {
+        if let Some(figures) = &self.figures {
+            figures.decided(kind, decision);
+        }
         let mut tally = locked(&self.tally);
         let counts = match kind {
             Kind::User => &mut tally.users,
@@ -521,13 +532,15 @@ where
             break;
         }
         let (acting, watched) = (act(Arc::clone(work), item), Arc::clone(work));
-        running.spawn(async move {
+        let handled = async move {
             let begun = Instant::now();
             let outcome = acting.await;
             let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             watched.handling.fetch_add(took, Ordering::Relaxed);
             outcome
-        });
+        };
+        // what is asked for meanwhile belongs to the trace of the cycle
+        running.spawn(handled.in_current_span());
     }
     while let Some(done) = running.join_next().await {
         outcome = outcome.and(joined(done));

@@ -8,9 +8,11 @@
 mod way;
 mod words;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall_app::App;
+use rollcall_observe::{Counter, Gauge};
 use tokio_util::sync::CancellationToken;
 
 pub use way::{Way, WayError};
@@ -23,8 +25,21 @@ const SETTLES: Duration = Duration::from_millis(200);
 /// Tokens that end soon are looked for this often.
 const ANNOUNCE_EVERY: Duration = Duration::from_hours(1);
 
+/// What the courier has done since it began.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Letters that were handed over.
+    pub sent: Counter,
+    /// Attempts that failed; the letter waits for the next one.
+    pub deferred: Counter,
+    /// Letters that were given up.
+    pub given_up: Counter,
+    /// Letters that wait, as the courier saw them last.
+    pub waiting: Gauge,
+}
+
 /// Sends what is due, until `stop`.
-pub async fn run(app: App, way: Way, stop: CancellationToken) {
+pub async fn run(app: App, way: Way, figures: Arc<Figures>, stop: CancellationToken) {
     let mut announced: Option<tokio::time::Instant> = None;
     loop {
         if announced.is_none_or(|at| at.elapsed() >= ANNOUNCE_EVERY) {
@@ -33,8 +48,11 @@ pub async fn run(app: App, way: Way, stop: CancellationToken) {
             }
             announced = Some(tokio::time::Instant::now());
         }
-        if let Err(failure) = deliver(&app, &way).await {
+        if let Err(failure) = deliver(&app, &way, &figures).await {
             tracing::warn!(%failure, "the mail that waits could not be read");
+        }
+        if let Ok(many) = app.waiting_letters().await {
+            figures.waiting.set(many);
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -48,14 +66,23 @@ pub async fn run(app: App, way: Way, stop: CancellationToken) {
 ///
 /// # Errors
 /// When the queue is out of reach. A mail that cannot be sent is no error: it is tried again.
-pub async fn deliver(app: &App, way: &Way) -> Result<(), rollcall_app::Failure> {
+pub async fn deliver(app: &App, way: &Way, figures: &Figures) -> Result<(), rollcall_app::Failure> {
     for due in app.due_letters().await? {
         let mail = words::written(&due.letter);
         match way.send(&due.letter.to, &mail, app.now()).await {
-            Ok(()) => app.letter_sent(due).await?,
+            Ok(()) => {
+                figures.sent.increment();
+                app.letter_sent(due).await?;
+            }
             Err(error) => {
                 let to = due.letter.to.to_string();
                 let given_up = app.letter_failed(due).await?;
+                let ended = if given_up {
+                    &figures.given_up
+                } else {
+                    &figures.deferred
+                };
+                ended.increment();
                 tracing::warn!(%to, %error, given_up, "a mail could not be sent");
             }
         }

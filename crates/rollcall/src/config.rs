@@ -47,6 +47,10 @@ pub(crate) struct Config {
     pub(crate) store: Setting<Location>,
     /// Where to listen.
     pub(crate) listen: Setting<String>,
+    /// Where figures are shown; absent: nowhere.
+    pub(crate) metrics_listen: Setting<Option<String>>,
+    /// The base URL of the collector that traces are sent to; absent: none are made.
+    pub(crate) otlp_endpoint: Setting<Option<String>>,
     /// The URL under which clients reach this server; without a slash at the end.
     pub(crate) public_url: Setting<String>,
     /// The region that this installation serves.
@@ -76,6 +80,8 @@ pub(crate) struct Config {
 struct File {
     store: Option<String>,
     listen: Option<String>,
+    metrics_listen: Option<String>,
+    otlp_endpoint: Option<String>,
     public_url: Option<String>,
     region: Option<String>,
     #[serde(default)]
@@ -123,6 +129,23 @@ impl Config {
             "ROLLCALL_LISTEN",
             file.listen,
             || "127.0.0.1:8080".into(),
+        );
+        let metrics_listen = layers.pick_optional(
+            (
+                "--metrics-listen",
+                serve.and_then(|serve| serve.metrics_listen.clone()),
+            ),
+            "ROLLCALL_METRICS_LISTEN",
+            file.metrics_listen,
+        );
+        let otlp_endpoint = layers.pick_optional(
+            (
+                "--otlp-endpoint",
+                serve.and_then(|serve| serve.otlp_endpoint.clone()),
+            ),
+            // the name that every program with OpenTelemetry knows
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            file.otlp_endpoint,
         );
         let public_url = layers.pick(
             (
@@ -187,6 +210,8 @@ impl Config {
         Ok(Self {
             store,
             listen: listen.try_map("listen", address_of)?,
+            metrics_listen: metrics_listen.try_map("metrics_listen", address_of)?,
+            otlp_endpoint: otlp_endpoint.try_map("otlp_endpoint", |text| url_of(&text))?,
             public_url: public_url.try_map("public_url", |text| url_of(&text))?,
             region: region.parse("region")?,
             regions: Setting {
@@ -224,6 +249,16 @@ impl Config {
         vec![
             row("store", self.store.value.to_string(), &self.store.source),
             row("listen", self.listen.value.clone(), &self.listen.source),
+            row(
+                "metrics_listen",
+                self.metrics_listen.value.clone().unwrap_or_default(),
+                &self.metrics_listen.source,
+            ),
+            row(
+                "otlp_endpoint",
+                self.otlp_endpoint.value.clone().unwrap_or_default(),
+                &self.otlp_endpoint.source,
+            ),
             row(
                 "public_url",
                 self.public_url.value.clone(),
@@ -327,6 +362,17 @@ impl Layers<'_> {
 }
 
 impl Setting<Option<String>> {
+    fn try_map(
+        self,
+        name: &str,
+        convert: impl FnOnce(String) -> anyhow::Result<String>,
+    ) -> anyhow::Result<Self> {
+        let Self { value, source } = self;
+        let value = value.map(convert).transpose();
+        let value = value.with_context(|| format!("`{name}` (from {source})"))?;
+        Ok(Self { value, source })
+    }
+
     fn map<T>(self, convert: impl FnOnce(String) -> T) -> Setting<Option<T>> {
         Setting {
             value: self.value.map(convert),
@@ -369,7 +415,7 @@ fn read_file(path: &Path) -> anyhow::Result<File> {
             error.to_string().trim_end()
         ))
         .hint(
-            "the keys are store, listen, public_url, region, regions, rate, key_file, allow_private_targets, user_extensions, smtp_url, mail_dir and mail_from",
+            "the keys are store, listen, metrics_listen, otlp_endpoint, public_url, region, regions, rate, key_file, allow_private_targets, user_extensions, smtp_url, mail_dir and mail_from",
         )
         .into()
     })

@@ -7,12 +7,14 @@ mod cli;
 mod commands;
 mod config;
 mod demo;
+mod figures;
 mod key;
 mod outcome;
 mod printer;
 mod provisioning;
 mod runtime;
 mod spelling;
+mod traces;
 
 use std::process::ExitCode;
 

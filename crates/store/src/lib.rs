@@ -11,6 +11,7 @@ mod columns;
 pub mod conformance;
 mod encoding;
 mod error;
+mod figures;
 mod listing;
 mod narrowing;
 mod postgres;
@@ -29,6 +30,7 @@ use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug};
 use tokio::sync::Notify;
 
 pub use error::Error;
+pub use figures::{Figures, Occupancy, Units};
 pub use postgres::Address;
 pub use traits::{
     ReadAccess, ReadDirectory, ReadJobs, ReadLedger, ReadTraffic, Reader, WriteAccess,
@@ -40,6 +42,7 @@ pub use value::{
     actor_key,
 };
 
+use figures::Does;
 use traits::{Backend, Unit};
 
 /// Where a store is: `sqlite:PATH` or `postgres://…`. Shows itself without a password.
@@ -105,6 +108,7 @@ impl fmt::Display for Location {
 pub struct Store {
     backend: Arc<dyn Backend>,
     news: Arc<News>,
+    figures: Arc<Figures>,
 }
 
 /// Tells whoever waits that organisations were written to, by this process. Others' writes are found by looking.
@@ -128,28 +132,45 @@ impl Store {
     /// # Errors
     /// [`Error::Unreachable`] when it cannot be opened, [`Error::Newer`] when a later version of Rollcall has written it.
     pub async fn open(location: &Location) -> Result<Self, Error> {
+        let figures = Arc::<Figures>::default();
         let backend: Arc<dyn Backend> = match location {
             Location::Sqlite(path) => {
-                let path = path.clone();
-                let opened = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&path));
+                let (path, counting) = (path.clone(), Arc::clone(&figures));
+                let open = move || sqlite::Sqlite::open(&path, counting);
+                let opened = tokio::task::spawn_blocking(open);
                 Arc::new(opened.await.map_err(Error::backend)??)
             }
-            Location::Postgres(address) => Arc::new(postgres::Postgres::open(address).await?),
+            Location::Postgres(address) => {
+                Arc::new(postgres::Postgres::open(address, Arc::clone(&figures)).await?)
+            }
         };
         Ok(Self {
             backend,
             news: Arc::default(),
+            figures,
         })
+    }
+
+    /// Returns what it has done since it was opened.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Returns how many connections to the database there are; absent: it is a file.
+    pub fn occupancy(&self) -> Option<Occupancy> {
+        self.backend.occupancy()
     }
 
     /// Lists all organisations by slug.
     pub async fn organisations(&self) -> Result<Vec<Organisation>, Error> {
-        self.backend.organisations().await
+        let all = self.backend.organisations();
+        self.figures.counted(Does::Read, all).await
     }
 
     /// Finds an organisation by its name in URLs.
     pub async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error> {
-        self.backend.organisation(slug).await
+        let found = self.backend.organisation(slug);
+        self.figures.counted(Does::Read, found).await
     }
 
     /// Finds the administrators with this address (see [`rollcall_model::Email::key`]) in all organisations.
@@ -157,7 +178,8 @@ impl Store {
         &self,
         email_key: &str,
     ) -> Result<Vec<(OrgId, AdminId)>, Error> {
-        self.backend.administrators_called(email_key).await
+        let found = self.backend.administrators_called(email_key);
+        self.figures.counted(Does::Read, found).await
     }
 
     /// Asks the store whether it answers, and whether it has the schema that it was opened with.
@@ -177,12 +199,14 @@ impl Store {
         organisation: &Organisation,
         entry: &NewAudit,
     ) -> Result<(), Error> {
-        self.backend.create_organisation(organisation, entry).await
+        let created = self.backend.create_organisation(organisation, entry);
+        self.figures.counted(Does::Write, created).await
     }
 
     /// Removes an organisation and everything in it.
     pub async fn delete_organisation(&self, id: OrgId) -> Result<(), Error> {
-        self.backend.delete_organisation(id).await
+        let deleted = self.backend.delete_organisation(id);
+        self.figures.counted(Does::Write, deleted).await
     }
 
     /// Opens the door to one organisation.
@@ -191,6 +215,7 @@ impl Store {
             backend: Arc::clone(&self.backend),
             organisation,
             news: Some(Arc::clone(&self.news)),
+            figures: Arc::clone(&self.figures),
         }
     }
 
@@ -248,6 +273,7 @@ pub struct Tenant {
     organisation: OrgId,
     /// Where its writes are told; absent: nobody need know.
     news: Option<Arc<News>>,
+    figures: Arc<Figures>,
 }
 
 impl Tenant {
@@ -288,7 +314,8 @@ impl Tenant {
         let outcome = Slot::new();
         let filling = outcome.clone();
         let unit = Box::new(move |reader: &dyn Reader| filling.fill(unit(reader)));
-        self.backend.read(self.organisation, unit).await?;
+        let read = self.backend.read(self.organisation, unit);
+        self.figures.counted(Does::Read, read).await?;
         outcome
             .take()
             .unwrap_or_else(|| Err(E::from(Error::Abandoned)))
@@ -316,7 +343,8 @@ impl Tenant {
             filling.fill(result);
             keep
         });
-        self.backend.write(self.organisation, unit).await?;
+        let written = self.backend.write(self.organisation, unit);
+        self.figures.counted(Does::Write, written).await?;
         let result = outcome
             .take()
             .unwrap_or_else(|| Err(E::from(Error::Abandoned)));

@@ -17,7 +17,8 @@ use rollcall_model::{
 
 use crate::{
     AuditQuery, Claim, Counts, Entry, Error, ExchangeQuery, Finding, Listing, Member, NewAudit,
-    NewChange, Raw, SecondFactor, Selection, SignInLink, Standing, Tally, Tombstone, WaitingMail,
+    NewChange, Occupancy, Raw, SecondFactor, Selection, SignInLink, Standing, Tally, Tombstone,
+    WaitingMail,
 };
 
 /// A unit of reading.
@@ -47,6 +48,10 @@ pub(crate) trait Backend: Debug + Send + Sync {
     /// What is wrong with how the store is set up.
     fn warnings(&self) -> Vec<Finding> {
         Vec::new()
+    }
+    /// How many connections to a database there are, if it is one.
+    fn occupancy(&self) -> Option<Occupancy> {
+        None
     }
     fn claim_server(&self) -> Result<Claim, Error>;
     async fn claim_job(
@@ -334,6 +339,8 @@ pub trait ReadTraffic {
     fn first_exchange(&self, integration: IntegrationId) -> Result<Option<Exchange>, Error>;
     /// Returns `count` mails that are due by `now`, in order of being due.
     fn due_mail(&self, now: Timestamp, count: u64) -> Result<Vec<WaitingMail>, Error>;
+    /// Returns how many mails wait, due or not.
+    fn waiting_mail(&self) -> Result<u64, Error>;
 }
 
 /// Notes what directories asked, and keeps mail until it is sent.

@@ -1,9 +1,10 @@
 //! What every request goes through before a surface sees it: an id, the size of its head, one spelling of its path.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
@@ -13,6 +14,7 @@ use rollcall_app::App;
 use rollcall_model::RequestId;
 use tracing::Instrument;
 
+use crate::figures::Figures;
 use crate::limits;
 
 /// The header that carries the request's id in every answer.
@@ -27,8 +29,23 @@ pub struct Seen {
     pub address: Option<IpAddr>,
 }
 
-/// Gives the request its id and refuses what is too long or has a second spelling.
-pub async fn enter(State(app): State<App>, mut request: Request, next: Next) -> Response {
+/// What stands at the gate.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// Gives ids.
+    pub app: App,
+    /// Counts.
+    pub figures: Arc<Figures>,
+}
+
+/// Gives the request its id and refuses what is too long or has a second spelling. Counts the request.
+pub async fn enter(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let Gate { app, figures } = gate;
+    let asked = {
+        let route = request.extensions().get::<MatchedPath>();
+        let path = request.uri().path();
+        figures.begin(route.map(MatchedPath::as_str), path, request.method())
+    };
     let id = app.new_request_id();
     let address = request
         .extensions()
@@ -36,14 +53,17 @@ pub async fn enter(State(app): State<App>, mut request: Request, next: Next) -> 
         .map(|info| info.0.ip());
     request.extensions_mut().insert(Seen { id, address });
     let span = tracing::info_span!("request", %id, method = %request.method(), path = %request.uri().path());
-    let mut response = if let Some(status) = refusal(&request) {
-        status.into_response()
+    let answer = if let Some(status) = refusal(&request) {
+        Some(status.into_response())
     } else {
         let time = time_for(&request);
         in_time(time, next.run(request))
             .instrument(span.clone())
             .await
     };
+    let is_late = answer.is_none();
+    let mut response = answer.unwrap_or_else(come_again);
+    asked.answered(response.status(), is_late);
     span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -69,15 +89,19 @@ fn time_for(request: &Request) -> Duration {
     }
 }
 
-/// Waits for an answer as long as may be. What was asked to be written by then may still be written: the client has to look.
-async fn in_time(time: Duration, answer: impl Future<Output = Response>) -> Response {
-    tokio::time::timeout(time, answer)
-        .await
-        .unwrap_or_else(|_| {
-            tracing::warn!("a request took longer than {} s", time.as_secs());
-            let wait = [(RETRY_AFTER, HeaderValue::from(limits::REQUEST_WAIT))];
-            (StatusCode::SERVICE_UNAVAILABLE, wait).into_response()
-        })
+/// Waits for an answer as long as may be; absent: there is none. What was asked to be written by then may still be written: the client
+/// has to look.
+async fn in_time(time: Duration, answer: impl Future<Output = Response>) -> Option<Response> {
+    let answer = tokio::time::timeout(time, answer).await.ok();
+    if answer.is_none() {
+        tracing::warn!("a request took longer than {} s", time.as_secs());
+    }
+    answer
+}
+
+fn come_again() -> Response {
+    let wait = [(RETRY_AFTER, HeaderValue::from(limits::REQUEST_WAIT))];
+    (StatusCode::SERVICE_UNAVAILABLE, wait).into_response()
 }
 
 fn refusal(request: &Request) -> Option<StatusCode> {
@@ -140,6 +164,8 @@ mod tests {
     async fn a_request_that_takes_too_long_is_told_to_come_again() {
         let bare = Request::new(Body::empty());
         let late = in_time(time_for(&bare), std::future::pending()).await;
+        assert!(late.is_none());
+        let late = come_again();
         assert_eq!(late.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(late.headers().contains_key(RETRY_AFTER));
 
@@ -149,7 +175,7 @@ mod tests {
             StatusCode::CREATED.into_response()
         };
         let answered = in_time(with_body, slow).await;
-        assert_eq!(answered.status(), StatusCode::CREATED);
+        assert_eq!(answered.unwrap().status(), StatusCode::CREATED);
     }
 
     #[test]

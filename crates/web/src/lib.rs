@@ -1,10 +1,11 @@
 //! HTTP, as far as surfaces share it.
 //!
 //! **Is:** how connections are served ([`serve`]), what every request goes through before a surface sees it ([`gate`]), how a
-//! body is read ([`body`]), how often somebody may ask ([`rates`]), and all numbers of it ([`limits`]).
+//! body is read ([`body`]), how often somebody may ask ([`rates`]), what is counted of it ([`figures`]), and all numbers of it ([`limits`]).
 //! **Is not:** a surface: no route but health, no document format.
 
 pub mod body;
+pub mod figures;
 pub mod gate;
 pub mod health;
 pub mod limits;

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::Unread;
 use crate::client::{Client, REPLY_BYTES, Surroundings};
+use crate::figures::End;
 use crate::reply::{NoReply, Reply, send};
 
 /// How often a request is tried in all.
@@ -192,7 +193,8 @@ impl Endpoint {
                 .request(Method::GET, url.clone())
                 .bearer_auth(self.token.expose())
                 .header("accept", "application/scim+json, application/json");
-            let outcome = send(Method::GET, request, self.surroundings.clock.now()).await;
+            let now = self.surroundings.clock.now();
+            let outcome = send((&self.client, End::Source), Method::GET, request, now).await;
             let patience = match &outcome {
                 Ok(reply) if matches!(reply.status, 429 | 503) => {
                     reply.retry_after.unwrap_or(pause)

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::Target;
 use super::dialect::locked;
+use crate::figures::End;
 use crate::pace::present;
 use crate::reply::{NoReply, Reply, send};
 
@@ -74,7 +75,7 @@ impl Target {
             }
             let now = shared.surroundings.clock.now();
             let begun = present();
-            let outcome = send(method.clone(), request, now).await;
+            let outcome = send((&shared.client, End::Target), method.clone(), request, now).await;
             let took = present().duration_since(begun).as_micros();
             let traffic = &shared.traffic;
             traffic.requests.fetch_add(1, Ordering::Relaxed);

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::Target;
 use super::answers::object;
+use crate::figures::End;
 use crate::pace::present;
 use crate::reply::send;
 
@@ -169,7 +170,8 @@ impl Target {
         let request = self.shared.client.request(Method::GET, url);
         let request = request.header("accept", "application/scim+json");
         let now = self.shared.surroundings.clock.now();
-        match send(Method::GET, request, now).await {
+        let client = &self.shared.client;
+        match send((client, End::Target), Method::GET, request, now).await {
             Err(no_reply) => (Err(no_reply.message), None),
             Ok(reply) => {
                 let config = (reply.status == 200).then(|| object(&reply.body)).flatten();

@@ -111,6 +111,12 @@ pub(crate) struct Serve {
     /// Where to listen [default: 127.0.0.1:8080] [env: ROLLCALL_LISTEN]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
+    /// Show figures for Prometheus at this address, under /metrics; keep it to those who watch [default: nowhere] [env: ROLLCALL_METRICS_LISTEN]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<String>,
+    /// Send traces to the OpenTelemetry collector at this base URL, such as http://127.0.0.1:4318 [default: nowhere] [env: OTEL_EXPORTER_OTLP_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
     /// The URL under which clients reach this server [default: http:// and the address] [env: ROLLCALL_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,

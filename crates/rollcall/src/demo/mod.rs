@@ -120,6 +120,8 @@ impl Stage {
             runs_cycles: false,
             mail: None,
             rates: Rates::new(NonZeroU32::MAX),
+            metrics: None,
+            traces: None,
         };
         let served = serve::start(serving, listener).await?;
         let new = |slug: &str, name: &str| -> anyhow::Result<NewOrganisation> {

@@ -80,7 +80,8 @@ impl Server {
         Self::start_telling(folder, listen, variables).0
     }
 
-    fn start_telling(
+    /// Starts one; returns, besides, what it says until it is there.
+    pub(crate) fn start_telling(
         folder: &Path,
         listen: &str,
         variables: &[(&str, &str)],

@@ -316,11 +316,18 @@ pub async fn mail_waits_until_it_is_sent(store: Store) {
             .map(|mail| (mail.sequence, mail.attempts, mail.sealed))
             .collect::<Vec<_>>()
     };
+    let waiting = async |tenant: &Tenant| {
+        let many = tenant.read::<_, Error, _>(|reader| reader.waiting_mail());
+        many.await.unwrap()
+    };
+    let other = organisation(&store, "other").await;
+    assert_eq!((waiting(&tenant).await, waiting(&other).await), (2, 0));
     assert_eq!(due(&tenant, 1).await, [(2, 0, b"soon".to_vec())]);
     change(&tenant, |writer| writer.defer_mail(2, at(9))).await;
     assert_eq!(due(&tenant, 5).await, [(1, 0, b"late".to_vec())]);
     change(&tenant, |writer| writer.remove_mail(1)).await;
     assert_eq!(due(&tenant, 9).await, [(2, 1, b"soon".to_vec())]);
+    assert_eq!(waiting(&tenant).await, 1);
 }
 
 /// Plans of an application are numbered; what became of them is stored beside their bytes.

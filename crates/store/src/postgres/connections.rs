@@ -12,8 +12,8 @@ use tokio_postgres::{IsolationLevel, NoTls};
 use super::address::Address;
 use super::convert::uuid;
 use super::unit::Tenant;
-use crate::Error;
 use crate::turns::WAIT;
+use crate::{Error, Occupancy};
 
 /// So many units read at the same time; more wait their turn.
 pub(super) const READERS: usize = 8;
@@ -80,6 +80,17 @@ impl Connections {
 
     pub(super) fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Tells how many there are, and what they do.
+    pub(super) fn occupancy(&self) -> Occupancy {
+        let status = self.pool.status();
+        let idle = status.available.min(status.size);
+        Occupancy {
+            in_use: status.size - idle,
+            idle,
+            most: status.max_size,
+        }
     }
 
     /// Returns where to wait for what the database answers.

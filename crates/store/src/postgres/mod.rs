@@ -26,6 +26,7 @@ mod unit;
 mod writers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -33,9 +34,10 @@ use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug};
 
 pub use address::Address;
 
+use crate::figures::Does;
 use crate::traits::{Backend, Look, Unit};
 use crate::turns::Turns;
-use crate::{Claim, Error, Finding, NewAudit, WriteLedger};
+use crate::{Claim, Error, Figures, Finding, NewAudit, Occupancy, WriteLedger};
 use connections::{Connections, Purpose, READERS, READERS_OF_ONE};
 use convert::{digest, document, existing, id, json, uuid};
 use migrations::Applying;
@@ -54,10 +56,11 @@ pub(crate) struct Postgres {
     writers: writers::Writers,
     claims: claims::Claims,
     warnings: Vec<Finding>,
+    figures: Arc<Figures>,
 }
 
 impl Postgres {
-    pub(crate) async fn open(address: &Address) -> Result<Self, Error> {
+    pub(crate) async fn open(address: &Address, figures: Arc<Figures>) -> Result<Self, Error> {
         let connections = Connections::new(address)?;
         let mut client = connections.get().await?;
         let explain = |error| address.explain(error);
@@ -92,10 +95,11 @@ impl Postgres {
         drop(client);
         Ok(Self {
             readers: Turns::new(READERS, READERS_OF_ONE),
-            writers: writers::Writers::new(connections.clone()),
+            writers: writers::Writers::new(connections.clone(), Arc::clone(&figures)),
             claims: claims::Claims::default(),
             connections,
             warnings,
+            figures,
         })
     }
 }
@@ -225,6 +229,10 @@ impl Backend for Postgres {
         self.warnings.clone()
     }
 
+    fn occupancy(&self) -> Option<Occupancy> {
+        Some(self.connections.occupancy())
+    }
+
     fn claim_server(&self) -> Result<Claim, Error> {
         // any number of nodes may serve one database
         Ok(Claim::new(0, ()))
@@ -241,7 +249,9 @@ impl Backend for Postgres {
     }
 
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
+        let waiting = self.figures.waits(Does::Read);
         let turn = self.readers.turn(Some(organisation)).await?;
+        drop(waiting);
         let connections = self.connections.clone();
         tokio::task::spawn_blocking(move || {
             // the turn ends with the work, also when nobody waits for it any more

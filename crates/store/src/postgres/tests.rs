@@ -1,5 +1,6 @@
 //! What PostgreSQL promises beyond the conformance suite: several nodes, a second fence, a server that goes away, addresses.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -624,7 +625,7 @@ async fn a_store_that_is_open_never_shows_its_password() {
         panic!("{location}");
     };
 
-    let backend = Postgres::open(address).await.unwrap();
+    let backend = Postgres::open(address, Arc::default()).await.unwrap();
     let store = Store::open(&location).await.unwrap();
 
     let shown = format!("{location} {location:?} {backend:?} {store:?}");

@@ -89,6 +89,12 @@ impl ReadTraffic for Tenant<'_> {
         });
         mails.collect()
     }
+
+    fn waiting_mail(&self) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM mail WHERE org = $1";
+        let row = self.row(sql, &[&self.org()])?;
+        row.map_or(Ok(0), |row| Ok(from_number(row.try_get(0)?)))
+    }
 }
 
 impl WriteTraffic for Tenant<'_> {

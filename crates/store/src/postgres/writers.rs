@@ -8,6 +8,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use deadpool_postgres::Transaction;
 use rollcall_model::OrgId;
@@ -15,9 +16,10 @@ use tokio::sync::oneshot;
 
 use super::connections::{Connections, Purpose, WRITERS};
 use super::unit::Tenant;
-use crate::Error;
+use crate::figures::{Does, Waiting};
 use crate::traits::Unit;
 use crate::turns::Turns;
+use crate::{Error, Figures};
 
 /// So many units share a commit at most: PostgreSQL remembers as many savepoints of a transaction without effort.
 const UNITS_PER_COMMIT: usize = 32;
@@ -26,6 +28,7 @@ const QUEUE: usize = 4_096;
 
 struct Request {
     unit: Unit,
+    waiting: Waiting,
     answer: Answer,
 }
 
@@ -37,6 +40,7 @@ pub(super) struct Writers {
     connections: Connections,
     turns: Arc<Turns>,
     queues: Arc<Queues>,
+    figures: Arc<Figures>,
 }
 
 /// What waits, by organisation.
@@ -85,18 +89,24 @@ impl Queues {
 }
 
 impl Writers {
-    pub(super) fn new(connections: Connections) -> Self {
+    pub(super) fn new(connections: Connections, figures: Arc<Figures>) -> Self {
         Self {
             connections,
             turns: Arc::new(Turns::new(WRITERS, 1)),
             queues: Arc::new(Queues(Mutex::default())),
+            figures,
         }
     }
 
     /// Runs a unit; returns once its commit is on disk, or its changes are taken back because it answered `false`.
     pub(super) async fn unit(&self, organisation: OrgId, unit: Unit) -> Result<(), Error> {
         let (answer, committed) = oneshot::channel();
-        if self.queues.push(organisation, Request { unit, answer })? {
+        let request = Request {
+            unit,
+            waiting: self.figures.waits(Does::Write),
+            answer,
+        };
+        if self.queues.push(organisation, request)? {
             // whoever asked may give up waiting, the others in the queue do not
             tokio::spawn(self.clone().work_through(organisation));
         }
@@ -117,10 +127,10 @@ impl Writers {
                     continue;
                 }
             };
-            let connections = self.connections.clone();
+            let (connections, figures) = (self.connections.clone(), Arc::clone(&self.figures));
             let committed = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                commit(&connections, organisation, requests);
+                commit((&connections, &figures), organisation, requests);
             });
             // its requests are answered, or dropped with it
             drop(committed.await);
@@ -129,12 +139,16 @@ impl Writers {
 }
 
 /// Runs units in one transaction, and answers them.
-fn commit(connections: &Connections, organisation: OrgId, requests: Vec<Request>) {
+fn commit(
+    (connections, figures): (&Connections, &Figures),
+    organisation: OrgId,
+    requests: Vec<Request>,
+) {
     let mut requests = VecDeque::from(requests);
     let mut waiting = Vec::new();
     let committed = connections
         .within(Purpose::Write(organisation), |transaction| {
-            let tenancy = (connections, organisation);
+            let tenancy = (connections, organisation, figures);
             run(tenancy, transaction, &mut requests, &mut waiting)
         })
         .and_then(|committed| committed);
@@ -157,7 +171,7 @@ fn commit(connections: &Connections, organisation: OrgId, requests: Vec<Request>
 /// Runs units and commits what they changed. Who has run waits for the commit, also when the unit refused: what it told its caller may
 /// rest on changes of its predecessors in this commit.
 fn run(
-    (connections, organisation): (&Connections, OrgId),
+    (connections, organisation, figures): (&Connections, OrgId, &Figures),
     transaction: Transaction<'_>,
     requests: &mut VecDeque<Request>,
     waiting: &mut Vec<(Answer, Option<Error>)>,
@@ -171,9 +185,15 @@ fn run(
             tenant.wait(transaction.batch_execute("SAVEPOINT unit"))?;
         }
         // whoever is taken out before the connection is known to be there would be told nothing when it is not
-        let Some(Request { unit, answer }) = requests.pop_front() else {
+        let Some(request) = requests.pop_front() else {
             break;
         };
+        let Request {
+            unit,
+            waiting: waited,
+            answer,
+        } = request;
+        drop(waited);
         // a panic in a unit is that unit's failure, not the server's
         let keep = catch_unwind(AssertUnwindSafe(|| unit(&mut tenant))).unwrap_or(false);
         let refused = (keep && tenant.has_failed()).then(|| {
@@ -193,8 +213,11 @@ fn run(
     }
     if is_changed {
         // when the connection breaks here, nobody knows whether it was done
+        let begun = Instant::now();
         let committed = runtime.block_on(transaction.commit());
-        return committed.map_err(|error| Error::Unreachable(Box::new(error)));
+        committed.map_err(|error| Error::Unreachable(Box::new(error)))?;
+        figures.committed(waiting.len(), begun);
+        return Ok(());
     }
     // what nobody changed need not be taken back for the answer to be true
     drop(transaction);

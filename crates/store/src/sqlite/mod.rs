@@ -20,6 +20,7 @@ mod unit;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -27,7 +28,7 @@ use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::traits::{Backend, Look, Unit};
-use crate::{Claim, Error, Finding, NewAudit, WriteLedger};
+use crate::{Claim, Error, Figures, Finding, NewAudit, WriteLedger};
 use convert::{blob, from_json, json};
 
 /// How long a unit of reading may look through objects.
@@ -42,7 +43,7 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path, figures: Arc<Figures>) -> Result<Self, Error> {
         let mut connection = connect(
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
@@ -60,8 +61,8 @@ impl Sqlite {
         migrations::apply(&mut connection)?;
         Ok(Self {
             path: path.to_owned(),
-            readers: readers::Readers::new(path.to_owned()),
-            writer: writer::Writer::start(connection)?,
+            readers: readers::Readers::new(path.to_owned(), Arc::clone(&figures)),
+            writer: writer::Writer::start(connection, figures)?,
         })
     }
 

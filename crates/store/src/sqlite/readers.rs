@@ -7,8 +7,9 @@ use rollcall_model::OrgId;
 use rusqlite::{Connection, OpenFlags};
 
 use super::connect;
-use crate::Error;
+use crate::figures::Does;
 use crate::turns::Turns;
+use crate::{Error, Figures};
 
 /// How many units read at the same time; more wait their turn.
 const READERS: usize = 8;
@@ -19,14 +20,16 @@ const READERS_OF_ONE: usize = 3;
 pub(super) struct Readers {
     path: PathBuf,
     turns: Turns,
+    figures: Arc<Figures>,
     idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf, figures: Arc<Figures>) -> Self {
         Self {
             path,
             turns: Turns::new(READERS, READERS_OF_ONE),
+            figures,
             idle: Arc::default(),
         }
     }
@@ -37,7 +40,9 @@ impl Readers {
         organisation: Option<OrgId>,
         look: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        let waiting = self.figures.waits(Does::Read);
         let turn = self.turns.turn(organisation).await?;
+        drop(waiting);
         let idle = Arc::clone(&self.idle);
         let path = self.path.clone();
         tokio::task::spawn_blocking(move || {

@@ -107,6 +107,14 @@ impl ReadTraffic for Tenant<'_> {
             })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+
+    fn waiting_mail(&self) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM mail WHERE org = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(from_number(
+            statement.query_row([self.org()], |row| row.get(0))?,
+        ))
+    }
 }
 
 impl WriteTraffic for Tenant<'_> {

@@ -11,11 +11,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::Error;
+use crate::figures::{Does, Waiting};
+use crate::{Error, Figures};
 
 /// So many units share a commit at most, to bound how long the first of them waits.
 const UNITS_PER_COMMIT: usize = 512;
@@ -26,34 +28,42 @@ type Job = Box<dyn FnOnce(&Connection) -> bool + Send>;
 
 struct Request {
     job: Job,
+    waiting: Waiting,
     answer: oneshot::Sender<Result<(), Error>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Writer {
     requests: mpsc::SyncSender<Request>,
+    figures: Arc<Figures>,
 }
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection) -> Result<Self, Error> {
+    pub(super) fn start(mut connection: Connection, figures: Arc<Figures>) -> Result<Self, Error> {
         let (requests, queue) = mpsc::sync_channel(QUEUE);
         let committing = Arc::new(AtomicBool::new(false));
         let allowed = Arc::clone(&committing);
         // INVARIANT: only the batch commits. What a unit still does after SQLite took its transaction back would otherwise be
         // committed statement by statement.
         connection.commit_hook(Some(move || !allowed.load(Ordering::Relaxed)))?;
+        let counting = Arc::clone(&figures);
         std::thread::Builder::new()
             .name("rollcall-writer".into())
-            .spawn(move || serve(&connection, &queue, &committing))
+            .spawn(move || serve(&connection, &queue, (&committing, &counting)))
             .map_err(|error| Error::Unreachable(Box::new(error)))?;
-        Ok(Self { requests })
+        Ok(Self { requests, figures })
     }
 
     /// Runs a unit; returns once its commit is on disk, or its changes are taken back because it answered `false`.
     pub(super) async fn unit(&self, job: Job) -> Result<(), Error> {
         let (answer, committed) = oneshot::channel();
+        let request = Request {
+            job,
+            waiting: self.figures.waits(Does::Write),
+            answer,
+        };
         self.requests
-            .try_send(Request { job, answer })
+            .try_send(request)
             .map_err(|error| match error {
                 mpsc::TrySendError::Full(_) => Error::Busy,
                 mpsc::TrySendError::Disconnected(_) => Error::Abandoned,
@@ -81,7 +91,11 @@ impl Writer {
 
 type Answer = oneshot::Sender<Result<(), Error>>;
 
-fn serve(connection: &Connection, queue: &mpsc::Receiver<Request>, committing: &AtomicBool) {
+fn serve(
+    connection: &Connection,
+    queue: &mpsc::Receiver<Request>,
+    (committing, figures): (&AtomicBool, &Figures),
+) {
     while let Ok(first) = queue.recv() {
         if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
             // another process kept the write lock for as long as we waited. Who is in the queue has waited too: if each of them
@@ -109,12 +123,16 @@ fn serve(connection: &Connection, queue: &mpsc::Receiver<Request>, committing: &
             continue;
         }
         committing.store(true, Ordering::Relaxed);
+        let begun = Instant::now();
         let committed = connection.execute_batch("COMMIT");
         committing.store(false, Ordering::Relaxed);
         match committed {
-            Ok(()) => waiting
-                .into_iter()
-                .for_each(|answer| drop(answer.send(Ok(())))),
+            Ok(()) => {
+                figures.committed(waiting.len(), begun);
+                for answer in waiting {
+                    drop(answer.send(Ok(())));
+                }
+            }
             Err(error) => {
                 drop(connection.execute_batch("ROLLBACK"));
                 fail(waiting, &error.to_string());
@@ -133,7 +151,12 @@ fn fail(waiting: impl IntoIterator<Item = Answer>, why: &str) {
 /// Runs one unit in a savepoint. Whoever asked for it is answered by the commit, also when the unit refused: what it told its
 /// caller may rest on changes of its predecessors in this commit.
 fn run(connection: &Connection, request: Request, waiting: &mut Vec<Answer>) {
-    let Request { job, answer } = request;
+    let Request {
+        job,
+        waiting: waited,
+        answer,
+    } = request;
+    drop(waited);
     let outcome = connection.execute_batch("SAVEPOINT unit").map(|()| {
         // a panic in a unit is that unit's failure, not the server's
         catch_unwind(AssertUnwindSafe(|| job(connection))).unwrap_or(false)
@@ -159,7 +182,7 @@ fn run(connection: &Connection, request: Request, waiting: &mut Vec<Answer>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::*;
 
@@ -215,7 +238,7 @@ mod tests {
         connection
             .pragma_update(None, "max_page_count", 16)
             .unwrap();
-        let writer = Arc::new(Writer::start(connection).unwrap());
+        let writer = Arc::new(Writer::start(connection, Arc::default()).unwrap());
         let (hold, task) = held(&writer).await;
 
         let before = writer.run(insert(10));
@@ -256,7 +279,7 @@ mod tests {
         let other = connection(&folder);
         let connection = connection(&folder);
         connection.busy_timeout(Duration::from_millis(300)).unwrap();
-        let writer = Writer::start(connection).unwrap();
+        let writer = Writer::start(connection, Arc::default()).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
 
         let asked = Instant::now();
@@ -284,14 +307,49 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn figures_tell_who_waits_and_how_many_shared_a_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let figures = Arc::<Figures>::default();
+        let writer = Writer::start(connection(&folder), Arc::clone(&figures)).unwrap();
+        let writer = Arc::new(writer);
+        let (hold, task) = held(&writer).await;
+        let (one, other) = (writer.run(insert(1)), writer.run(insert(2)));
+        let waiting = async {
+            // both are in the queue: they were polled before
+            assert_eq!(figures.writes.waiting.value(), 2);
+            drop(hold);
+        };
+
+        let (one, other, ()) = tokio::join!(one, other, waiting);
+
+        one.and(other).unwrap();
+        task.await.unwrap();
+        let commits = figures.commits.read();
+        assert_eq!(
+            (commits.count, commits.sum.round()),
+            (1, 3.0),
+            "{commits:?}"
+        );
+        assert_eq!(figures.writes.waiting.value(), 0);
+        assert_eq!(figures.writes.wait.read().count, 3);
+        assert_eq!(figures.commit_time.read().count, 1);
+    }
+
+    #[tokio::test]
     async fn who_finds_the_queue_full_is_told_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let writer = Arc::new(Writer::start(connection(&folder)).unwrap());
+        let writer = Arc::new(Writer::start(connection(&folder), Arc::default()).unwrap());
         let (hold, task) = held(&writer).await;
         for _ in 0..QUEUE {
             let (answer, _) = oneshot::channel();
             let job: Job = Box::new(|_| true);
-            writer.requests.try_send(Request { job, answer }).unwrap();
+            let waiting = writer.figures.waits(Does::Write);
+            let request = Request {
+                job,
+                waiting,
+                answer,
+            };
+            writer.requests.try_send(request).unwrap();
         }
 
         let refused = writer.run(insert(1)).await;

@@ -62,11 +62,12 @@ pub(super) enum MemberChange {
     Replace(Vec<String>),
 }
 
+/// The order of a listing: by age, or by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
-    ById,
-    ByName,
-    ByNameBackwards,
+    Age,
+    Forwards,
+    Backwards,
 }
 
 /// What a listing shows of each object.
@@ -160,17 +161,17 @@ impl Deed {
                 if let Some(condition) = condition {
                     write!(path, "&filter={condition}").unwrap();
                 }
-                if *order != Order::ById {
+                if *order != Order::Age {
                     write!(path, "&sortBy={}", name_of(*kind)).unwrap();
                 }
-                if *order == Order::ByNameBackwards {
+                if *order == Order::Backwards {
                     path.push_str("&sortOrder=descending");
                 }
                 match shows {
                     Shows::Everything => {}
                     Shows::NamesOnly => write!(path, "&attributes={}", name_of(*kind)).unwrap(),
                     Shows::NoRows => {
-                        write!(path, "&excludedAttributes={}", rows_of(*kind)).unwrap()
+                        write!(path, "&excludedAttributes={}", rows_of(*kind)).unwrap();
                     }
                 }
                 ("GET", path, None)

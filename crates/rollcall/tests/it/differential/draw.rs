@@ -269,9 +269,9 @@ impl Draw<'_> {
     fn list(&mut self, kind: Kind) -> Deed {
         let condition = self.chance.happens(85).then(|| self.condition(kind, 2));
         let order = match self.chance.within(0, 10) {
-            0 => Order::ByName,
-            1 => Order::ByNameBackwards,
-            _ => Order::ById,
+            0 => Order::Forwards,
+            1 => Order::Backwards,
+            _ => Order::Age,
         };
         let shows = match self.chance.within(0, 10) {
             0 | 1 => Shows::NamesOnly,

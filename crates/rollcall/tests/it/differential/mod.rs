@@ -40,24 +40,25 @@ async fn on_both_databases_eight_organisations_answer_as_if_each_were_alone() {
     let (operations, seed) = (soak::many(3_000, 200_000), soak::seed(1));
     println!("seed {seed}");
     let files = Installation::new();
-    let in_files = play(files, "SQLite", operations, seed).await;
+    let (in_files, figures) = play(files, operations, seed).await;
+    println!("SQLite: {figures}");
     let database = Database::fresh().unwrap();
     let tables = Installation::new();
     store::place(tables.folder.path(), database.url());
-    let in_tables = play(tables, "PostgreSQL", operations, seed).await;
+    let (in_tables, figures) = play(tables, operations, seed).await;
+    println!("PostgreSQL: {figures}");
     assert_eq!(
         in_files, in_tables,
         "seed {seed}: they answered differently"
     );
 }
 
-/// Asks all of it; returns what sums up the answers of each organisation.
+/// Asks all of it; returns what sums up the answers of each organisation, and figures about the whole.
 async fn play(
     installation: Installation,
-    database: &str,
     operations: usize,
     seed: u64,
-) -> BTreeMap<usize, u64> {
+) -> (BTreeMap<usize, u64>, String) {
     let slugs: Vec<String> = (0..ORGANISATIONS).map(|n| format!("org-{n}")).collect();
     let mut tokens = Vec::new();
     for slug in &slugs {
@@ -101,11 +102,14 @@ async fn play(
         digests.insert(asker.number, asker.digest.finish());
     }
     examine(&installation);
-    println!(
-        "{database}: {operations} operations in {took:.0} s, {objects} objects left, {entries} entries in the feeds; answers {statuses:?}"
+    let figures = format!(
+        "{operations} operations in {took:.0} s, {objects} objects left, {entries} entries in the feeds; answers {statuses:?}"
     );
-    digests
+    (digests, figures)
 }
+
+/// Ids, by organisation.
+type Ids = Vec<Vec<(Kind, String)>>;
 
 /// One who asks, and knows what has to be answered.
 struct Asker {
@@ -114,7 +118,7 @@ struct Asker {
     scim: Scim,
     directory: Directory,
     /// The ids that each organisation has or had.
-    ids: Arc<Mutex<Vec<Vec<(Kind, String)>>>>,
+    ids: Arc<Mutex<Ids>>,
     /// When each object was made and last changed, with the version that this was seen with.
     seen: HashMap<String, (String, String, String)>,
     digest: DefaultHasher,

@@ -1,6 +1,7 @@
 //! A directory of one organisation in memory: maps, and the rules in the fewest words.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use rollcall_model::Kind;
 use serde_json::{Map, Value, json};
@@ -85,7 +86,7 @@ impl Directory {
             match rest.get(..LENGTH) {
                 Some(id) if is_id(id) => {
                     match self.known.iter().position(|(_, known)| known == id) {
-                        Some(place) => written.push_str(&format!("#{place}")),
+                        Some(place) => write!(written, "#{place}").unwrap(),
                         None => written.push_str("nobody"),
                     }
                     rest = &rest[LENGTH..];
@@ -303,13 +304,12 @@ impl Directory {
         // the group is there when its members are looked at, and may be named only by who knows its id from before
         let add = MemberChange::Add(members.to_vec());
         self.change_members(&id, &mut object.members, &add)?;
-        match revived {
-            Some(place) => drop(self.tombstones.remove(place)),
-            None => {
-                let is_new = !self.known.iter().any(|(_, known)| *known == id);
-                assert!(is_new, "the id {id} was given before");
-                self.known.push((kind, id.clone()));
-            }
+        if let Some(place) = revived {
+            self.tombstones.remove(place);
+        } else {
+            let is_new = !self.known.iter().any(|(_, known)| *known == id);
+            assert!(is_new, "the id {id} was given before");
+            self.known.push((kind, id.clone()));
         }
         self.all_mut(kind).insert(id.clone(), object);
         Ok(id)
@@ -431,10 +431,10 @@ impl Directory {
                 .as_ref()
                 .is_none_or(|condition| condition.holds(&object.attributes, &related))
         });
-        if *order != Order::ById {
+        if *order != Order::Age {
             found.sort_by_key(|(_, object)| key(&object.attributes[name_of(*kind)]));
         }
-        if *order == Order::ByNameBackwards {
+        if *order == Order::Backwards {
             found.reverse();
         }
         let page = found.iter().skip(start - 1).take(*count);

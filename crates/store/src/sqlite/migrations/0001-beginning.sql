@@ -203,5 +203,6 @@ CREATE TABLE provisioning_log (
     document TEXT NOT NULL,
     PRIMARY KEY (org, application, sequence),
     FOREIGN KEY (org, application) REFERENCES applications (org, id) ON DELETE CASCADE
-) STRICT, WITHOUT ROWID;
+-- entries are long: in a tree by key each comparison would read the whole of one
+) STRICT;
 CREATE INDEX provisioning_log_by_object ON provisioning_log (org, application, kind, object, sequence);

@@ -107,7 +107,8 @@ CREATE TABLE plans (
     plan BLOB NOT NULL,
     PRIMARY KEY (org, application, sequence),
     FOREIGN KEY (org, application) REFERENCES applications (org, id) ON DELETE CASCADE
-) STRICT, WITHOUT ROWID;
+-- not WITHOUT ROWID: in a tree by key each comparison, also that of a reference to a plan, would read the whole of one
+) STRICT;
 ALTER TABLE applications ADD COLUMN last_plan INTEGER NOT NULL DEFAULT 0;
 
 -- The same plans in pieces that a page shows.
@@ -119,7 +120,7 @@ CREATE TABLE plan_pages (
     body BLOB NOT NULL,
     PRIMARY KEY (org, application, sequence, page),
     FOREIGN KEY (org, application, sequence) REFERENCES plans (org, application, sequence) ON DELETE CASCADE
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- How far a running cycle is, for whoever looks; absent: none is running.
 ALTER TABLE applications ADD COLUMN progress TEXT;
