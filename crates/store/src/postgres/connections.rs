@@ -32,6 +32,9 @@ const ATTEMPTS: usize = 3;
 const SETTINGS: &str = "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=300s \
     -c idle_in_transaction_session_timeout=60s -c client_min_messages=warning";
 
+/// A node that stands still in the middle of a unit keeps the others from writing to the organisation for so long.
+const STANDSTILL: &str = "5s";
+
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
@@ -186,7 +189,8 @@ async fn begin(
         Purpose::Write(organisation) => {
             let organisation = uuid(organisation);
             format!(
-                "SET LOCAL rollcall.org = '{organisation}'; SELECT FROM organisations WHERE id = '{organisation}' FOR UPDATE"
+                "SET LOCAL rollcall.org = '{organisation}'; SET LOCAL idle_in_transaction_session_timeout = '{STANDSTILL}'; \
+                 SELECT FROM organisations WHERE id = '{organisation}' FOR UPDATE"
             )
         }
         Purpose::Unordered(organisation) => {

@@ -10,6 +10,15 @@ use crate::support::{Scim, Server};
 /// A person as both ends show them: userName, displayName, whether they are active.
 pub(super) type Shown = (String, String, bool);
 
+/// Returns a person as both ends show them. Who is switched off is not kept up to date in the target.
+pub(super) fn shown(name: String, display: String, is_active: bool) -> Shown {
+    (
+        name,
+        if is_active { display } else { String::new() },
+        is_active,
+    )
+}
+
 /// An organisation, as its clients know it.
 pub(super) struct Source {
     scim: Scim,
@@ -81,12 +90,12 @@ impl Source {
             0 => {
                 person.is_active = !person.is_active;
                 let operations = replace("active", person.is_active.into());
-                self.scim.patch(&path, operations).await.is(200);
+                patched(&self.scim, &path, operations).await;
             }
             1 => {
                 person.display = format!("Person {fresh}");
                 let operations = replace("displayName", person.display.clone().into());
-                self.scim.patch(&path, operations).await.is(200);
+                patched(&self.scim, &path, operations).await;
             }
             _ => {
                 person.is_member = !person.is_member;
@@ -96,8 +105,7 @@ impl Source {
                     let path = format!("members[value eq \"{}\"]", person.id);
                     json!([{"op": "remove", "path": path}])
                 };
-                let status = self.scim.patch(&group, operations).await.status;
-                assert!(matches!(status, 200 | 204), "{status}");
+                patched(&self.scim, &group, operations).await;
             }
         }
     }
@@ -106,7 +114,7 @@ impl Source {
     pub(super) fn people(&self) -> Vec<Shown> {
         let people = self.people.iter();
         people
-            .map(|(name, person)| (name.clone(), person.display.clone(), person.is_active))
+            .map(|(name, person)| shown(name.clone(), person.display.clone(), person.is_active))
             .collect()
     }
 
@@ -117,4 +125,9 @@ impl Source {
             .filter(|person| person.is_member && person.is_active)
             .count()
     }
+}
+
+async fn patched(scim: &Scim, path: &str, operations: Value) {
+    let status = scim.patch(path, operations).await.status;
+    assert!(matches!(status, 200 | 204), "{path}: {status}");
 }
