@@ -21,6 +21,8 @@ use source::{Shown, Source, shown};
 
 /// How long a node keeps an application that it says nothing more about.
 const LEASE: Duration = Duration::from_secs(1);
+/// So soon another node goes on: it may have to wait for the organisation's lock that the frozen one has, and rests between two attempts.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_stands_still_is_replaced_and_writes_nothing_when_it_wakes() {
@@ -28,35 +30,41 @@ async fn a_node_that_stands_still_is_replaced_and_writes_nothing_when_it_wakes()
     let seed = soak::seed(1);
     println!("seed {seed}");
     let mut house = House::new(seed);
-    let (mut taken_over, mut longest) = (0, Duration::ZERO);
-    for round in 1..=rounds {
+    let (mut round, mut longest) = (0, Duration::ZERO);
+    while round < rounds {
         house.source.change(40).await;
         let (node, runner) = house.runner().await;
         let moment = house.chance.within(0, 400) as u64;
         tokio::time::sleep(Duration::from_millis(moment)).await;
         house.signal(node, "STOP");
         let stopped = Instant::now();
+        // a cycle may have ended just before, and nothing is left to take over
+        let holds = house.holds(runner);
         house.source.speak_to(&house.nodes[1 - node]);
         house.source.change(10).await;
-        let mut took = None;
-        while stopped.elapsed() < 3 * LEASE {
-            if took.is_none() && house.latest_claim() > runner {
-                took = Some(stopped.elapsed());
+        if holds {
+            while house.latest_claim() == runner {
+                assert!(
+                    stopped.elapsed() < TAKEN_OVER_WITHIN,
+                    "runner {runner} is not replaced"
+                );
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            longest = longest.max(stopped.elapsed());
+            round += 1;
+            println!(
+                "round {round}: node {node} stopped as runner {runner}, replaced after {:?}",
+                stopped.elapsed()
+            );
         }
+        tokio::time::sleep((3 * LEASE).saturating_sub(stopped.elapsed())).await;
         house.signal(node, "CONT");
-        taken_over += usize::from(took.is_some());
-        longest = longest.max(took.unwrap_or_default());
-        println!("round {round}: node {node} stopped as runner {runner}, replaced after {took:?}");
     }
     house.agrees().await;
     println!(
-        "{rounds} rounds: {taken_over} takeovers, after {longest:?} at most; {}",
+        "{rounds} rounds, each with a takeover, after {longest:?} at most; {}",
         house.figures()
     );
-    // now and then a cycle ends just before its node is stopped, or the node has the organisation's lock, which ends after the lease
-    assert!(taken_over * 2 > rounds, "{taken_over} of {rounds}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,6 +188,13 @@ impl House {
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Tells whether the lease of a claim was not given back.
+    fn holds(&self, runner: u64) -> bool {
+        !self
+            .ask(&format!("SELECT 1 FROM leases WHERE runner = {runner}"))
+            .is_empty()
     }
 
     fn latest_claim(&self) -> u64 {
