@@ -171,11 +171,12 @@ fn postgres() -> anyhow::Result<()> {
     need::postgresql()?;
     // these have nothing to do with the store, or bring the databases themselves; of those who kill senders, which take long, one is
     // enough: its source is in the store as well
-    let elsewhere = "browser|demo|faults::restarts|differential";
+    let elsewhere = "browser|demo|faults::restarts|differential|nodes";
     let senders = "test(/^killed::/) - test(from_a_directory)";
-    let filter = format!("not (test(/^({elsewhere})::/) | ({senders}))");
-    let mut command = cargo_command(&["nextest", "run", "--no-fail-fast"]);
-    command.args(["--package", "rollcall", "--test", "it", "-E", &filter]);
+    let filter = format!("package(rollcall) & binary(it) - test(/^({elsewhere})::/) - ({senders})");
+    // the whole workspace: of one package alone other features would be built
+    let mut command = cargo_command(&["nextest", "run", "--workspace", "--no-fail-fast"]);
+    command.args(["-E", &filter]);
     command_ok(command.env("ROLLCALL_TEST_STORE", "postgres"))
 }
 
