@@ -20,6 +20,8 @@ use crate::{App, Failure};
 
 /// How many objects or groups are kept in one piece.
 const PIECE: usize = 50;
+/// So many pieces are stored in one unit.
+const PIECES: usize = 64;
 /// How many of those who would become duplicates are shown; all are counted.
 const SUSPECTS: usize = 500;
 /// Why a plan was not made or carried out to its end.
@@ -240,28 +242,41 @@ impl App {
         number: u64,
         made: Result<Made, String>,
     ) -> Result<(), Failure> {
-        context
-            .tenant()
-            .quiet()
+        let tenant = context.tenant().quiet();
+        let (state, document, digest) = match made {
+            Err(message) => (PlanState::Failed { message }, None, None),
+            Ok(Made {
+                document,
+                digest,
+                pieces,
+            }) => {
+                // in several units: others write in between, and nobody looks at a plan that is not ready
+                let mut pieces = (0..).zip(pieces).peekable();
+                while pieces.peek().is_some() {
+                    let some: Vec<(u64, Vec<u8>)> = pieces.by_ref().take(PIECES).collect();
+                    tenant
+                        .write::<_, Failure, _>(move |writer| {
+                            record(writer, id, number)?;
+                            for (page, body) in &some {
+                                writer.save_plan_page(id, number, *page, body)?;
+                            }
+                            Ok(())
+                        })
+                        .await?;
+                }
+                (PlanState::Ready, Some(document), Some(digest))
+            }
+        };
+        tenant
             .write(move |writer| {
                 let record = record(writer, id, number)?;
-                match made {
-                    Err(message) => {
-                        let state = PlanState::Failed { message };
-                        writer.save_plan(id, &PlanRecord { state, ..record }, None)?;
-                    }
-                    Ok(made) => {
-                        let ready = PlanRecord {
-                            state: PlanState::Ready,
-                            digest: made.digest,
-                            ..record
-                        };
-                        writer.save_plan(id, &ready, Some(made.document.as_bytes()))?;
-                        for (page, body) in (0..).zip(&made.pieces) {
-                            writer.save_plan_page(id, number, page, body)?;
-                        }
-                    }
-                }
+                let ended = PlanRecord {
+                    state,
+                    digest: digest.unwrap_or_else(|| record.digest.clone()),
+                    ..record
+                };
+                let bytes = document.as_ref().map(String::as_bytes);
+                writer.save_plan(id, &ended, bytes)?;
                 Ok(())
             })
             .await
