@@ -133,35 +133,17 @@ pub(crate) enum State {
     Store { version: u32, has_organisations: bool },
 }
 
-/// Copies everything of the store `from` to `to`, where there is no store yet, or an empty one, and compares both.
+/// Makes sure that there is a store at `from`, of this version, and none at `to`, or an empty one. It changes nothing.
 ///
 /// # Errors
-/// See [`NotCopied`]. The original is never changed.
-pub async fn copy(
-    from: &Location,
-    to: &Location,
-    progress: impl Fn(Progress) + Send + Sync + 'static,
-) -> Result<Copied, NotCopied> {
+/// See [`NotCopied`].
+pub async fn can_be_copied(from: &Location, to: &Location) -> Result<(), NotCopied> {
     if from == to {
         return Err(NotCopied::Same(from.to_string()));
     }
     if !from.holds_store().await? {
         return Err(NotCopied::NoStore(from.to_string()));
     }
-    let is_new = !to.holds_store().await?;
-    let copied = attempt((from, to), is_new, Arc::new(progress)).await;
-    if let (Err(_), Location::Sqlite(path), true) = (&copied, to, is_new) {
-        sqlite::copying::remove(path);
-    }
-    copied
-}
-
-async fn attempt(
-    (from, to): (&Location, &Location),
-    is_new: bool,
-    tell: Tell,
-) -> Result<Copied, NotCopied> {
-    let _claims = claims(from, to).await?;
     match state(from).await? {
         State::Store { version, .. } if version == known(from) => {}
         State::Store { version: found, .. } => {
@@ -176,16 +158,46 @@ async fn attempt(
         State::Nothing => return Err(NotCopied::NoStore(from.to_string())),
         State::Foreign => return Err(NotCopied::Foreign(from.to_string())),
     }
-    if !is_new {
-        match state(to).await? {
-            State::Store {
-                has_organisations: true,
-                ..
-            } => return Err(NotCopied::NotEmpty(to.to_string())),
-            State::Foreign => return Err(NotCopied::Foreign(to.to_string())),
-            State::Nothing | State::Store { .. } => {}
+    if !to.holds_store().await? {
+        return Ok(());
+    }
+    match state(to).await? {
+        State::Store {
+            has_organisations: true,
+            ..
+        } => Err(NotCopied::NotEmpty(to.to_string())),
+        State::Foreign => Err(NotCopied::Foreign(to.to_string())),
+        State::Nothing | State::Store { .. } => Ok(()),
+    }
+}
+
+/// Copies everything of the store `from` to `to`, where there is no store yet, or an empty one, and compares both.
+///
+/// # Errors
+/// See [`NotCopied`]. The original is never changed.
+pub async fn copy(
+    from: &Location,
+    to: &Location,
+    progress: impl Fn(Progress) + Send + Sync + 'static,
+) -> Result<Copied, NotCopied> {
+    can_be_copied(from, to).await?;
+    let is_new = !to.holds_store().await?;
+    let traces = match to {
+        Location::Sqlite(path) if is_new => sqlite::copying::traces(path),
+        _ => Vec::new(),
+    };
+    let copied = attempt(from, to, Arc::new(progress)).await;
+    if copied.is_err() {
+        for trace in traces {
+            // not all of them need have come to be, and what stays is empty
+            drop(std::fs::remove_file(trace));
         }
     }
+    copied
+}
+
+async fn attempt(from: &Location, to: &Location, tell: Tell) -> Result<Copied, NotCopied> {
+    let _claims = claims(from, to).await?;
     // it makes the tables, or refuses what a later version has made
     drop(Store::open(to).await?);
 

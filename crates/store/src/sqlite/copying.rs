@@ -25,14 +25,19 @@ pub(crate) fn claim(path: &Path) -> Result<Claim, Error> {
     Ok(Claim::new(0, lock(&lock_file(path), path)?))
 }
 
-/// Removes a store that was begun and came to nothing.
-pub(crate) fn remove(path: &Path) {
-    for end in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        // what is not there need not go, and what stays is empty
-        drop(std::fs::remove_file(name));
-    }
+/// Returns the files that a new store would bring along.
+pub(crate) fn traces(path: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = ["", "-wal", "-shm"]
+        .iter()
+        .map(|end| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            name.into()
+        })
+        .collect();
+    files.push(lock_file(path));
+    files.retain(|file| !file.exists());
+    files
 }
 
 /// Looks what there is in a file.
