@@ -41,9 +41,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Job(job) => job::run(&config, job, common.json).await,
             Command::Expression(command) => expression::run(command, common.json),
             Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),
-            Command::Store(command) => {
-                store::run(&config, command, &variable, common.json).await
-            }
+            Command::Store(command) => store::run(&config, command, &variable, common.json).await,
             Command::Migrate => doctor::migrate(&config, common.json).await,
             Command::Doctor => doctor::run(&config, common.json).await,
         }

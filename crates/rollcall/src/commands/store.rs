@@ -51,7 +51,11 @@ async fn copy(
         }
     };
     if as_json {
-        printer::json(&described(&copied, (&from, &to), &new_key.display().to_string()))?;
+        printer::json(&described(
+            &copied,
+            (&from, &to),
+            &new_key.display().to_string(),
+        ))?;
     } else {
         show(&copied, (&from, &to), (&new_key, placed));
     }
@@ -171,7 +175,11 @@ fn refused(error: NotCopied) -> anyhow::Error {
             "nothing was kept. This is a defect of rollcall, or of the database: please report it",
         ),
         NotCopied::Store(error) => return error.into(),
-        other => return Trouble::unreachable(chain(&other)).hint("nothing was kept").into(),
+        other => {
+            return Trouble::unreachable(chain(&other))
+                .hint("nothing was kept")
+                .into();
+        }
     }
     .into()
 }

@@ -130,7 +130,10 @@ pub(crate) enum State {
     /// Tables that are not ours.
     Foreign,
     /// A store.
-    Store { version: u32, has_organisations: bool },
+    Store {
+        version: u32,
+        has_organisations: bool,
+    },
 }
 
 /// Makes sure that there is a store at `from`, of this version, and none at `to`, or an empty one. It changes nothing.
@@ -152,7 +155,11 @@ pub async fn can_be_copied(from: &Location, to: &Location) -> Result<(), NotCopi
                 Error::Newer { found, known }.into()
             } else {
                 let store = from.to_string();
-                NotCopied::Outdated { store, found, known }
+                NotCopied::Outdated {
+                    store,
+                    found,
+                    known,
+                }
             });
         }
         State::Nothing => return Err(NotCopied::NoStore(from.to_string())),
@@ -208,7 +215,9 @@ async fn attempt(from: &Location, to: &Location, tell: Tell) -> Result<Copied, N
     findings.retain(|finding| !warnings.contains(finding));
     let tables = TABLES.iter().zip(prints);
     Ok(Copied {
-        tables: tables.map(|(table, print)| (table.name, print.rows)).collect(),
+        tables: tables
+            .map(|(table, print)| (table.name, print.rows))
+            .collect(),
         findings,
         warnings,
     })
@@ -273,9 +282,7 @@ async fn claims(from: &Location, to: &Location) -> Result<Vec<Claim>, NotCopied>
     files.dedup_by_key(|path| sqlite::copying::lock_file(path));
     let claims = files.into_iter().map(|path| {
         sqlite::copying::claim(path).map_err(|error| match error {
-            Error::Occupied(_) => {
-                NotCopied::InUse(Location::Sqlite(path.to_owned()).to_string())
-            }
+            Error::Occupied(_) => NotCopied::InUse(Location::Sqlite(path.to_owned()).to_string()),
             error => error.into(),
         })
     });

@@ -144,6 +144,9 @@ mod tests {
                 assert_eq!(alike, n == m, "{row:?} {other:?}");
             }
         }
-        assert_ne!(print(&rows[..2]), print(&[rows[1].clone(), rows[0].clone()]));
+        assert_ne!(
+            print(&rows[..2]),
+            print(&[rows[1].clone(), rows[0].clone()])
+        );
     }
 }

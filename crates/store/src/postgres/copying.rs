@@ -213,9 +213,10 @@ fn writable(
     row: &Row,
     slugs: &BTreeMap<[u8; 16], String>,
 ) -> Result<(), NotCopied> {
-    let wrong = table.columns.iter().zip(row).find(|(_, cell)| {
-        matches!(cell, Cell::Text(text) if !super::convert::may_be_there(text))
-    });
+    let wrong =
+        table.columns.iter().zip(row).find(
+            |(_, cell)| matches!(cell, Cell::Text(text) if !super::convert::may_be_there(text)),
+        );
     let Some((column, _)) = wrong else {
         return Ok(());
     };
@@ -330,9 +331,7 @@ impl<'t> Reading<'t> {
         let mut bytes = 0;
         for row in &found {
             let cells = self.table.columns.iter().enumerate();
-            let read: Result<Row, Error> = cells
-                .map(|(n, column)| cell(column, row, n))
-                .collect();
+            let read: Result<Row, Error> = cells.map(|(n, column)| cell(column, row, n)).collect();
             let read = read?;
             self.taking.add(&read);
             bytes += size(&read);

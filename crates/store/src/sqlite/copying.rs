@@ -81,7 +81,11 @@ pub(crate) fn send(path: &Path, pieces: &mpsc::Sender<Piece>) -> Result<(), NotC
             is_wanted
         })?;
         let ends = [Piece::Rows(batch), Piece::End(print)];
-        if !is_wanted || ends.into_iter().any(|end| pieces.blocking_send(end).is_err()) {
+        if !is_wanted
+            || ends
+                .into_iter()
+                .any(|end| pieces.blocking_send(end).is_err())
+        {
             return Ok(());
         }
     }
