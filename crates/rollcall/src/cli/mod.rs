@@ -341,7 +341,7 @@ pub(crate) enum Config {
 pub(crate) enum StoreCommand {
     /// Copies everything from one store to another, of the same kind or not, and compares both
     #[command(
-        after_help = "Example: NEW_STORE=postgres://rollcall:PASSWORD@localhost/rollcall rollcall store copy sqlite:rollcall.db env:NEW_STORE
+        after_help = "Example: rollcall store copy sqlite:rollcall.db env:NEW_STORE
 
 Stop every server of both stores first. The new store is a new file, or an empty database; it is written whole, or not at all. The old one stays as it is. The key that opens sealed secrets is copied to where the new store looks for it; a file that ROLLCALL_KEY_FILE names serves both.
 

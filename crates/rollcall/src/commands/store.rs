@@ -43,8 +43,9 @@ async fn copy(
     let copied = match rollcall_store::copy(&from, &to, telling()).await {
         Ok(copied) => copied,
         Err(error) => {
-            if placed == Place::New {
-                // a key without a store would be in the way of the next one
+            // a key without a store would be in the way of the next one. Where it is not known that nothing was written, it stays
+            let is_free = rollcall_store::can_be_copied(&from, &to).await.is_ok();
+            if placed == Place::New && is_free {
                 drop(std::fs::remove_file(&new_key));
             }
             return Err(refused(error));
@@ -86,19 +87,24 @@ fn keys(config: &Config, from: &Location, to: &Location) -> (PathBuf, PathBuf) {
     }
 }
 
-/// Returns what says how far it is, on stderr: a line for each table, and one for so many rows of a long one.
+/// Returns what says how far it is, on stderr: a line for each table that has rows, and one for so many rows of a long one.
 fn telling() -> impl Fn(Progress) + Send + Sync + 'static {
     const ROWS: u64 = 100_000;
     let said = Mutex::new(("", 0));
-    move |progress| match progress {
-        Progress::Written { table, rows } => {
-            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-            if said.0 != table || rows / ROWS > said.1 {
-                printer::say(&format!("copying {table}: {rows} rows …"));
-                *said = (table, rows / ROWS);
-            }
+    move |progress| {
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, text) = match progress {
+            Progress::Written { rows: 0, .. } => return,
+            Progress::Written { table, rows } => (
+                (table, rows / ROWS),
+                format!("copying {table}, {rows} rows …"),
+            ),
+            Progress::Compared { .. } => (("", 1), "comparing both …".to_owned()),
+        };
+        if *said != at {
+            printer::say(&text);
+            *said = at;
         }
-        Progress::Compared { table } => printer::say(&format!("comparing {table}: the same")),
     }
 }
 
