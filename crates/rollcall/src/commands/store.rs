@@ -95,10 +95,9 @@ fn telling() -> impl Fn(Progress) + Send + Sync + 'static {
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, text) = match progress {
             Progress::Written { rows: 0, .. } => return,
-            Progress::Written { table, rows } => (
-                (table, rows / ROWS),
-                format!("copying {table}, {rows} rows …"),
-            ),
+            Progress::Written { table, rows } => {
+                ((table, rows / ROWS), format!("copying {table} ({rows}) …"))
+            }
             Progress::Compared { .. } => (("", 1), "comparing both …".to_owned()),
         };
         if *said != at {

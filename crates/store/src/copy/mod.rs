@@ -55,7 +55,8 @@ pub struct Copied {
     pub warnings: Vec<Finding>,
 }
 
-/// Why a store was not copied. Nothing is left of the attempt but, in a database that had none, empty tables.
+/// Why a store was not copied. Nothing is left of the attempt but, in a database that had none, empty tables. When a connection to
+/// PostgreSQL broke during the commit, it is not known whether that was carried out.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotCopied {
