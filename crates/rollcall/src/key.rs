@@ -41,9 +41,62 @@ pub(crate) fn sealer(path: &Path, randomness: &dyn Randomness) -> anyhow::Result
     }
 }
 
+/// What became of a key that a copy of a store needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It lies there now, and did not before.
+    New,
+    /// It lay there already.
+    Same,
+}
+
+/// Puts a copy of the key in `from` where `to` is, unless it lies there already. Another key is never overwritten.
+pub(crate) fn place(from: &Path, to: &Path) -> anyhow::Result<Place> {
+    let key = match std::fs::read(from) {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Trouble::wrong(format!(
+                "{}, the key of the store, is not there",
+                from.display()
+            ))
+            .hint("name it with ROLLCALL_KEY_FILE, or bring it back from your backup: what is sealed in the store cannot be opened without it")
+            .into());
+        }
+        Err(error) => return Err(unreadable(from, &error).into()),
+    };
+    match std::fs::read(to).map(Zeroizing::new) {
+        Ok(there) if *there == *key => return Ok(Place::Same),
+        Ok(_) => return Err(other_key(to).into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(unreadable(to, &error).into()),
+    }
+    match write(to, &key) {
+        Ok(()) => Ok(Place::New),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(other_key(to).into()),
+        Err(error) => Err(unreadable(to, &error).into()),
+    }
+}
+
+fn other_key(path: &Path) -> Trouble {
+    Trouble::wrong(format!(
+        "{} holds another key than the store has",
+        path.display()
+    ))
+    .hint("move it away when no other store needs it, or run this in another folder; nothing was changed")
+}
+
 fn make(path: &Path, randomness: &dyn Randomness) -> anyhow::Result<Sealer> {
     let mut key = Zeroizing::new([0; 32]);
     randomness.fill(&mut *key);
+    match write(path, &*key) {
+        Ok(()) => Ok(Sealer::new(&key)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => sealer(path, randomness),
+        Err(error) => Err(unreadable(path, &error).into()),
+    }
+}
+
+/// Writes a key where no file is.
+fn write(path: &Path, key: &[u8]) -> std::io::Result<()> {
     // whole or not at all: a command and a server may both be the first
     let unfinished = path.with_extension(format!("key.{}", std::process::id()));
     let written = OpenOptions::new()
@@ -52,16 +105,12 @@ fn make(path: &Path, randomness: &dyn Randomness) -> anyhow::Result<Sealer> {
         .mode(0o600)
         .open(&unfinished)
         .and_then(|mut file| {
-            file.write_all(&*key)?;
+            file.write_all(key)?;
             file.sync_all()
         })
         .and_then(|()| std::fs::hard_link(&unfinished, path));
     drop(std::fs::remove_file(&unfinished));
-    match written {
-        Ok(()) => Ok(Sealer::new(&key)),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => sealer(path, randomness),
-        Err(error) => Err(unreadable(path, &error).into()),
-    }
+    written
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Trouble {
@@ -91,6 +140,28 @@ mod tests {
             0o600
         );
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_key_is_placed_beside_a_copy_and_never_over_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("old"), [7; 32]).unwrap();
+        std::fs::write(at("other"), [8; 32]).unwrap();
+
+        assert_eq!(place(&at("old"), &at("new")).unwrap(), Place::New);
+        assert_eq!(place(&at("old"), &at("new")).unwrap(), Place::Same);
+        assert_eq!(place(&at("old"), &at("old")).unwrap(), Place::Same);
+        let refused = place(&at("old"), &at("other")).unwrap_err();
+        let missing = place(&at("gone"), &at("newer")).unwrap_err();
+
+        assert_eq!(std::fs::read(at("new")).unwrap(), [7; 32]);
+        let mode = std::fs::metadata(at("new")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(refused.to_string().contains("another key"), "{refused}");
+        assert_eq!(std::fs::read(at("other")).unwrap(), [8; 32]);
+        assert!(missing.to_string().contains("not there"), "{missing}");
+        assert!(!at("newer").exists());
     }
 
     #[test]

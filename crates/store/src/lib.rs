@@ -9,6 +9,7 @@
 mod columns;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod copy;
 mod encoding;
 mod error;
 mod figures;
@@ -29,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug};
 use tokio::sync::Notify;
 
+pub use copy::{Copied, NotCopied, Progress, can_be_copied, copy};
 pub use error::Error;
 pub use figures::{Figures, Occupancy, Units};
 pub use postgres::Address;

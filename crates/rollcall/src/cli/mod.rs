@@ -98,6 +98,12 @@ A job is checked, planned, run for one cycle, or kept running. Its state is in t
     /// The configuration
     #[command(subcommand, after_help = "Example: rollcall config show")]
     Config(Config),
+    /// The store as a whole
+    #[command(
+        subcommand,
+        after_help = "Example: rollcall store copy sqlite:rollcall.db env:NEW_STORE"
+    )]
+    Store(StoreCommand),
     /// Brings the store to this version's schema
     #[command(after_help = "Example: rollcall migrate --store sqlite:rollcall.db")]
     Migrate,
@@ -329,6 +335,29 @@ pub(crate) enum Config {
     /// Shows the configuration in force, and where each value comes from
     #[command(after_help = "Example: rollcall config show --config rollcall.toml")]
     Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Copies everything from one store to another, of the same kind or not, and compares both
+    #[command(
+        after_help = "Example: rollcall store copy sqlite:rollcall.db env:NEW_STORE
+
+Stop every server of both stores first. The new store is a new file, or an empty database; it is written whole, or not at all. The old one stays as it is. The key that opens sealed secrets is copied to where the new store looks for it; a file that ROLLCALL_KEY_FILE names serves both.
+
+An address is written as with --store. Other people on the machine see what is typed: put an address with a password into a variable, and type env:NAME."
+    )]
+    Copy(CopyStore),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyStore {
+    /// The store that is copied: sqlite:PATH, postgres://USER@HOST/DATABASE, or env:NAME
+    #[arg(value_name = "FROM")]
+    pub(crate) from: String,
+    /// Where the copy is to be, likewise
+    #[arg(value_name = "TO")]
+    pub(crate) to: String,
 }
 
 fn date(text: &str) -> Result<jiff::civil::Date, String> {

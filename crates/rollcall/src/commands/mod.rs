@@ -8,6 +8,7 @@ mod expression;
 mod job;
 mod org;
 pub(crate) mod serve;
+mod store;
 mod token;
 mod transfer;
 
@@ -22,9 +23,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Serve(serve) => Some(serve),
         _ => None,
     };
-    let config = Config::read(&common, serving, &|name| {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
-    })?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let config = Config::read(&common, serving, &variable)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -41,6 +41,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Job(job) => job::run(&config, job, common.json).await,
             Command::Expression(command) => expression::run(command, common.json),
             Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),
+            Command::Store(command) => store::run(&config, command, &variable, common.json).await,
             Command::Migrate => doctor::migrate(&config, common.json).await,
             Command::Doctor => doctor::run(&config, common.json).await,
         }

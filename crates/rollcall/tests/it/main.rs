@@ -14,6 +14,7 @@ mod browser;
 mod chance;
 mod commands;
 mod console;
+mod copying;
 mod cycles;
 mod demo;
 mod differential;

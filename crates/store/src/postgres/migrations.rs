@@ -8,7 +8,7 @@ use crate::Error;
 
 const STEPS: &[&str] = &[include_str!("migrations/0001-beginning.sql")];
 
-fn known() -> u32 {
+pub(crate) fn known() -> u32 {
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
 }
 
@@ -19,7 +19,7 @@ pub(super) async fn is_there(client: &impl GenericClient) -> Result<bool, tokio_
 }
 
 /// Reads the version of the schema; 0: there is none.
-async fn version(client: &impl GenericClient) -> Result<u32, tokio_postgres::Error> {
+pub(super) async fn version(client: &impl GenericClient) -> Result<u32, tokio_postgres::Error> {
     if !is_there(client).await? {
         return Ok(0);
     }

@@ -12,6 +12,7 @@ mod address;
 mod claims;
 mod connections;
 mod convert;
+pub(crate) mod copying;
 mod directory;
 mod examination;
 mod jobs;

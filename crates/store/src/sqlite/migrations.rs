@@ -25,7 +25,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), Error> {
     }
 }
 
-fn known() -> u32 {
+pub(crate) fn known() -> u32 {
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
 }
 

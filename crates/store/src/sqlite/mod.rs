@@ -7,6 +7,7 @@
 mod access;
 mod activations;
 mod convert;
+pub(crate) mod copying;
 mod directory;
 mod examination;
 mod jobs;
@@ -44,21 +45,7 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     pub(crate) fn open(path: &Path, figures: Arc<Figures>) -> Result<Self, Error> {
-        let mut connection = connect(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        )?;
-        private_file(path)?;
-        connection
-            .pragma_update(None, "journal_mode", "wal")
-            .map_err(out_of_reach)?;
-        connection
-            .pragma_update(None, "synchronous", "full")
-            .map_err(out_of_reach)?;
-        connection
-            .pragma_update(None, "foreign_keys", true)
-            .map_err(out_of_reach)?;
-        migrations::apply(&mut connection)?;
+        let connection = writing(path)?;
         Ok(Self {
             path: path.to_owned(),
             readers: readers::Readers::new(path.to_owned(), Arc::clone(&figures)),
@@ -181,8 +168,7 @@ impl Backend for Sqlite {
     }
 
     fn claim_server(&self) -> Result<Claim, Error> {
-        let file = lock(&self.path.with_extension("server-lock"), &self.path)?;
-        Ok(Claim::new(0, file))
+        copying::claim(&self.path)
     }
 
     async fn claim_job(
@@ -246,6 +232,26 @@ fn lock(path: &Path, store: &Path) -> Result<std::fs::File, Error> {
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Occupied(store.display().to_string())),
         Err(std::fs::TryLockError::Error(error)) => Err(unreachable(error)),
     }
+}
+
+/// Opens the file for writing, making it and applying outstanding migrations.
+fn writing(path: &Path) -> Result<Connection, Error> {
+    let mut connection = connect(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    )?;
+    private_file(path)?;
+    connection
+        .pragma_update(None, "journal_mode", "wal")
+        .map_err(out_of_reach)?;
+    connection
+        .pragma_update(None, "synchronous", "full")
+        .map_err(out_of_reach)?;
+    connection
+        .pragma_update(None, "foreign_keys", true)
+        .map_err(out_of_reach)?;
+    migrations::apply(&mut connection)?;
+    Ok(connection)
 }
 
 /// Opens the file with the settings that every connection shares.
