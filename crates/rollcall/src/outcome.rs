@@ -175,7 +175,7 @@ fn of_engine(error: &rollcall_engine::Error) -> (Exit, Option<String>) {
         },
         Error::Busy => (
             Exit::Unreachable,
-            "`rollcall serve` or another command runs it: wait until that has ended, then repeat",
+            "`rollcall serve` or another command runs it, or has died a few seconds ago: wait until it has ended, then repeat",
         ),
         Error::Deviated(_) => (Exit::No, NEW_PLAN),
         Error::Failed(failure) => return of_failure(failure),

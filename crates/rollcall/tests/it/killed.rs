@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use rollcall_testkit::{Behaviour, Dialect, Fault, Recorded, When};
 
 use crate::chance::Chance;
+use crate::store;
 use crate::support::{Installation, rollcall};
 use goal::{Goal, Moment};
 use judgement::Judgement;
@@ -252,6 +253,10 @@ impl Run {
         ));
         if end.was_killed {
             self.moments.push(moment);
+            if !store::is_a_file() {
+                // nobody else can know yet that it died
+                tokio::time::sleep(store::LEASE).await;
+            }
         } else if end.code != Some(0) {
             self.wrong(&["a run that nobody killed failed".to_owned()]);
         }

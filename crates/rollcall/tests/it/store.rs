@@ -4,9 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rollcall_store::Location;
 use rollcall_testkit::postgres::Database;
+
+/// For how long a process that was killed keeps an application, in a database.
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
 
 /// The databases by folder. They go with the server.
 static DATABASES: Mutex<Option<HashMap<PathBuf, Database<'static>>>> = Mutex::new(None);
@@ -42,7 +46,7 @@ fn address(folder: &Path) -> Option<String> {
         .get_or_insert_default()
         .entry(folder.to_owned())
         .or_insert_with(|| Database::fresh().unwrap());
-    Some(database.url())
+    Some(format!("{}&lease={}", database.url(), LEASE.as_secs()))
 }
 
 /// Tells a command where the store is that belongs to its folder.
