@@ -181,20 +181,11 @@ fn refused(error: NotCopied) -> anyhow::Error {
         ),
         NotCopied::Store(error) => return error.into(),
         other => {
-            return Trouble::unreachable(chain(&other))
+            // with its causes
+            return Trouble::unreachable(format!("{:#}", anyhow::Error::new(other)))
                 .hint("nothing was kept")
                 .into();
         }
     }
     .into()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        said = format!("{said}: {next}");
-        cause = next.source();
-    }
-    said
 }
