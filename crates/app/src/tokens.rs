@@ -234,17 +234,12 @@ impl App {
         if *token.region() != self.settings().region {
             return Err(self.other_region(token.region(), &slug));
         }
-        let organisation = self
+        let (organisation, record) = self
             .store()
-            .organisation(&slug)
+            .bearer(&slug, sha256(token.secret()))
             .await?
             .ok_or(Failure::Unauthenticated { reason: REFUSED })?;
         let tenant = self.store().tenant(organisation.id);
-        let hash = sha256(token.secret());
-        let record = tenant
-            .read::<_, Failure, _>(move |reader| Ok(reader.token_by_digest(&hash)?))
-            .await?
-            .ok_or(Failure::Unauthenticated { reason: REFUSED })?;
         if organisation.region != self.settings().region {
             return Err(self.other_region(&organisation.region, &slug));
         }

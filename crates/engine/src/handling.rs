@@ -180,7 +180,7 @@ async fn is_free(work: &Work, object: &SourceObject, target_id: String) -> Resul
     let application = work.application;
     let linked = work
         .tenant
-        .read::<_, Error, _>(move |reader| Ok(reader.linked_to(application, kind, &target_id)?))
+        .glance::<_, Error, _>(move |reader| Ok(reader.linked_to(application, kind, &target_id)?))
         .await?;
     Ok(linked.is_none_or(|linked| linked == id))
 }

@@ -30,8 +30,8 @@ use crate::gate::{Gate, UNPLANNED};
 use crate::survey::Chosen;
 use crate::{Engine, Error, Figures, Watch};
 
-/// How many objects are handled at once.
-pub(crate) const WIDTH: usize = 16;
+/// How many objects are handled at once: more than the target is asked for at once, so that it does not wait while we keep our books.
+pub(crate) const WIDTH: usize = 3 * rollcall_connect::target::REQUESTS_AT_ONCE;
 /// How many objects are read at once.
 pub(crate) const PAGE: u64 = 500;
 /// After so many requests in a row without an answer that can be used, the target counts as out of reach.

@@ -47,8 +47,13 @@ pub struct Exchange {
 impl Exchange {
     /// Tells whether the request did not get what it asked for. A look-up that finds nobody is an answer: Entra asks so for every person.
     pub fn failed(&self) -> bool {
-        self.status >= 400 && !(self.status == 404 && self.method == "GET")
+        failed(&self.method, self.status)
     }
+}
+
+/// Tells likewise of a request of which only this is known.
+pub fn failed(method: &str, status: u16) -> bool {
+    status >= 400 && !(status == 404 && method == "GET")
 }
 
 /// What an integration asked in one hour.
@@ -62,4 +67,13 @@ pub struct Hour {
     pub requests: u64,
     /// How many of them failed ([`Exchange::failed`]).
     pub failed: u64,
+}
+
+impl Hour {
+    /// Returns the beginning of the hour in which an instant is.
+    pub fn beginning(of: Timestamp) -> Timestamp {
+        let second = of.as_second().div_euclid(3_600) * 3_600;
+        // the first hour that there is has begun before there was time
+        Timestamp::from_second(second).unwrap_or(Timestamp::MIN)
+    }
 }

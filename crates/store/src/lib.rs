@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug};
+use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
 use tokio::sync::Notify;
 
 pub use copy::{Copied, NotCopied, Progress, can_be_copied, copy};
@@ -45,7 +45,7 @@ pub use value::{
 };
 
 use figures::Does;
-use traits::{Backend, Unit};
+use traits::{Backend, Look, Unit};
 
 /// Where a store is: `sqlite:PATH` or `postgres://…`. Shows itself without a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,6 +172,16 @@ impl Store {
     /// Finds an organisation by its name in URLs.
     pub async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error> {
         let found = self.backend.organisation(slug);
+        self.figures.counted(Does::Read, found).await
+    }
+
+    /// Finds an organisation by its name in URLs, and the token with this SHA-256 in it; absent when either is not there.
+    pub async fn bearer(
+        &self,
+        slug: &Slug,
+        digest: [u8; 32],
+    ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
+        let found = self.backend.bearer(slug, digest);
         self.figures.counted(Does::Read, found).await
     }
 
@@ -313,14 +323,27 @@ impl Tenant {
         E: From<Error> + Send + 'static,
         F: FnOnce(&dyn Reader) -> Result<T, E> + Send + 'static,
     {
-        let outcome = Slot::new();
-        let filling = outcome.clone();
-        let unit = Box::new(move |reader: &dyn Reader| filling.fill(unit(reader)));
+        let (outcome, unit) = looking(unit);
         let read = self.backend.read(self.organisation, unit);
         self.figures.counted(Does::Read, read).await?;
-        outcome
-            .take()
-            .unwrap_or_else(|| Err(E::from(Error::Abandoned)))
+        outcome.taken()
+    }
+
+    /// Runs `unit` likewise, for as little as finding a few rows by their keys: on SQLite that takes less time than handing it to another
+    /// thread, and is done at once, where the caller is. A unit that may look through many rows is for [`Self::read`].
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn glance<T, E, F>(&self, unit: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&dyn Reader) -> Result<T, E> + Send + 'static,
+    {
+        let (outcome, unit) = looking(unit);
+        let read = self.backend.glance(self.organisation, unit);
+        self.figures.counted(Does::Read, read).await?;
+        outcome.taken()
     }
 
     /// Runs `unit` as one transaction of the organisation. It returns once the change is on disk; when `unit` fails nothing
@@ -347,9 +370,7 @@ impl Tenant {
         });
         let written = self.backend.write(self.organisation, unit);
         self.figures.counted(Does::Write, written).await?;
-        let result = outcome
-            .take()
-            .unwrap_or_else(|| Err(E::from(Error::Abandoned)));
+        let result = outcome.taken();
         if let (Ok(_), Some(news)) = (&result, &self.news) {
             news.tell(self.organisation);
         }
@@ -357,20 +378,40 @@ impl Tenant {
     }
 }
 
-/// Carries a unit's result from the storage thread to whoever waits.
-struct Slot<T>(Arc<Mutex<Option<T>>>);
+/// Makes a unit of reading of a function, and where its result will be.
+fn looking<T, E, F>(unit: F) -> (Slot<T, E>, Look)
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    F: FnOnce(&dyn Reader) -> Result<T, E> + Send + 'static,
+{
+    let outcome = Slot::new();
+    let filling = outcome.clone();
+    (
+        outcome,
+        Box::new(move |reader: &dyn Reader| filling.fill(unit(reader))),
+    )
+}
 
-impl<T> Slot<T> {
+/// Carries a unit's result from the storage thread to whoever waits.
+struct Slot<T, E>(Arc<Mutex<Option<Result<T, E>>>>);
+
+impl<T, E> Slot<T, E> {
     fn new() -> Self {
         Self(Arc::new(Mutex::new(None)))
     }
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
-    fn fill(&self, value: T) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    fn fill(&self, result: Result<T, E>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
     }
-    fn take(&self) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Returns the result; a unit that panicked left none.
+    fn taken(self) -> Result<T, E>
+    where
+        E: From<Error>,
+    {
+        let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        result.unwrap_or_else(|| Err(E::from(Error::Abandoned)))
     }
 }

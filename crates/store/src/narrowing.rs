@@ -167,6 +167,14 @@ fn modified(conjuncts: &[Conjunct<'_>]) -> Narrowing {
 }
 
 impl Narrowing {
+    /// Tells whether an object is found by something that hardly any two have in common.
+    pub(crate) fn is_narrow(&self) -> bool {
+        matches!(
+            self,
+            Self::Nothing | Self::Id(_) | Self::Name(_) | Self::ExternalId(_) | Self::Email(_)
+        )
+    }
+
     /// How few candidates to expect: lower is fewer.
     fn rank(&self) -> u8 {
         match self {

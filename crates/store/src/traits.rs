@@ -31,6 +31,12 @@ pub(crate) type Unit = Box<dyn FnOnce(&mut dyn Writer) -> bool + Send>;
 pub(crate) trait Backend: Debug + Send + Sync {
     async fn organisations(&self) -> Result<Vec<Organisation>, Error>;
     async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error>;
+    /// Finds an organisation, and the token with this digest in it, at one instant.
+    async fn bearer(
+        &self,
+        slug: &Slug,
+        digest: [u8; 32],
+    ) -> Result<Option<(Organisation, TokenRecord)>, Error>;
     async fn administrators_called(&self, email_key: &str) -> Result<Vec<(OrgId, AdminId)>, Error>;
     async fn ping(&self) -> Result<(), Error>;
     async fn create_organisation(
@@ -60,6 +66,10 @@ pub(crate) trait Backend: Debug + Send + Sync {
         application: ApplicationId,
     ) -> Result<Claim, Error>;
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error>;
+    /// Reads a few rows by their keys: where that does not wait, it is done where the caller is.
+    async fn glance(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
+        self.read(organisation, unit).await
+    }
     async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error>;
 }
 
@@ -205,10 +215,10 @@ pub trait ReadLedger {
 
 /// Appends to the change feed and the audit log.
 pub trait WriteLedger {
-    /// Appends to the change feed; returns the place.
-    fn append_change(&mut self, at: Timestamp, change: &NewChange) -> Result<u64, Error>;
-    /// Appends to the audit log; returns the place.
-    fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<u64, Error>;
+    /// Appends to the change feed, at the next place.
+    fn append_change(&mut self, at: Timestamp, change: &NewChange) -> Result<(), Error>;
+    /// Appends to the audit log, at the next place.
+    fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<(), Error>;
 }
 
 /// Who may come in: integrations with their tokens, administrators.
@@ -217,9 +227,6 @@ pub trait ReadAccess {
     fn integrations(&self) -> Result<Vec<Integration>, Error>;
     /// Lists the tokens in order of creation.
     fn tokens(&self) -> Result<Vec<TokenRecord>, Error>;
-    /// Finds a token by the SHA-256 of its text.
-    fn token_by_digest(&self, digest: &[u8; 32]) -> Result<Option<TokenRecord>, Error>;
-
     /// Lists the administrators by address.
     fn administrators(&self) -> Result<Vec<Administrator>, Error>;
     /// Returns an administrator's password hash (PHC string).
@@ -345,8 +352,10 @@ pub trait ReadTraffic {
 
 /// Notes what directories asked, and keeps mail until it is sent.
 pub trait WriteTraffic {
-    /// Appends exchanges, counts them, and forgets the oldest beyond [`rollcall_model::traffic::KEPT`].
+    /// Appends exchanges, and forgets the oldest beyond [`rollcall_model::traffic::KEPT`].
     fn append_exchanges(&mut self, exchanges: &[Exchange]) -> Result<(), Error>;
+    /// Adds requests to what was counted of their hours; there is one of each integration and hour at most.
+    fn count_traffic(&mut self, hours: &[Hour]) -> Result<(), Error>;
     /// Puts a sealed mail into the queue.
     fn queue_mail(&mut self, due: Timestamp, sealed: &[u8]) -> Result<(), Error>;
     /// Puts a mail off, counting an attempt.

@@ -10,6 +10,8 @@ use rollcall_scim::resource::Resource;
 use rollcall_scim::sort::Sort;
 use serde_json::Value;
 
+use crate::narrowing::narrowing;
+
 /// A person or a group as stored: the SCIM document, and what the server knows about it.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -64,6 +66,12 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Tells whether an index finds the few objects that can match, so that listing them is a glance.
+    pub fn is_narrow(&self, kind: Kind) -> bool {
+        let filter = self.filter.as_ref();
+        filter.is_some_and(|filter| narrowing(filter, kind).is_narrow())
+    }
+
     /// Selects the next `count` of all objects, after the one with this id.
     pub fn after(id: Option<ResourceId>, count: u64) -> Self {
         Self {

@@ -46,7 +46,12 @@ impl App {
                 )
             })
             .await?;
-        Ok(super::read::written(context, entry, super::Wanted::ALL).await)
+        let wanted = super::Wanted {
+            // who was adopted, or is back, has another id; who is new is in no group yet
+            groups: entry.id != id,
+            ..super::Wanted::ALL
+        };
+        Ok(super::read::written(context, entry, wanted).await)
     }
 
     fn create_in(

@@ -43,16 +43,18 @@ impl App {
         id: ResourceId,
         wanted: Wanted,
     ) -> Result<Shown, Failure> {
-        context
-            .tenant
-            .read(move |reader| {
-                let entry = reader
-                    .entry(kind, id)?
-                    .ok_or_else(|| super::missing(kind, id))?;
-                let related = related(reader, kind, id, wanted, &mut { MEMBERS_PER_ANSWER })?;
-                Ok(Shown { entry, related })
-            })
-            .await
+        let unit = move |reader: &dyn Reader| {
+            let entry = reader
+                .entry(kind, id)?
+                .ok_or_else(|| super::missing(kind, id))?;
+            let related = related(reader, kind, id, wanted, &mut { MEMBERS_PER_ANSWER })?;
+            Ok(Shown { entry, related })
+        };
+        match kind {
+            // a group may have many members
+            Kind::Group if wanted.members => context.tenant.read(unit).await,
+            Kind::User | Kind::Group => context.tenant.glance(unit).await,
+        }
     }
 
     /// Returns `count` members of a group in order of id, after the one given.
@@ -74,30 +76,36 @@ impl App {
     /// # Errors
     /// [`Failure::Malformed`] when it has to look through too much, or the groups have more members than one answer can show.
     pub async fn list(&self, context: &Context, kind: Kind, query: Query) -> Result<Page, Failure> {
-        context
-            .tenant
-            .read(move |reader| {
-                let listing = reader.list(kind, &query.selection)?;
-                let next = match (&query.selection.paging, listing.more) {
-                    (Paging::After { .. }, true) => listing.resources.last().map(|raw| raw.id),
-                    _ => None,
-                };
-                let mut page = Page {
-                    total: listing.total,
-                    shown: Vec::new(),
-                    next,
-                };
-                let mut members_left = MEMBERS_PER_ANSWER;
-                for raw in listing.resources {
-                    let document = serde_json::from_slice(&raw.document)
-                        .map_err(|error| Failure::Internal(Box::new(error)))?;
-                    let related = related(reader, kind, raw.id, query.wanted, &mut members_left)?;
-                    page.shown.push((Resource::from_stored(document), related));
-                }
-                Ok(page)
-            })
-            .await
+        let shows_members = kind == Kind::Group && query.wanted.members;
+        let is_glance = query.selection.is_narrow(kind) && !shows_members;
+        let unit = move |reader: &dyn Reader| page(reader, kind, &query);
+        if is_glance {
+            context.tenant.glance(unit).await
+        } else {
+            context.tenant.read(unit).await
+        }
     }
+}
+
+fn page(reader: &dyn Reader, kind: Kind, query: &Query) -> Result<Page, Failure> {
+    let listing = reader.list(kind, &query.selection)?;
+    let next = match (&query.selection.paging, listing.more) {
+        (Paging::After { .. }, true) => listing.resources.last().map(|raw| raw.id),
+        _ => None,
+    };
+    let mut page = Page {
+        total: listing.total,
+        shown: Vec::new(),
+        next,
+    };
+    let mut members_left = MEMBERS_PER_ANSWER;
+    for raw in listing.resources {
+        let document = serde_json::from_slice(&raw.document)
+            .map_err(|error| Failure::Internal(Box::new(error)))?;
+        let related = related(reader, kind, raw.id, query.wanted, &mut members_left)?;
+        page.shown.push((Resource::from_stored(document), related));
+    }
+    Ok(page)
 }
 
 /// Shows an object that was just written, with the rows that belong to it.
@@ -114,10 +122,12 @@ pub(super) async fn written(context: &Context, entry: Entry, wanted: Wanted) -> 
         let related = Related::default();
         return Shown { entry, related };
     }
-    let read = context
-        .tenant
-        .read(move |reader| related(reader, kind, id, wanted, &mut { MEMBERS_PER_ANSWER }))
-        .await;
+    let unit =
+        move |reader: &dyn Reader| related(reader, kind, id, wanted, &mut { MEMBERS_PER_ANSWER });
+    let read = match kind {
+        Kind::Group => context.tenant.read(unit).await,
+        Kind::User => context.tenant.glance(unit).await,
+    };
     Shown {
         entry,
         related: read.unwrap_or_default(),

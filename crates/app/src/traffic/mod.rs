@@ -1,26 +1,29 @@
 //! What directories ask: recorded beside the requests, read by whoever looks after them.
 //!
 //! A request never waits for its record: records wait in memory, in a queue with an end, and one task writes them in batches. What
-//! does not fit is dropped and counted; what is recorded of a request is worth less than the request.
+//! does not fit is dropped and counted; what is recorded of a request is worth less than the request. Every request with a token is
+//! counted, but of very many alike only some are kept for looking at: nobody reads them, and they would be pushed out at once.
 
+mod budget;
 mod mask;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rollcall_model::traffic::Hour;
+use rollcall_model::traffic::{self, Hour};
 use rollcall_model::{Exchange, IntegrationId, OrgId, RequestId, Slug, TokenId};
 use rollcall_store::{ExchangeQuery, Writer};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 pub use mask::{BODY_LOOKED_AT, Passed};
 
 use crate::directory::Context;
 use crate::{App, Failure};
+use budget::Budget;
 
 /// So many exchanges wait to be written; more are dropped.
 const WAITING: usize = 2_048;
@@ -78,6 +81,10 @@ pub struct Answered<'a> {
 }
 
 impl Answered<'_> {
+    fn failed(&self) -> bool {
+        traffic::failed(self.method, self.status)
+    }
+
     /// Makes the record: without secrets, and cut to size.
     fn exchange(&self) -> Exchange {
         let (integration, token) = match self.whose {
@@ -116,7 +123,47 @@ impl Answered<'_> {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     queue: mpsc::Sender<(Whose, Exchange)>,
+    counted: Arc<Counted>,
+    budget: Arc<Mutex<Budget>>,
     dropped: Arc<AtomicU64>,
+}
+
+/// What was asked and is not counted in the store yet.
+#[derive(Debug, Default)]
+struct Counted {
+    hours: Mutex<HashMap<OrgId, Vec<Hour>>>,
+    news: Notify,
+}
+
+impl Counted {
+    fn count(&self, organisation: OrgId, integration: IntegrationId, answered: &Answered<'_>) {
+        let (from, integration) = (Hour::beginning(answered.at), Some(integration));
+        let mut all = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.is_empty() {
+            self.news.notify_one();
+        }
+        let hours = all.entry(organisation).or_default();
+        let known = hours
+            .iter()
+            .position(|hour| hour.from == from && hour.integration == integration);
+        let place = known.unwrap_or_else(|| {
+            hours.push(Hour {
+                from,
+                integration,
+                requests: 0,
+                failed: 0,
+            });
+            hours.len() - 1
+        });
+        if let Some(hour) = hours.get_mut(place) {
+            hour.requests += 1;
+            hour.failed += u64::from(answered.failed());
+        }
+    }
+
+    fn take(&self) -> HashMap<OrgId, Vec<Hour>> {
+        std::mem::take(&mut *self.hours.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Writes what a [`Recorder`] took.
@@ -124,6 +171,7 @@ pub struct Recorder {
 pub struct Recording {
     app: App,
     queue: mpsc::Receiver<(Whose, Exchange)>,
+    counted: Arc<Counted>,
     dropped: Arc<AtomicU64>,
     refused: HashMap<OrgId, (Instant, u32)>,
 }
@@ -133,21 +181,37 @@ impl Recorder {
     pub fn new(app: App) -> (Self, Recording) {
         let (sender, queue) = mpsc::channel(WAITING);
         let dropped = Arc::<AtomicU64>::default();
+        let counted = Arc::<Counted>::default();
         let recording = Recording {
             app,
             queue,
+            counted: Arc::clone(&counted),
             dropped: Arc::clone(&dropped),
             refused: HashMap::new(),
         };
         let recorder = Self {
             queue: sender,
+            counted,
+            budget: Arc::default(),
             dropped,
         };
         (recorder, recording)
     }
 
-    /// Records a request, or drops the record when too many wait.
+    /// Counts a request, and records it, unless there were many like it in this second; or drops the record when too many wait.
     pub fn record(&self, answered: &Answered<'_>) {
+        if let Whose::Known {
+            organisation,
+            integration,
+            ..
+        } = answered.whose
+        {
+            self.counted.count(organisation, integration, answered);
+            let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+            if !budget.allows(organisation, answered) {
+                return;
+            }
+        }
         // no work for what would be dropped
         let Ok(place) = self.queue.try_reserve() else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -172,6 +236,7 @@ impl Recording {
             tokio::select! {
                 () = &mut stop => break,
                 count = self.queue.recv_many(&mut batch, BATCH) => if count == 0 { return },
+                () = self.counted.news.notified() => {}
             }
             let end = Instant::now() + PAUSE;
             while batch.len() < BATCH {
@@ -191,32 +256,47 @@ impl Recording {
         self.queue.close();
         loop {
             let mut batch = Vec::new();
-            if self.queue.recv_many(&mut batch, BATCH).await == 0 {
+            let count = self.queue.recv_many(&mut batch, BATCH).await;
+            self.write(batch).await;
+            if count == 0 {
                 return;
             }
-            self.write(batch).await;
         }
     }
 
     async fn write(&mut self, batch: Vec<(Whose, Exchange)>) {
-        let mut of: HashMap<OrgId, Vec<Exchange>> = HashMap::new();
+        let mut of: HashMap<OrgId, (Vec<Hour>, Vec<Exchange>)> = HashMap::new();
+        for (organisation, hours) in self.counted.take() {
+            of.entry(organisation).or_default().0 = hours;
+        }
         for (whose, exchange) in batch {
-            let organisation = match whose {
-                Whose::Known { organisation, .. } => Some(organisation),
-                Whose::Refused(slug) => self.meant(&slug).await,
-            };
-            if let Some(organisation) = organisation {
-                of.entry(organisation).or_default().push(exchange);
+            match whose {
+                Whose::Known { organisation, .. } => {
+                    of.entry(organisation).or_default().1.push(exchange);
+                }
+                // whoever has no token is counted as far as it is recorded
+                Whose::Refused(slug) => {
+                    if let Some(organisation) = self.meant(&slug).await {
+                        let (hours, exchanges) = of.entry(organisation).or_default();
+                        hours.push(Hour {
+                            from: Hour::beginning(exchange.at),
+                            integration: None,
+                            requests: 1,
+                            failed: 1,
+                        });
+                        exchanges.push(exchange);
+                    }
+                }
             }
         }
-        for (organisation, exchanges) in of {
+        for (organisation, (hours, exchanges)) in of {
             let count = exchanges.len() as u64;
             let written = self
                 .app
                 .store()
                 .tenant(organisation)
                 .quiet()
-                .write(move |writer| append(writer, &exchanges))
+                .write(move |writer| append(writer, &hours, &exchanges))
                 .await;
             if let Err(failure) = written {
                 self.dropped.fetch_add(count, Ordering::Relaxed);
@@ -242,8 +322,9 @@ impl Recording {
     }
 }
 
-/// Writes exchanges, and notes what an integration is seen doing for the first time.
-fn append(writer: &mut dyn Writer, exchanges: &[Exchange]) -> Result<(), Failure> {
+/// Counts requests, writes those that are kept, and notes what an integration is seen doing for the first time.
+fn append(writer: &mut dyn Writer, hours: &[Hour], exchanges: &[Exchange]) -> Result<(), Failure> {
+    writer.count_traffic(hours)?;
     writer.append_exchanges(exchanges)?;
     for mut integration in writer.integrations()? {
         let own = exchanges
@@ -348,6 +429,41 @@ mod tests {
         assert_eq!(seen.created, Some(app.now()));
         assert_eq!(seen.changed, None);
         assert_eq!(recorder.dropped(), 0);
+    }
+
+    #[tokio::test]
+    async fn of_very_many_requests_alike_all_are_counted_and_some_are_kept() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let (record, _, context) = installation.directory(IntegrationKind::Entra).await;
+        let (recorder, recording) = Recorder::new(app.clone());
+        let known = || Whose::Known {
+            organisation: installation.organisation.id,
+            integration: record.integration,
+            token: record.id,
+        };
+        for _ in 0..200 {
+            recorder.record(&answered(app, known(), "GET", "/Users"));
+        }
+        let failed = Answered {
+            status: 500,
+            ..answered(app, known(), "GET", "/Users")
+        };
+        recorder.record(&failed);
+        recorder.record(&answered(app, known(), "POST", "/Users"));
+
+        recording.run(async {}).await;
+
+        let kept = app.exchanges(&context, ExchangeQuery::default(), 500).await;
+        let kept = kept.unwrap();
+        let is_failure = |(_, exchange): &&(u64, Exchange)| exchange.failed();
+        assert_eq!(
+            (kept.len(), kept.iter().filter(is_failure).count()),
+            (52, 1)
+        );
+        let hours = app.traffic(&context, Timestamp::MIN).await.unwrap();
+        assert_eq!(hours.len(), 1);
+        assert_eq!((hours[0].requests, hours[0].failed), (202, 1));
     }
 
     #[tokio::test]

@@ -25,6 +25,7 @@ use rollcall_scim::key::canonical;
 use rollcall_sync::target_path::member;
 use rollcall_sync::task::{Answer, Trouble, Write};
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::client::{Client, Refused};
@@ -37,6 +38,9 @@ pub use crate::client::Surroundings;
 pub use check::Tested;
 pub use dialect::Probed;
 pub use steps::{Step, Stepped};
+
+/// How many requests are under way to a target at the same time.
+pub const REQUESTS_AT_ONCE: usize = 16;
 
 /// A SCIM endpoint with the credential for it. Clones share its pace and what is learned of it.
 #[derive(Debug, Clone)]
@@ -53,6 +57,8 @@ struct Shared {
     surroundings: Surroundings,
     profile: Mutex<Profile>,
     pace: Pace,
+    /// Places for requests under way.
+    places: Semaphore,
     traffic: Traffic,
     lasts: OnceLock<Lasts>,
 }
@@ -137,6 +143,7 @@ impl Target {
                 surroundings,
                 profile: Mutex::new(profile),
                 pace: Pace::new(rate),
+                places: Semaphore::new(REQUESTS_AT_ONCE),
                 traffic: Traffic::default(),
                 lasts: OnceLock::new(),
             }),

@@ -57,6 +57,8 @@ impl Target {
         loop {
             let turn = shared.pace.turn(self.urgency, LONGEST_PAUSE).await;
             let sent = turn.map_err(NoReply::held)?;
+            // it is never closed
+            let place = shared.places.acquire().await;
             if shared.lasts.get().is_some_and(|lasts| !(lasts.0)()) {
                 return Err(NoReply::over());
             }
@@ -76,6 +78,7 @@ impl Target {
             let now = shared.surroundings.clock.now();
             let begun = present();
             let outcome = send((&shared.client, End::Target), method.clone(), request, now).await;
+            drop(place);
             let took = present().duration_since(begun).as_micros();
             let traffic = &shared.traffic;
             traffic.requests.fetch_add(1, Ordering::Relaxed);

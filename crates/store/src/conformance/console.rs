@@ -3,7 +3,7 @@
 use rollcall_model::activation::{Activation, Invitation, Vault};
 use rollcall_model::application::Application;
 use rollcall_model::plan::{PlanRecord, PlanState};
-use rollcall_model::traffic::KEPT;
+use rollcall_model::traffic::{Hour, KEPT};
 use rollcall_model::{
     Actor, AdminId, Administrator, ApplicationId, Exchange, Integration, IntegrationId,
     IntegrationKind, Kind, RequestId, ResourceId, Role, Session, SessionId, Stage, session,
@@ -161,6 +161,18 @@ pub async fn exchanges_are_counted_and_the_oldest_go(store: Store) {
     ];
     let saved = first.clone();
     change(&tenant, move |writer| writer.append_exchanges(&saved)).await;
+    let hour = |integration, requests, second| Hour {
+        from: at(second),
+        integration,
+        requests,
+        failed: 1,
+    };
+    for hours in [
+        vec![hour(Some(one), 1, 0)],
+        vec![hour(Some(one), 3, 3_599), hour(None, 1, 3_600)],
+    ] {
+        change(&tenant, move |writer| writer.count_traffic(&hours)).await;
+    }
 
     let request = first[1].request;
     tenant
@@ -190,7 +202,7 @@ pub async fn exchanges_are_counted_and_the_oldest_go(store: Store) {
                 .iter()
                 .map(|hour| (hour.integration, hour.requests, hour.failed))
                 .collect();
-            assert_eq!(counted, [(Some(one), 2, 1), (None, 1, 1)]);
+            assert_eq!(counted, [(Some(one), 4, 2), (None, 1, 1)]);
             Ok(())
         })
         .await

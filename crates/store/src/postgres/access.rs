@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use rollcall_model::{
-    Activation, AdminId, Administrator, Integration, IntegrationId, ResourceId, Session, SessionId,
-    TokenId, TokenRecord,
+    Activation, AdminId, Administrator, Integration, IntegrationId, Organisation, ResourceId,
+    Session, SessionId, Slug, TokenId, TokenRecord,
 };
 use tokio_postgres::Row;
 
@@ -30,15 +30,6 @@ impl ReadAccess for Tenant<'_> {
             &[&self.org()],
         )?;
         rows.iter().map(token).collect()
-    }
-
-    fn token_by_digest(&self, digest: &[u8; 32]) -> Result<Option<TokenRecord>, Error> {
-        let found = self.row(
-            "SELECT id, integration, created, created_by, expires, last_used, ending FROM tokens
-             WHERE org = $1 AND digest = $2",
-            &[&self.org(), &digest.as_slice()],
-        )?;
-        found.as_ref().map(token).transpose()
     }
 
     fn administrators(&self) -> Result<Vec<Administrator>, Error> {
@@ -300,6 +291,23 @@ fn link(row: &Row) -> Result<SignInLink, Error> {
         digest: digest_at(row, 1)?,
         expires: from_instant(row.try_get(2)?),
     })
+}
+
+/// Finds an organisation, and the token with this digest in it.
+pub(super) fn bearer(
+    store: &Tenant<'_>,
+    slug: &Slug,
+    digest: &[u8; 32],
+) -> Result<Option<(Organisation, TokenRecord)>, Error> {
+    let found = store.row(
+        "SELECT t.id, t.integration, t.created, t.created_by, t.expires, t.last_used, t.ending, o.document
+         FROM organisations o JOIN tokens t ON t.org = o.id WHERE o.slug = $1 AND t.digest = $2",
+        &[&slug.as_str(), &digest.as_slice()],
+    )?;
+    let Some(row) = found else {
+        return Ok(None);
+    };
+    Ok(Some((from_json(row.try_get(7)?)?, token(&row)?)))
 }
 
 fn token(row: &Row) -> Result<TokenRecord, Error> {

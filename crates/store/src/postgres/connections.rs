@@ -1,5 +1,6 @@
 //! The connections to a database, and the transactions in which units run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -11,6 +12,7 @@ use tokio_postgres::{IsolationLevel, NoTls};
 
 use super::address::Address;
 use super::convert::uuid;
+use super::statistics::Statistics;
 use super::unit::Tenant;
 use crate::turns::WAIT;
 use crate::{Error, Occupancy};
@@ -48,12 +50,43 @@ pub(super) enum Purpose {
     Installation,
 }
 
+impl Purpose {
+    /// Returns the organisation that it is about.
+    pub(super) fn organisation(self) -> OrgId {
+        match self {
+            Self::Read(id) | Self::Write(id) | Self::Unordered(id) => id,
+            Self::Installation => OrgId::from_bytes([0; 16]),
+        }
+    }
+
+    /// Returns the words that a unit has to begin with: for whom it is. One that writes was told them before it began.
+    pub(super) fn first_words(self) -> Option<String> {
+        match self {
+            Self::Read(organisation) => {
+                let organisation = uuid(organisation);
+                Some(format!(
+                    "SET LOCAL rollcall.org = '{organisation}'; SET LOCAL statement_timeout = '15s'"
+                ))
+            }
+            Self::Unordered(organisation) => {
+                Some(format!("SET LOCAL rollcall.org = '{}'", uuid(organisation)))
+            }
+            Self::Installation => Some(
+                "SET LOCAL rollcall.scope = 'installation'; SET LOCAL statement_timeout = 0"
+                    .to_owned(),
+            ),
+            Self::Write(_) => None,
+        }
+    }
+}
+
 /// The connections to a database.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
     pool: Pool,
     address: Address,
     runtime: Handle,
+    statistics: Arc<Statistics>,
 }
 
 impl Connections {
@@ -78,6 +111,7 @@ impl Connections {
             pool,
             address: address.clone(),
             runtime: Handle::current(),
+            statistics: Arc::default(),
         })
     }
 
@@ -101,6 +135,11 @@ impl Connections {
         &self.runtime
     }
 
+    /// Returns what was written through them.
+    pub(super) fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
     /// Returns a connection.
     ///
     /// # Errors
@@ -120,15 +159,14 @@ impl Connections {
         work: impl FnOnce(&mut Tenant<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let connections = self.clone();
-        let organisation = match purpose {
-            Purpose::Read(id) | Purpose::Write(id) | Purpose::Unordered(id) => id,
-            Purpose::Installation => OrgId::from_bytes([0; 16]),
-        };
         tokio::task::spawn_blocking(move || {
             connections.within(purpose, |transaction| {
-                let runtime = connections.runtime();
-                let result = work(&mut Tenant::new(&transaction, runtime, organisation, None))?;
-                runtime
+                let mut tenant = Tenant::new(&transaction, &connections, purpose, None);
+                let result = work(&mut tenant)?;
+                tenant.catch_up()?;
+                drop(tenant);
+                connections
+                    .runtime
                     .block_on(transaction.commit())
                     .map_err(|error| Error::Unreachable(Box::new(error)))?;
                 Ok(result)
@@ -164,7 +202,7 @@ impl Connections {
     }
 }
 
-/// Begins a transaction. Its first words say for whom it is, and, when it is to write, wait until it is alone.
+/// Begins a transaction; one that is to write has waited until it is alone.
 async fn begin(
     client: &mut Object,
     purpose: Purpose,
@@ -179,27 +217,13 @@ async fn begin(
         _ => transaction.isolation_level(IsolationLevel::ReadCommitted),
     };
     let transaction = transaction.start().await?;
-    let words = match purpose {
-        Purpose::Read(organisation) => {
-            let organisation = uuid(organisation);
-            format!(
-                "SET LOCAL rollcall.org = '{organisation}'; SET LOCAL statement_timeout = '15s'"
-            )
-        }
-        Purpose::Write(organisation) => {
-            let organisation = uuid(organisation);
-            format!(
-                "SET LOCAL rollcall.org = '{organisation}'; SET LOCAL idle_in_transaction_session_timeout = '{STANDSTILL}'; \
-                 SELECT FROM organisations WHERE id = '{organisation}' FOR UPDATE"
-            )
-        }
-        Purpose::Unordered(organisation) => {
-            format!("SET LOCAL rollcall.org = '{}'", uuid(organisation))
-        }
-        Purpose::Installation => {
-            "SET LOCAL rollcall.scope = 'installation'; SET LOCAL statement_timeout = 0".to_owned()
-        }
-    };
-    transaction.batch_execute(&words).await?;
+    if let Purpose::Write(organisation) = purpose {
+        let organisation = uuid(organisation);
+        let words = format!(
+            "SET LOCAL rollcall.org = '{organisation}'; SET LOCAL idle_in_transaction_session_timeout = '{STANDSTILL}'; \
+             SELECT FROM organisations WHERE id = '{organisation}' FOR UPDATE"
+        );
+        transaction.batch_execute(&words).await?;
+    }
     Ok(transaction)
 }

@@ -13,7 +13,7 @@ use super::convert::{
     behind, from_instant, from_kind_code, from_number, id, instant, kind_code, may_be_there,
     number, optional_id, uuid,
 };
-use super::unit::Tenant;
+use super::unit::{Tenant, owned};
 use crate::columns::{Columns, added, unique_attribute};
 use crate::listing::{self, Whose};
 use crate::{
@@ -254,43 +254,42 @@ impl WriteDirectory for Tenant<'_> {
         let before = self.entry(kind, id)?.ok_or(Error::Missing)?;
         let old = Columns::of(kind, &before.resource);
         self.index_emails(id, &old.emails, &[])?;
-        self.execute(
+        self.execute_later(
             "DELETE FROM members WHERE org = $1 AND member_id = $2",
-            &[&self.org(), &uuid(id)],
+            vec![owned(self.org()), owned(uuid(id))],
         )?;
-        self.execute(
+        self.execute_later(
             "DELETE FROM members WHERE org = $1 AND group_id = $2",
-            &[&self.org(), &uuid(id)],
+            vec![owned(self.org()), owned(uuid(id))],
         )?;
-        self.execute(
+        self.execute_later(
             "DELETE FROM resources WHERE org = $1 AND kind = $2 AND id = $3",
-            &[&self.org(), &kind_code(kind), &uuid(id)],
+            vec![owned(self.org()), owned(kind_code(kind)), owned(uuid(id))],
         )?;
-        self.execute(
+        self.execute_later(
             "INSERT INTO tombstones (org, kind, id, name_key, external_id, managed_by, version, deleted)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (org, kind, id) DO UPDATE SET name_key = excluded.name_key, external_id = excluded.external_id,
                  managed_by = excluded.managed_by, version = excluded.version, deleted = excluded.deleted",
-            &[
-                &self.org(),
-                &kind_code(kind),
-                &uuid(id),
-                &old.name_key,
-                &old.external_id,
-                &before.managed_by.map(uuid),
-                &number(before.version),
-                &instant(at),
+            vec![
+                owned(self.org()),
+                owned(kind_code(kind)),
+                owned(uuid(id)),
+                owned(old.name_key),
+                owned(old.external_id),
+                owned(before.managed_by.map(uuid)),
+                owned(number(before.version)),
+                owned(instant(at)),
             ],
         )?;
         self.count(kind, -1, -i64::from(old.active))
     }
 
     fn remove_tombstone(&mut self, kind: Kind, id: ResourceId) -> Result<(), Error> {
-        self.execute(
+        self.execute_later(
             "DELETE FROM tombstones WHERE org = $1 AND kind = $2 AND id = $3",
-            &[&self.org(), &kind_code(kind), &uuid(id)],
-        )?;
-        Ok(())
+            vec![owned(self.org()), owned(kind_code(kind)), owned(uuid(id))],
+        )
     }
 
     fn add_members(
@@ -309,6 +308,7 @@ impl WriteDirectory for Tenant<'_> {
              ON CONFLICT DO NOTHING RETURNING member_id",
             &[&self.org(), &uuid(group), &members, &kinds],
         )?;
+        self.wrote(rows.len() as u64)?;
         in_order(members, &rows)
     }
 
@@ -340,18 +340,21 @@ impl WriteDirectory for Tenant<'_> {
 impl Tenant<'_> {
     /// Makes the e-mail index say what the document says.
     fn index_emails(&self, id: ResourceId, old: &[String], new: &[String]) -> Result<(), Error> {
-        let (gone, come): (Vec<_>, Vec<_>) = (added(new, old).collect(), added(old, new).collect());
+        let (gone, come): (Vec<String>, Vec<String>) = (
+            added(new, old).cloned().collect(),
+            added(old, new).cloned().collect(),
+        );
         if !gone.is_empty() {
-            self.execute(
+            self.execute_later(
                 "DELETE FROM emails WHERE org = $1 AND key = ANY ($2) AND id = $3",
-                &[&self.org(), &gone, &uuid(id)],
+                vec![owned(self.org()), owned(gone), owned(uuid(id))],
             )?;
         }
         if !come.is_empty() {
-            self.execute(
+            self.execute_later(
                 "INSERT INTO emails (org, key, id) SELECT $1, key, $3 FROM unnest($2::text[]) AS new (key)
                  ON CONFLICT DO NOTHING",
-                &[&self.org(), &come, &uuid(id)],
+                vec![owned(self.org()), owned(come), owned(uuid(id))],
             )?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use super::convert::{
     behind, document, existing, from_instant, from_json, from_kind_code, from_number, id as id_at,
     instant, json, kind_code, may_be_there, number, uuid,
 };
-use super::unit::Tenant;
+use super::unit::{Tenant, owned};
 use crate::{Error, ReadJobs, Standing, WriteJobs};
 
 impl ReadJobs for Tenant<'_> {
@@ -433,22 +433,22 @@ impl WriteJobs for Tenant<'_> {
     }
 
     fn append_log(&mut self, entry: &LogEntry) -> Result<(), Error> {
-        existing(self.execute(
+        self.change_later(
             "WITH place AS (
                  UPDATE applications SET last_log = last_log + 1 WHERE org = $1 AND id = $2 RETURNING last_log
              )
              INSERT INTO provisioning_log (org, application, sequence, at, kind, object, failed, document)
              SELECT $1, $2, last_log, $3, $4, $5, $6, $7 FROM place",
-            &[
-                &self.org(),
-                &uuid(entry.application),
-                &instant(entry.at),
-                &kind_code(entry.source.kind),
-                &entry.source.id,
-                &(entry.status == LogStatus::Failure),
-                &json(entry)?,
+            vec![
+                owned(self.org()),
+                owned(uuid(entry.application)),
+                owned(instant(entry.at)),
+                owned(kind_code(entry.source.kind)),
+                owned(entry.source.id.clone()),
+                owned(entry.status == LogStatus::Failure),
+                owned(json(entry)?),
             ],
-        )?)
+        )
     }
 
     fn append_cycle(&mut self, id: ApplicationId, report: &CycleReport) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use super::convert::{
     DAY, from_instant, from_json, from_kind_code, from_number, id, instant, json, kind_code,
     may_be_there, number, uuid,
 };
-use super::unit::Tenant;
+use super::unit::{Tenant, owned};
 use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedger, actor_key};
 
 impl ReadLedger for Tenant<'_> {
@@ -176,33 +176,32 @@ fn audit_entry(row: &Row) -> Result<AuditEntry, Error> {
 }
 
 impl WriteLedger for Tenant<'_> {
-    fn append_change(&mut self, at: Timestamp, change: &NewChange) -> Result<u64, Error> {
+    fn append_change(&mut self, at: Timestamp, change: &NewChange) -> Result<(), Error> {
         let membership = if change.membership.is_empty() {
             None
         } else {
             Some(json(&change.membership)?)
         };
-        let appended = self.row(
+        self.change_later(
             "WITH place AS (
                  UPDATE organisations SET last_change = last_change + 1 WHERE id = $1 RETURNING last_change
              )
              INSERT INTO changes (org, sequence, at, kind, id, action, document, membership)
-             SELECT $1, last_change, $2, $3, $4, $5, $6, $7 FROM place RETURNING sequence",
-            &[
-                &self.org(),
-                &instant(at),
-                &kind_code(change.kind),
-                &uuid(change.id),
-                &json(&change.action)?,
-                &change.document.as_ref().map(json).transpose()?,
-                &membership,
+             SELECT $1, last_change, $2, $3, $4, $5, $6, $7 FROM place",
+            vec![
+                owned(self.org()),
+                owned(instant(at)),
+                owned(kind_code(change.kind)),
+                owned(uuid(change.id)),
+                owned(json(&change.action)?),
+                owned(change.document.as_ref().map(json).transpose()?),
+                owned(membership),
             ],
-        )?;
-        Ok(from_number(appended.ok_or(Error::Missing)?.try_get(0)?))
+        )
     }
 
-    fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<u64, Error> {
-        let appended = self.row(
+    fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<(), Error> {
+        self.change_later(
             "WITH place AS (
                  UPDATE organisations SET last_audit = last_audit + 1 WHERE id = $1 RETURNING last_audit
              ), counted AS (
@@ -210,18 +209,17 @@ impl WriteLedger for Tenant<'_> {
                  ON CONFLICT (org, day, action, actor) DO UPDATE SET count = tallies.count + 1
              )
              INSERT INTO audit (org, sequence, at, origin, action, object, detail, actor)
-             SELECT $1, last_audit, $5, $6, $3, $7, $8, $4 FROM place RETURNING sequence",
-            &[
-                &self.org(),
-                &instant(at).div_euclid(DAY),
-                &entry.action,
-                &actor_key(&entry.origin.actor),
-                &instant(at),
-                &json(&entry.origin)?,
-                &entry.object,
-                &json(&entry.detail)?,
+             SELECT $1, last_audit, $5, $6, $3, $7, $8, $4 FROM place",
+            vec![
+                owned(self.org()),
+                owned(instant(at).div_euclid(DAY)),
+                owned(entry.action),
+                owned(actor_key(&entry.origin.actor)),
+                owned(instant(at)),
+                owned(json(&entry.origin)?),
+                owned(entry.object.clone()),
+                owned(json(&entry.detail)?),
             ],
-        )?;
-        Ok(from_number(appended.ok_or(Error::Missing)?.try_get(0)?))
+        )
     }
 }

@@ -306,10 +306,12 @@ mod tests {
         // the fence stands, but for the objects of all organisations
         let connections = Connections::new(&database.url().parse().unwrap()).unwrap();
         let checked = tokio::task::spawn_blocking(move || {
-            let runtime = connections.runtime().clone();
             connections.within(Purpose::Installation, |transaction| {
                 let organisation = OrgId::from_bytes(1_u128.to_be_bytes());
-                check(&Tenant::new(&transaction, &runtime, organisation, None));
+                let mut tenant =
+                    Tenant::new(&transaction, &connections, Purpose::Installation, None);
+                tenant.organisation = organisation;
+                check(&tenant);
             })
         });
         checked.await.unwrap().unwrap();

@@ -20,6 +20,7 @@ mod ledger;
 mod listing;
 mod migrations;
 mod sessions;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug};
+use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
 
 pub use address::Address;
 
@@ -147,6 +148,19 @@ impl Backend for Postgres {
             .await
     }
 
+    async fn bearer(
+        &self,
+        slug: &Slug,
+        digest: [u8; 32],
+    ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
+        let slug = slug.clone();
+        self.connections
+            .run(Purpose::Installation, move |store| {
+                access::bearer(store, &slug, &digest)
+            })
+            .await
+    }
+
     async fn administrators_called(&self, email_key: &str) -> Result<Vec<(OrgId, AdminId)>, Error> {
         if !convert::may_be_there(email_key) {
             return Ok(Vec::new());
@@ -257,10 +271,10 @@ impl Backend for Postgres {
         tokio::task::spawn_blocking(move || {
             // the turn ends with the work, also when nobody waits for it any more
             let _turn = turn;
-            connections.within(Purpose::Read(organisation), |transaction| {
+            let purpose = Purpose::Read(organisation);
+            connections.within(purpose, |transaction| {
                 let deadline = Instant::now() + SCAN_TIME;
-                let runtime = connections.runtime();
-                let tenant = Tenant::new(&transaction, runtime, organisation, Some(deadline));
+                let tenant = Tenant::new(&transaction, &connections, purpose, Some(deadline));
                 // a panic in a unit is that unit's failure, which its caller is told of
                 drop(catch_unwind(AssertUnwindSafe(|| unit(&tenant))));
             })

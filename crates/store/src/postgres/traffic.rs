@@ -1,7 +1,5 @@
 //! What directories asked, and mail that waits, in PostgreSQL.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use rollcall_model::traffic::{Hour, KEPT};
 use rollcall_model::{Exchange, IntegrationId, RequestId};
@@ -107,37 +105,42 @@ impl WriteTraffic for Tenant<'_> {
         let places: Vec<i64> = (last - many + 1..=last).collect();
         let (mut requests, mut integrations) = (Vec::new(), Vec::new());
         let (mut failures, mut documents) = (Vec::new(), Vec::new());
-        // a statement changes a row once: what falls into one hour is added up here
-        let mut hours: BTreeMap<(i64, Uuid), (i64, i64)> = BTreeMap::new();
         for exchange in exchanges {
-            let (of, failed) = (column(exchange.integration), exchange.failed());
             requests.push(uuid(exchange.request));
-            integrations.push(of);
-            failures.push(failed);
+            integrations.push(column(exchange.integration));
+            failures.push(exchange.failed());
             documents.push(json(exchange)?);
-            let hour = hours
-                .entry((instant(exchange.at).div_euclid(HOUR), of))
-                .or_default();
-            hour.0 += 1;
-            hour.1 += i64::from(failed);
         }
         self.execute(
             "INSERT INTO exchanges (org, sequence, request, integration, failed, document)
              SELECT $1, new.* FROM unnest($2::bigint[], $3::uuid[], $4::uuid[], $5::boolean[], $6::text[]) AS new",
             &[&self.org(), &places, &requests, &integrations, &failures, &documents],
         )?;
-        let (begins, of): (Vec<i64>, Vec<Uuid>) = hours.keys().copied().unzip();
-        let (requests, failed): (Vec<i64>, Vec<i64>) = hours.values().copied().unzip();
+        self.execute(
+            "DELETE FROM exchanges WHERE org = $1 AND sequence <= $2",
+            &[&self.org(), &last.saturating_sub(number(KEPT))],
+        )?;
+        Ok(())
+    }
+
+    fn count_traffic(&mut self, hours: &[Hour]) -> Result<(), Error> {
+        if hours.is_empty() {
+            return Ok(());
+        }
+        let (mut begins, mut of) = (Vec::new(), Vec::new());
+        let (mut requests, mut failed) = (Vec::new(), Vec::new());
+        for hour in hours {
+            begins.push(instant(hour.from).div_euclid(HOUR));
+            of.push(column(hour.integration));
+            requests.push(number(hour.requests));
+            failed.push(number(hour.failed));
+        }
         self.execute(
             "INSERT INTO traffic (org, hour, integration, requests, failed)
              SELECT $1, new.* FROM unnest($2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[]) AS new
              ON CONFLICT (org, hour, integration) DO UPDATE
              SET requests = traffic.requests + excluded.requests, failed = traffic.failed + excluded.failed",
             &[&self.org(), &begins, &of, &requests, &failed],
-        )?;
-        self.execute(
-            "DELETE FROM exchanges WHERE org = $1 AND sequence <= $2",
-            &[&self.org(), &last.saturating_sub(number(KEPT))],
         )?;
         Ok(())
     }

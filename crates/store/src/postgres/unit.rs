@@ -1,9 +1,13 @@
 //! A unit of work: a transaction, bound to one organisation.
 //!
 //! Units are plain functions, the client is asynchronous: a unit runs on a thread where waiting is allowed, and waits there for each
-//! answer.
+//! answer that it needs. What it only wants done is put off: it travels with the next statement that is waited for, or with the end of
+//! the unit, and costs no way to the database of its own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Instant;
 
 use deadpool_postgres::Transaction;
@@ -13,8 +17,24 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::connections::{Connections, Purpose};
 use super::convert::{document, existing, from_kind_code, from_number, is_taken, json, uuid};
+use super::statistics::{GATHER, Statistics};
 use crate::{Counts, Error, Reader, Writer};
+
+/// A statement that was put off. Nothing of it is sent before it is polled.
+type Later<'c> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'c>>;
+
+/// So many statements are put off at most.
+const PUT_OFF: usize = 16;
+
+/// The parameter of a statement that is put off.
+pub(super) type Owned = Box<dyn ToSql + Sync>;
+
+/// Makes a parameter of a statement that is put off.
+pub(super) fn owned(value: impl ToSql + Sync + 'static) -> Owned {
+    Box::new(value)
+}
 
 /// Parameters of a statement.
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -24,27 +44,40 @@ pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub(super) struct Tenant<'c> {
     pub(super) transaction: &'c Transaction<'c>,
     runtime: &'c Handle,
+    /// Where written rows are counted.
+    statistics: Option<&'c Statistics>,
     pub(super) organisation: OrgId,
     /// When a unit that looks through many objects has to give up; absent: never, as for units that write.
     deadline: Option<Instant>,
     /// Whether a statement failed: PostgreSQL then refuses everything up to the end of the unit.
     failed: Cell<bool>,
+    /// What was put off, in order.
+    later: RefCell<Vec<Later<'c>>>,
+    /// Whether anything was sent.
+    has_spoken: Cell<bool>,
 }
 
 impl<'c> Tenant<'c> {
     pub(super) fn new(
         transaction: &'c Transaction<'c>,
-        runtime: &'c Handle,
-        organisation: OrgId,
+        connections: &'c Connections,
+        purpose: Purpose,
         deadline: Option<Instant>,
     ) -> Self {
-        Self {
+        let tenant = Self {
             transaction,
-            runtime,
-            organisation,
+            runtime: connections.runtime(),
+            statistics: matches!(purpose, Purpose::Write(_)).then(|| connections.statistics()),
+            organisation: purpose.organisation(),
             deadline,
             failed: Cell::new(false),
+            later: RefCell::default(),
+            has_spoken: Cell::new(false),
+        };
+        if let Some(words) = purpose.first_words() {
+            tenant.say_later(words);
         }
+        tenant
     }
 
     /// The first parameter of every statement.
@@ -65,15 +98,85 @@ impl<'c> Tenant<'c> {
         self.failed.get()
     }
 
-    /// Waits for the database.
+    /// Tells whether anything was sent to the database.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.has_spoken.get()
+    }
+
+    /// Waits for the database: for what was put off, and then for this.
     pub(super) fn wait<T>(
         &self,
         answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Error> {
-        self.runtime.block_on(answer).map_err(|error| {
+        let answer = self.after_what_was_put_off(answer);
+        answer.and_then(|answer| self.noted(answer.map_err(Error::from)))
+    }
+
+    /// Sends what was put off, then this, and waits for all of it; the answer to this is returned only when the rest went well.
+    fn after_what_was_put_off<T>(&self, this: impl Future<Output = T>) -> Result<T, Error> {
+        self.has_spoken.set(true);
+        let before = all(self.later.take());
+        let (before, this) = self
+            .runtime
+            .block_on(async { tokio::join!(biased; before, this) });
+        self.noted(before)?;
+        Ok(this)
+    }
+
+    /// Remembers whether a statement failed.
+    fn noted<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        if outcome.is_err() {
             self.failed.set(true);
-            error.into()
-        })
+        }
+        outcome
+    }
+
+    /// Puts a statement without parameters off.
+    pub(super) fn say_later(&self, words: String) {
+        let transaction = self.transaction;
+        let later = async move { Ok(transaction.batch_execute(&words).await?) };
+        self.later.borrow_mut().push(Box::pin(later));
+    }
+
+    /// Puts a statement off. That it fails is said by the next one that is waited for.
+    pub(super) fn execute_later(&self, sql: &str, parameters: Vec<Owned>) -> Result<(), Error> {
+        self.put_off(sql, parameters, false)
+    }
+
+    /// Likewise; it fails with [`Error::Missing`] when it changes nothing.
+    pub(super) fn change_later(&self, sql: &str, parameters: Vec<Owned>) -> Result<(), Error> {
+        self.put_off(sql, parameters, true)
+    }
+
+    fn put_off(&self, sql: &str, parameters: Vec<Owned>, must_change: bool) -> Result<(), Error> {
+        let transaction = self.transaction;
+        // what is put off is sent in one go: preparing it is another way to the database, made once for each connection
+        let prepared = self.runtime.block_on(transaction.prepare_cached(sql));
+        let statement = self.noted(prepared.map_err(Error::from))?;
+        let later = async move {
+            let parameters: Vec<&(dyn ToSql + Sync)> =
+                parameters.iter().map(|parameter| &**parameter).collect();
+            let changed = transaction.execute(&statement, &parameters).await?;
+            if must_change {
+                return existing(changed);
+            }
+            Ok(())
+        };
+        self.later.borrow_mut().push(Box::pin(later));
+        let many = self.later.borrow().len();
+        if many < PUT_OFF {
+            Ok(())
+        } else {
+            self.catch_up()
+        }
+    }
+
+    /// Waits for what was put off.
+    pub(super) fn catch_up(&self) -> Result<(), Error> {
+        if self.later.borrow().is_empty() {
+            return Ok(());
+        }
+        self.after_what_was_put_off(async {})
     }
 
     /// Returns the rows that a statement answers.
@@ -91,10 +194,19 @@ impl<'c> Tenant<'c> {
 
     /// Returns how many rows a statement changed.
     pub(super) fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64, Error> {
-        self.wait(async {
+        let changed = self.wait(async {
             let statement = self.transaction.prepare_cached(sql).await?;
             self.transaction.execute(&statement, parameters).await
-        })
+        })?;
+        self.wrote(changed)
+    }
+
+    /// Counts written rows, and has the planner look at the tables when there are many more than before.
+    pub(super) fn wrote(&self, rows: u64) -> Result<u64, Error> {
+        if self.statistics.is_some_and(|all| all.wrote(rows)) {
+            self.wait(self.transaction.batch_execute(GATHER))?;
+        }
+        Ok(rows)
     }
 
     /// Returns how many rows a statement changed that a unique index may refuse. After a refusal the unit goes on as if the statement
@@ -108,7 +220,7 @@ impl<'c> Tenant<'c> {
         parameters: Parameters<'_>,
         attribute: &'static str,
     ) -> Result<u64, Error> {
-        let changed = self.runtime.block_on(async {
+        let changed = self.after_what_was_put_off(async {
             let statement = self.transaction.prepare_cached(sql).await?;
             let (begun, changed, ended) = tokio::join!(
                 self.transaction.batch_execute("SAVEPOINT statement"),
@@ -123,15 +235,9 @@ impl<'c> Tenant<'c> {
                 }
                 changed => ended.and(changed.map(Some)),
             }
-        });
-        match changed {
-            Ok(Some(changed)) => Ok(changed),
-            Ok(None) => Err(Error::Taken { attribute }),
-            Err(error) => {
-                self.failed.set(true);
-                Err(error.into())
-            }
-        }
+        })?;
+        let changed: Option<u64> = self.noted(changed.map_err(Error::from))?;
+        self.wrote(changed.ok_or(Error::Taken { attribute })?)
     }
 
     /// Counts one of the organisation's counters up by `many` and returns its new value.
@@ -151,18 +257,40 @@ impl<'c> Tenant<'c> {
     /// Keeps the counts that seats and totals are read from.
     pub(super) fn count(&self, kind: Kind, objects: i64, active: i64) -> Result<(), Error> {
         match kind {
-            _ if objects == 0 && active == 0 => Ok(0),
-            Kind::User => self.execute(
+            _ if objects == 0 && active == 0 => Ok(()),
+            Kind::User => self.execute_later(
                 "UPDATE organisations SET users = users + $2, active_users = active_users + $3 WHERE id = $1",
-                &[&self.org(), &objects, &active],
+                vec![owned(self.org()), owned(objects), owned(active)],
             ),
-            Kind::Group => self.execute(
+            Kind::Group => self.execute_later(
                 "UPDATE organisations SET groups = groups + $2 WHERE id = $1",
-                &[&self.org(), &objects],
+                vec![owned(self.org()), owned(objects)],
             ),
         }
-        .map(drop)
     }
+}
+
+/// Waits for all of them, begun in their order; returns the first failure.
+async fn all(statements: Vec<Later<'_>>) -> Result<(), Error> {
+    let mut running: Vec<Option<Later<'_>>> = statements.into_iter().map(Some).collect();
+    let mut outcomes: Vec<Result<(), Error>> = running.iter().map(|_| Ok(())).collect();
+    poll_fn(|context| {
+        let mut is_over = true;
+        for (place, outcome) in running.iter_mut().zip(&mut outcomes) {
+            let Some(statement) = place else { continue };
+            match statement.as_mut().poll(context) {
+                Poll::Ready(ended) => (*place, *outcome) = (None, ended),
+                Poll::Pending => is_over = false,
+            }
+        }
+        if is_over {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    outcomes.into_iter().collect()
 }
 
 /// The counters that give entries their places and are counted apart from them.

@@ -148,7 +148,7 @@ fn commit(
     let mut waiting = Vec::new();
     let committed = connections
         .within(Purpose::Write(organisation), |transaction| {
-            let tenancy = (connections, organisation, figures);
+            let tenancy = (connections, Purpose::Write(organisation), figures);
             run(tenancy, transaction, &mut requests, &mut waiting)
         })
         .and_then(|committed| committed);
@@ -171,7 +171,7 @@ fn commit(
 /// Runs units and commits what they changed. Who has run waits for the commit, also when the unit refused: what it told its caller may
 /// rest on changes of its predecessors in this commit.
 fn run(
-    (connections, organisation, figures): (&Connections, OrgId, &Figures),
+    (connections, purpose, figures): (&Connections, Purpose, &Figures),
     transaction: Transaction<'_>,
     requests: &mut VecDeque<Request>,
     waiting: &mut Vec<(Answer, Option<Error>)>,
@@ -180,11 +180,10 @@ fn run(
     let is_shared = requests.len() > 1;
     let mut is_changed = false;
     while !requests.is_empty() {
-        let mut tenant = Tenant::new(&transaction, runtime, organisation, None);
+        let mut tenant = Tenant::new(&transaction, connections, purpose, None);
         if is_shared {
-            tenant.wait(transaction.batch_execute("SAVEPOINT unit"))?;
+            tenant.say_later("SAVEPOINT unit".to_owned());
         }
-        // whoever is taken out before the connection is known to be there would be told nothing when it is not
         let Some(request) = requests.pop_front() else {
             break;
         };
@@ -196,19 +195,18 @@ fn run(
         drop(waited);
         // a panic in a unit is that unit's failure, not the server's
         let keep = catch_unwind(AssertUnwindSafe(|| unit(&mut tenant))).unwrap_or(false);
-        let refused = (keep && tenant.has_failed()).then(|| {
-            Error::Unreachable("a statement failed, and the unit went on regardless".into())
-        });
+        let refused = if keep {
+            end(&tenant, is_shared).err()
+        } else {
+            None
+        };
         let is_kept = keep && refused.is_none();
         waiting.push((answer, refused));
         is_changed |= is_kept;
-        if is_shared {
-            let end = if is_kept {
-                "RELEASE unit"
-            } else {
-                "ROLLBACK TO unit; RELEASE unit"
-            };
-            tenant.wait(transaction.batch_execute(end))?;
+        // what was put off and not sent is dropped with the unit
+        if is_shared && !is_kept && tenant.has_spoken() {
+            let back = transaction.batch_execute("ROLLBACK TO unit; RELEASE unit");
+            runtime.block_on(back)?;
         }
     }
     if is_changed {
@@ -222,6 +220,18 @@ fn run(
     // what nobody changed need not be taken back for the answer to be true
     drop(transaction);
     Ok(())
+}
+
+/// Ends a unit whose changes are to be kept.
+fn end(tenant: &Tenant<'_>, is_shared: bool) -> Result<(), Error> {
+    if tenant.has_failed() {
+        let why = "a statement failed, and the unit went on regardless";
+        return Err(Error::Unreachable(why.into()));
+    }
+    if is_shared {
+        tenant.say_later("RELEASE unit".to_owned());
+    }
+    tenant.catch_up()
 }
 
 /// Tells everybody that nothing of theirs was kept.

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use rollcall_model::{
-    Activation, AdminId, Administrator, Integration, IntegrationId, ResourceId, Session, SessionId,
-    TokenId, TokenRecord,
+    Activation, AdminId, Administrator, Integration, IntegrationId, Organisation, ResourceId,
+    Session, SessionId, Slug, TokenId, TokenRecord,
 };
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::convert::{blob, existing, from_instant, from_json, id, instant, json, taken};
 use super::unit::Tenant;
@@ -13,6 +13,23 @@ use crate::{Error, ReadAccess, SecondFactor, SignInLink, WriteAccess};
 
 const TOKEN: &str =
     "SELECT id, integration, created, created_by, expires, last_used, ending FROM tokens";
+
+/// Finds an organisation, and the token with this digest in it.
+pub(super) fn bearer(
+    connection: &Connection,
+    slug: &Slug,
+    digest: &[u8; 32],
+) -> Result<Option<(Organisation, TokenRecord)>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT t.id, t.integration, t.created, t.created_by, t.expires, t.last_used, t.ending, o.document
+         FROM organisations o JOIN tokens t ON t.org = o.id WHERE o.slug = ?1 AND t.digest = ?2",
+    )?;
+    let mut rows = statement.query(params![slug.as_str(), digest])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    Ok(Some((from_json(&row.get::<_, String>(7)?)?, token(row)?)))
+}
 
 impl ReadAccess for Tenant<'_> {
     fn integrations(&self) -> Result<Vec<Integration>, Error> {
@@ -33,14 +50,6 @@ impl ReadAccess for Tenant<'_> {
             tokens.push(token(row)?);
         }
         Ok(tokens)
-    }
-
-    fn token_by_digest(&self, digest: &[u8; 32]) -> Result<Option<TokenRecord>, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached(&format!("{TOKEN} WHERE org = ?1 AND digest = ?2"))?;
-        let mut rows = statement.query(params![self.org(), digest])?;
-        rows.next()?.map(token).transpose()
     }
 
     fn administrators(&self) -> Result<Vec<Administrator>, Error> {

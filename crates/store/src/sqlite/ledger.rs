@@ -251,7 +251,7 @@ fn audit_entry(row: &Row<'_>) -> Result<AuditEntry, Error> {
 }
 
 impl WriteLedger for Tenant<'_> {
-    fn append_change(&mut self, at: Timestamp, change: &NewChange) -> Result<u64, Error> {
+    fn append_change(&mut self, at: Timestamp, change: &NewChange) -> Result<(), Error> {
         let sequence = self.next(Counter::Change)?;
         let membership = if change.membership.is_empty() {
             None
@@ -273,10 +273,10 @@ impl WriteLedger for Tenant<'_> {
                 change.document.as_ref().map(json).transpose()?,
                 membership,
             ])?;
-        Ok(sequence)
+        Ok(())
     }
 
-    fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<u64, Error> {
+    fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<(), Error> {
         let sequence = self.next(Counter::Audit)?;
         let actor = actor_key(&entry.origin.actor);
         self.connection
@@ -305,7 +305,7 @@ impl WriteLedger for Tenant<'_> {
                 entry.action,
                 actor
             ])?;
-        Ok(sequence)
+        Ok(())
     }
 }
 

@@ -25,7 +25,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug};
+use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::traits::{Backend, Look, Unit};
@@ -34,6 +35,9 @@ use convert::{blob, from_json, json};
 
 /// How long a unit of reading may look through objects.
 const SCAN_TIME: Duration = Duration::from_secs(10);
+
+/// How many KiB of the database the writer keeps in memory.
+const WRITER_CACHE: i64 = 16 * 1024;
 
 /// An open SQLite store.
 #[derive(Debug)]
@@ -84,6 +88,15 @@ impl Backend for Sqlite {
                 .transpose()
         })
         .await
+    }
+
+    async fn bearer(
+        &self,
+        slug: &Slug,
+        digest: [u8; 32],
+    ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
+        self.readers
+            .glance(|connection| access::bearer(connection, slug, &digest))
     }
 
     async fn administrators_called(&self, email_key: &str) -> Result<Vec<(OrgId, AdminId)>, Error> {
@@ -198,16 +211,14 @@ impl Backend for Sqlite {
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
         self.readers
             .run(Some(organisation), move |connection| {
-                // one snapshot for all that the unit reads
-                let transaction = connection.unchecked_transaction()?;
-                unit(&unit::Tenant {
-                    connection: &transaction,
-                    organisation,
-                    deadline: Some(Instant::now() + SCAN_TIME),
-                });
-                Ok(())
+                snapshot(connection, organisation, unit)
             })
             .await
+    }
+
+    async fn glance(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
+        self.readers
+            .glance(|connection| snapshot(connection, organisation, unit))
     }
 
     async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error> {
@@ -221,6 +232,22 @@ impl Backend for Sqlite {
             }))
             .await
     }
+}
+
+/// Runs a unit of reading: one snapshot for all that it reads.
+fn snapshot(connection: &Connection, organisation: OrgId, unit: Look) -> Result<(), Error> {
+    execute(connection, "BEGIN")?;
+    unit(&unit::Tenant {
+        connection,
+        organisation,
+        deadline: Some(Instant::now() + SCAN_TIME),
+    });
+    Ok(execute(connection, "COMMIT")?)
+}
+
+/// Executes a statement that is needed again and again, without having it read anew each time.
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// Locks a file as long as it is open; a process that dies lets go of it.
@@ -248,6 +275,10 @@ fn writing(path: &Path) -> Result<Connection, Error> {
         .pragma_update(None, "synchronous", "full")
         .map_err(out_of_reach)?;
     connection
+        // the pages that one commit touches in a large organisation; in KiB, as SQLite has it for what is negative
+        .pragma_update(None, "cache_size", -WRITER_CACHE)
+        .map_err(out_of_reach)?;
+    connection
         .pragma_update(None, "foreign_keys", true)
         .map_err(out_of_reach)?;
     migrations::apply(&mut connection)?;
@@ -263,6 +294,15 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
         .busy_timeout(Duration::from_secs(10))
         .map_err(out_of_reach)?;
     connection.set_prepared_statement_cache_capacity(128);
+    connection
+        // otherwise SQLite looks at the values of parameters, to find whether a partial index would do, and prepares the statement anew
+        // whenever they change
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(out_of_reach)?;
+    connection
+        // what a savepoint may have to take back is not written into a file of its own
+        .pragma_update(None, "temp_store", "memory")
+        .map_err(out_of_reach)?;
     Ok(connection)
 }
 

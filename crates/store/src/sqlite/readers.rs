@@ -1,6 +1,7 @@
 //! A pool of connections that only read.
 
-use std::path::PathBuf;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_model::OrgId;
@@ -48,23 +49,44 @@ impl Readers {
         tokio::task::spawn_blocking(move || {
             // the turn ends with the work, also when nobody waits for it any more
             let _turn = turn;
-            let waiting = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = match waiting {
-                Some(connection) => connection,
-                None => open(&path)?,
-            };
-            let result = look(&connection);
-            idle.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
-            result
+            lent(&idle, &path, look)
         })
         .await
         .map_err(Error::backend)?
     }
+
+    /// Runs `look` at once, on the caller's thread, for what reads a few rows by their keys: that is done sooner than handed over.
+    pub(super) fn glance<T>(
+        &self,
+        look: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let looked = catch_unwind(AssertUnwindSafe(|| lent(&self.idle, &self.path, look)));
+        looked.unwrap_or(Err(Error::Abandoned))
+    }
 }
 
-fn open(path: &std::path::Path) -> Result<Connection, Error> {
+/// Runs `look` on an idle connection, or on a new one. One that it panics with is not used again.
+fn lent<T>(
+    idle: &Mutex<Vec<Connection>>,
+    path: &Path,
+    look: impl FnOnce(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let waiting = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let connection = match waiting {
+        Some(connection) => connection,
+        None => open(path)?,
+    };
+    let result = look(&connection);
+    // one that could not end what it began is of no use to the next
+    if connection.is_autocommit() {
+        idle.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
+    }
+    result
+}
+
+fn open(path: &Path) -> Result<Connection, Error> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)

@@ -122,8 +122,6 @@ impl WriteTraffic for Tenant<'_> {
         let mut last = 0;
         for exchange in exchanges {
             last = self.next(Counter::Exchange)?;
-            let failed = exchange.failed();
-            let of = column(exchange.integration);
             self.connection
                 .prepare_cached(
                     "INSERT INTO exchanges (org, sequence, request, integration, failed, document)
@@ -133,25 +131,32 @@ impl WriteTraffic for Tenant<'_> {
                     self.org(),
                     number(last),
                     blob(exchange.request),
-                    of,
-                    failed,
+                    column(exchange.integration),
+                    exchange.failed(),
                     json(exchange)?
-                ])?;
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO traffic (org, hour, integration, requests, failed) VALUES (?1, ?2, ?3, 1, ?4)
-                     ON CONFLICT DO UPDATE SET requests = requests + 1, failed = failed + excluded.failed",
-                )?
-                .execute(params![
-                    self.org(),
-                    instant(exchange.at).div_euclid(HOUR),
-                    of,
-                    failed
                 ])?;
         }
         self.connection
             .prepare_cached("DELETE FROM exchanges WHERE org = ?1 AND sequence <= ?2")?
             .execute(params![self.org(), number(last.saturating_sub(KEPT))])?;
+        Ok(())
+    }
+
+    fn count_traffic(&mut self, hours: &[Hour]) -> Result<(), Error> {
+        for hour in hours {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO traffic (org, hour, integration, requests, failed) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, failed = failed + excluded.failed",
+                )?
+                .execute(params![
+                    self.org(),
+                    instant(hour.from).div_euclid(HOUR),
+                    column(hour.integration),
+                    number(hour.requests),
+                    number(hour.failed)
+                ])?;
+        }
         Ok(())
     }
 

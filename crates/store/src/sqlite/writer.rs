@@ -16,6 +16,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::execute;
 use crate::figures::{Does, Waiting};
 use crate::{Error, Figures};
 
@@ -97,7 +98,7 @@ fn serve(
     (committing, figures): (&AtomicBool, &Figures),
 ) {
     while let Ok(first) = queue.recv() {
-        if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+        if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
             // another process kept the write lock for as long as we waited. Who is in the queue has waited too: if each of them
             // waited for the lock again, one would be answered per wait. Who comes after the first answer has not waited
             let waiting = std::iter::once(first).chain(queue.try_iter().take(QUEUE));
@@ -124,7 +125,7 @@ fn serve(
         }
         committing.store(true, Ordering::Relaxed);
         let begun = Instant::now();
-        let committed = connection.execute_batch("COMMIT");
+        let committed = execute(connection, "COMMIT");
         committing.store(false, Ordering::Relaxed);
         match committed {
             Ok(()) => {
@@ -157,7 +158,7 @@ fn run(connection: &Connection, request: Request, waiting: &mut Vec<Answer>) {
         answer,
     } = request;
     drop(waited);
-    let outcome = connection.execute_batch("SAVEPOINT unit").map(|()| {
+    let outcome = execute(connection, "SAVEPOINT unit").map(|()| {
         // a panic in a unit is that unit's failure, not the server's
         catch_unwind(AssertUnwindSafe(|| job(connection))).unwrap_or(false)
     });
@@ -167,7 +168,7 @@ fn run(connection: &Connection, request: Request, waiting: &mut Vec<Answer>) {
         return;
     }
     let closed = match outcome {
-        Ok(true) => connection.execute_batch("RELEASE unit"),
+        Ok(true) => execute(connection, "RELEASE unit"),
         Ok(false) => connection.execute_batch("ROLLBACK TO unit; RELEASE unit"),
         Err(error) => Err(error),
     };

@@ -5,6 +5,7 @@
 //! one. Afterwards both ends agree, and nobody was created twice.
 
 mod source;
+mod together;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -87,6 +88,14 @@ async fn a_node_that_is_killed_is_replaced() {
     }
     house.agrees().await;
     println!("{rounds} rounds; {}", house.figures());
+}
+
+/// Sends a node a signal.
+fn signal(node: &Server, signal: &str) {
+    let process = node.process.id().to_string();
+    let mut kill = Command::new("kill");
+    let status = kill.args([&format!("-{signal}"), &process]).status();
+    assert!(status.unwrap().success());
 }
 
 /// Two nodes, what they share, and the target.
@@ -202,10 +211,7 @@ impl House {
     }
 
     fn signal(&self, node: usize, signal: &str) {
-        let process = self.nodes[node].process.id().to_string();
-        let mut kill = Command::new("kill");
-        let status = kill.args([&format!("-{signal}"), &process]).status();
-        assert!(status.unwrap().success());
+        self::signal(&self.nodes[node], signal);
     }
 
     /// Waits until both ends agree, and makes sure of what the database has watched.
