@@ -11,7 +11,6 @@
     reason = "a tool for the terminal"
 )]
 
-mod bench;
 mod conformance;
 mod need;
 mod soak;
@@ -28,20 +27,15 @@ fn main() -> ExitCode {
         ["test", "--quick"] => steps::run(steps::QUICK),
         ["test", "--step", names @ ..] if !names.is_empty() => steps::run_named(names),
         ["tidy"] => tidy::check(),
-        ["bench"] => steps::bench()
-            .and_then(|()| bench::cycle(10_000, 200))
-            .and_then(|()| steps::bench_pages("10000")),
-        ["bench", "cycle", people, groups] => {
-            sizes(people, groups).and_then(|(people, groups)| bench::cycle(people, groups))
-        }
         ["bench", "pages", people] => steps::bench_pages(people),
+        ["bench", arguments @ ..] => steps::bench(arguments),
         ["fuzz", seconds] => steps::fuzz(seconds),
         ["soak"] => soak::run("100"),
         ["soak", percent] => soak::run(percent),
         ["screens"] => steps::screens(),
         _ => {
             eprintln!(
-                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench [cycle PEOPLE GROUPS | pages PEOPLE] | fuzz SECONDS | soak [PERCENT] | screens\n"
+                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench [--help | NAME… | pages PEOPLE] | fuzz SECONDS | soak [PERCENT] | screens\n"
             );
             eprintln!("steps of test: {}", steps::names().join(", "));
             return ExitCode::from(2);
@@ -54,8 +48,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn sizes(people: &str, groups: &str) -> anyhow::Result<(usize, usize)> {
-    Ok((people.parse()?, groups.parse()?))
 }

@@ -260,14 +260,13 @@ pub(crate) fn bench_pages(people: &str) -> anyhow::Result<()> {
     command_ok(&mut command)
 }
 
-/// Measures what a membership costs.
-pub(crate) fn bench() -> anyhow::Result<()> {
-    cargo(&[
-        "run",
-        "--release",
-        "--package",
-        "rollcall-app",
-        "--example",
-        "membership",
-    ])
+/// Builds the program and its benchmarks, and runs these, or all.
+pub(crate) fn bench(arguments: &[&str]) -> anyhow::Result<()> {
+    need::postgresql()?;
+    // each as it is built alone: what the other one needs is not to get into it
+    for package in ["rollcall", "rollcall-bench"] {
+        cargo(&["build", "--release", "--package", package])?;
+    }
+    let all = ["run", "--release", "--package", "rollcall-bench", "--"];
+    cargo(&[&all, arguments].concat())
 }
