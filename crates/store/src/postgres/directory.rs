@@ -215,7 +215,8 @@ impl WriteDirectory for Tenant<'_> {
             unique_attribute(entry.kind),
         )?;
         self.index_emails(entry.id, &[], &columns.emails)?;
-        self.count(entry.kind, 1, i64::from(columns.active))
+        self.count(entry.kind, 1, i64::from(columns.active));
+        Ok(())
     }
 
     fn update(&mut self, entry: &Entry) -> Result<(), Error> {
@@ -247,7 +248,8 @@ impl WriteDirectory for Tenant<'_> {
             unique_attribute(entry.kind),
         )?;
         self.index_emails(entry.id, &old.emails, &new.emails)?;
-        self.count(entry.kind, 0, i64::from(new.active) - i64::from(old.active))
+        self.count(entry.kind, 0, i64::from(new.active) - i64::from(old.active));
+        Ok(())
     }
 
     fn remove(&mut self, kind: Kind, id: ResourceId, at: Timestamp) -> Result<(), Error> {
@@ -282,7 +284,8 @@ impl WriteDirectory for Tenant<'_> {
                 owned(instant(at)),
             ],
         )?;
-        self.count(kind, -1, -i64::from(old.active))
+        self.count(kind, -1, -i64::from(old.active));
+        Ok(())
     }
 
     fn remove_tombstone(&mut self, kind: Kind, id: ResourceId) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! The change feed and the audit log in PostgreSQL.
 //!
-//! The organisation's row holds the last place given, and whoever writes for the organisation has locked that row: places have no
-//! gaps, and an entry is never committed after a later one, by whichever node.
+//! The organisation's row holds the last place given (see [`super::books`]), and whoever writes for the organisation has locked that row:
+//! places have no gaps, and an entry is never committed after a later one, by whichever node.
 
 use jiff::Timestamp;
 use rollcall_model::{AuditEntry, Change, Kind, ResourceId};
@@ -46,6 +46,7 @@ impl ReadLedger for Tenant<'_> {
     }
 
     fn last_change(&self) -> Result<u64, Error> {
+        self.close_books()?;
         let found = self.row(
             "SELECT last_change FROM organisations WHERE id = $1",
             &[&self.org()],
@@ -67,6 +68,7 @@ impl ReadLedger for Tenant<'_> {
     }
 
     fn audit_where(&self, query: &AuditQuery, count: u64) -> Result<Vec<AuditEntry>, Error> {
+        self.close_books()?;
         let texts = [&query.action, &query.object, &query.actor];
         if texts.into_iter().flatten().any(|text| !may_be_there(text)) {
             return Ok(Vec::new());
@@ -117,6 +119,7 @@ impl ReadLedger for Tenant<'_> {
     }
 
     fn tallies(&self, from: i64, to: i64) -> Result<Vec<Tally>, Error> {
+        self.close_books()?;
         let rows = self.rows(
             "SELECT day, action, actor, count FROM tallies WHERE org = $1 AND day BETWEEN $2 AND $3
              ORDER BY day, action, actor",
@@ -182,14 +185,13 @@ impl WriteLedger for Tenant<'_> {
         } else {
             Some(json(&change.membership)?)
         };
-        self.change_later(
-            "WITH place AS (
-                 UPDATE organisations SET last_change = last_change + 1 WHERE id = $1 RETURNING last_change
-             )
-             INSERT INTO changes (org, sequence, at, kind, id, action, document, membership)
-             SELECT $1, last_change, $2, $3, $4, $5, $6, $7 FROM place",
+        let place = self.next_change()?;
+        self.execute_later(
+            "INSERT INTO changes (org, sequence, at, kind, id, action, document, membership)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             vec![
                 owned(self.org()),
+                owned(place),
                 owned(instant(at)),
                 owned(kind_code(change.kind)),
                 owned(uuid(change.id)),
@@ -201,24 +203,20 @@ impl WriteLedger for Tenant<'_> {
     }
 
     fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<(), Error> {
-        self.change_later(
-            "WITH place AS (
-                 UPDATE organisations SET last_audit = last_audit + 1 WHERE id = $1 RETURNING last_audit
-             ), counted AS (
-                 INSERT INTO tallies (org, day, action, actor, count) SELECT $1, $2, $3, $4, 1 FROM place
-                 ON CONFLICT (org, day, action, actor) DO UPDATE SET count = tallies.count + 1
-             )
-             INSERT INTO audit (org, sequence, at, origin, action, object, detail, actor)
-             SELECT $1, last_audit, $5, $6, $3, $7, $8, $4 FROM place",
+        let actor = actor_key(&entry.origin.actor);
+        let place = self.next_audit(instant(at).div_euclid(DAY), entry.action, &actor)?;
+        self.execute_later(
+            "INSERT INTO audit (org, sequence, at, origin, action, object, detail, actor)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             vec![
                 owned(self.org()),
-                owned(instant(at).div_euclid(DAY)),
-                owned(entry.action),
-                owned(actor_key(&entry.origin.actor)),
+                owned(place),
                 owned(instant(at)),
                 owned(json(&entry.origin)?),
+                owned(entry.action),
                 owned(entry.object.clone()),
                 owned(json(&entry.detail)?),
+                owned(actor),
             ],
         )
     }

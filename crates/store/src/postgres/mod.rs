@@ -9,6 +9,7 @@
 mod access;
 mod activations;
 mod address;
+mod books;
 mod claims;
 mod connections;
 mod convert;

@@ -17,6 +17,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::books::Books;
 use super::connections::{Connections, Purpose};
 use super::convert::{document, existing, from_kind_code, from_number, is_taken, json, uuid};
 use super::statistics::{GATHER, Statistics};
@@ -55,6 +56,8 @@ pub(super) struct Tenant<'c> {
     later: RefCell<Vec<Later<'c>>>,
     /// Whether anything was sent.
     has_spoken: Cell<bool>,
+    /// What it has given places to and counted.
+    pub(super) books: RefCell<Books>,
 }
 
 impl<'c> Tenant<'c> {
@@ -73,6 +76,7 @@ impl<'c> Tenant<'c> {
             failed: Cell::new(false),
             later: RefCell::default(),
             has_spoken: Cell::new(false),
+            books: RefCell::default(),
         };
         if let Some(words) = purpose.first_words() {
             tenant.say_later(words);
@@ -171,8 +175,13 @@ impl<'c> Tenant<'c> {
         }
     }
 
-    /// Waits for what was put off.
+    /// Puts the books into the database, and waits for whatever was put off.
     pub(super) fn catch_up(&self) -> Result<(), Error> {
+        self.close_books()?;
+        self.send_put_off()
+    }
+
+    fn send_put_off(&self) -> Result<(), Error> {
         if self.later.borrow().is_empty() {
             return Ok(());
         }
@@ -255,17 +264,10 @@ impl<'c> Tenant<'c> {
     }
 
     /// Keeps the counts that seats and totals are read from.
-    pub(super) fn count(&self, kind: Kind, objects: i64, active: i64) -> Result<(), Error> {
+    pub(super) fn count(&self, kind: Kind, objects: i64, active: i64) {
         match kind {
-            _ if objects == 0 && active == 0 => Ok(()),
-            Kind::User => self.execute_later(
-                "UPDATE organisations SET users = users + $2, active_users = active_users + $3 WHERE id = $1",
-                vec![owned(self.org()), owned(objects), owned(active)],
-            ),
-            Kind::Group => self.execute_later(
-                "UPDATE organisations SET groups = groups + $2 WHERE id = $1",
-                vec![owned(self.org()), owned(objects)],
-            ),
+            Kind::User => self.count_in_books(objects, active, 0),
+            Kind::Group => self.count_in_books(0, 0, objects),
         }
     }
 }
@@ -311,6 +313,7 @@ impl Reader for Tenant<'_> {
     }
 
     fn counts(&self) -> Result<Counts, Error> {
+        self.close_books()?;
         let found = self.row(
             "SELECT users, active_users, groups FROM organisations WHERE id = $1",
             &[&self.org()],

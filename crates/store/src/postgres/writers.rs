@@ -228,6 +228,7 @@ fn end(tenant: &Tenant<'_>, is_shared: bool) -> Result<(), Error> {
         let why = "a statement failed, and the unit went on regardless";
         return Err(Error::Unreachable(why.into()));
     }
+    tenant.close_books()?;
     if is_shared {
         tenant.say_later("RELEASE unit".to_owned());
     }
