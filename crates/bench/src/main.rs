@@ -35,6 +35,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Groups of so many members are in every store that has so many people.
 const GROUP_SIZES: [u64; 4] = [10, 1_000, 100_000, 1_000_000];
 
+/// So many people are imported at a time.
+const PART: usize = 200_000;
+
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -156,13 +159,24 @@ impl Settings {
             let making = tempfile::tempdir_in(&self.folder)?;
             let new = making.path().join("new.db");
             let (house, _) = House::new(&self.binary, making.path(), store(&new))?;
-            people::write(&making.path().join("users.jsonl"), people, "Buyer")?;
+            // a file for an import has to be shorter than 256 MiB
+            let import = [
+                "import",
+                "--org",
+                house::ORGANISATION,
+                "--users",
+                "users.jsonl",
+            ];
+            let users = making.path().join("users.jsonl");
+            for from in (0..people).step_by(PART) {
+                people::write(&users, from..people.min(from + PART as u64), "Buyer")?;
+                house.run(&import)?;
+            }
             let groups = group_sizes(people)
                 .into_iter()
                 .map(|size| (group_of(size), 0..size));
             people::write_groups(&making.path().join("groups.jsonl"), groups)?;
-            let files = ["--users", "users.jsonl", "--groups", "groups.jsonl"];
-            house.run(&[&["import", "--org", house::ORGANISATION], &files[..]].concat())?;
+            house.run(&[&import[..], &["--groups", "groups.jsonl"]].concat())?;
             std::fs::rename(&new, &file)?;
             println!(
                 "  made a store with {people} people in {:.0?}",

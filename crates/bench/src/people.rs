@@ -1,6 +1,7 @@
 //! The people of the benchmarks: made of their number, so that who knows the number knows the person.
 
 use std::io::{BufWriter, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -41,10 +42,10 @@ fn line(person: u64, title: &str) -> Value {
     line
 }
 
-/// Writes so many people into a file, a line each.
-pub(crate) fn write(path: &Path, people: u64, title: &str) -> anyhow::Result<()> {
+/// Writes people into a file, a line each.
+pub(crate) fn write(path: &Path, people: Range<u64>, title: &str) -> anyhow::Result<()> {
     let mut file = BufWriter::new(std::fs::File::create(path)?);
-    for person in 0..people {
+    for person in people {
         writeln!(file, "{}", line(person, title))?;
     }
     Ok(file.flush()?)

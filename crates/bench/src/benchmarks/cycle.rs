@@ -66,7 +66,7 @@ impl Ends {
             store: "sqlite:northwind.db".to_owned(),
         };
         source.run(&["org", "create", "northwind", "--name", "Northwind"])?;
-        people::write(&folder.join("users.jsonl"), people, "Buyer")?;
+        people::write(&folder.join("users.jsonl"), 0..people, "Buyer")?;
         let members = |group| {
             (0..people).flat_map(move |person| {
                 (0..MEMBERSHIPS)
@@ -103,7 +103,7 @@ impl Ends {
         let changes = CHANGES.min(people);
         people::write(
             &self.source.folder.join("users.jsonl"),
-            changes,
+            0..changes,
             "Head of Buying",
         )?;
         self.source
