@@ -171,7 +171,7 @@ impl<'c> Tenant<'c> {
         if many < PUT_OFF {
             Ok(())
         } else {
-            self.catch_up()
+            self.send_put_off()
         }
     }
 

@@ -279,6 +279,10 @@ fn writing(path: &Path) -> Result<Connection, Error> {
         .pragma_update(None, "cache_size", -WRITER_CACHE)
         .map_err(out_of_reach)?;
     connection
+        // what a savepoint may have to take back is not written into a file of its own; readers sort much, and may write some
+        .pragma_update(None, "temp_store", "memory")
+        .map_err(out_of_reach)?;
+    connection
         .pragma_update(None, "foreign_keys", true)
         .map_err(out_of_reach)?;
     migrations::apply(&mut connection)?;
@@ -298,10 +302,6 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
         // otherwise SQLite looks at the values of parameters, to find whether a partial index would do, and prepares the statement anew
         // whenever they change
         .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
-        .map_err(out_of_reach)?;
-    connection
-        // what a savepoint may have to take back is not written into a file of its own
-        .pragma_update(None, "temp_store", "memory")
         .map_err(out_of_reach)?;
     Ok(connection)
 }
