@@ -45,7 +45,7 @@ pub(crate) async fn run(
 async fn one(
     endpoint: &Endpoint,
     caller: &Caller,
-    renderer: &Renderer,
+    renderer: &Renderer<'_>,
     operation: Operation,
     created: &mut HashMap<String, String>,
 ) -> Outcome {

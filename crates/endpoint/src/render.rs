@@ -3,26 +3,41 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderValue, StatusCode};
-use rollcall_app::directory::{Related, Shown};
-use rollcall_model::{Kind, Organisation};
+use rollcall_app::directory::{Related, Shown, Stored};
+use rollcall_model::{Kind, Organisation, ResourceId};
 use rollcall_scim::projection::Projection;
-use rollcall_scim::resource::Resource;
+use rollcall_scim::stored;
 use rollcall_scim::version::ETag;
-use rollcall_store::Entry;
-use serde_json::{Map, Value, json};
+use rollcall_store::{Entry, Raw};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::Endpoint;
-use crate::failure::SCIM;
+use crate::failure::{Failure, SCIM};
 use crate::resources::collection;
 
 /// Renders objects of one organisation.
-pub(crate) struct Renderer {
+pub(crate) struct Renderer<'e> {
+    endpoint: &'e Endpoint,
     base: String,
 }
 
-impl Renderer {
-    pub(crate) fn new(endpoint: &Endpoint, organisation: &Organisation) -> Self {
+/// A row that belongs to an object, as it is shown: a member of a group, or a group of a person.
+#[derive(Serialize)]
+struct Row {
+    value: String,
+    #[serde(rename = "$ref")]
+    location: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display: Option<String>,
+}
+
+impl<'e> Renderer<'e> {
+    pub(crate) fn new(endpoint: &'e Endpoint, organisation: &Organisation) -> Self {
         Self {
+            endpoint,
             base: endpoint.app.settings().tenant_url(organisation),
         }
     }
@@ -37,65 +52,117 @@ impl Renderer {
         format!("{}/{}/{id}", self.base, collection(kind))
     }
 
-    /// Returns an object's document as the client asked for it.
+    /// Returns the rows that belong to an object, under the name of their attribute.
+    fn rows(&self, related: Related) -> Option<(&'static str, Vec<Row>)> {
+        let row = |id: ResourceId, kind, display| (id.to_string(), kind, display);
+        let (name, rows): (_, Vec<_>) = match related {
+            Related {
+                members: Some(members),
+                ..
+            } => {
+                let rows = members.into_iter();
+                let rows = rows.map(|(member, display)| row(member.id, member.kind, display));
+                ("members", rows.collect())
+            }
+            Related {
+                groups: Some(groups),
+                ..
+            } => {
+                let rows = groups.into_iter();
+                let rows = rows.map(|(group, display)| row(group, Kind::Group, Some(display)));
+                ("groups", rows.collect())
+            }
+            Related { .. } => return None,
+        };
+        let is_group = name == "groups";
+        let rows = rows.into_iter().map(|(value, kind, display)| Row {
+            location: self.location(kind, &value),
+            kind: if is_group {
+                "direct"
+            } else {
+                kind.resource_type()
+            },
+            value,
+            display,
+        });
+        Some((name, rows.collect())).filter(|(_, rows): &(_, Vec<_>)| !rows.is_empty())
+    }
+
+    /// Returns an object's document as the client asked for it, as JSON text.
+    ///
+    /// # Errors
+    /// [`Failure::App`] when what is stored cannot be read.
     pub(crate) fn document(
         &self,
-        kind: Kind,
-        resource: Resource,
+        (kind, id): (Kind, ResourceId),
+        stored: &[u8],
         related: Related,
         projection: &Projection,
-    ) -> Map<String, Value> {
-        let id = resource.id().unwrap_or_default().to_owned();
-        let mut document = match resource.into_value() {
-            Value::Object(document) => document,
-            _ => Map::new(),
+    ) -> Result<Vec<u8>, Failure> {
+        let unreadable = |error| {
+            Failure::from(rollcall_app::Failure::Internal(
+                Box::<serde_json::Error>::new(error),
+            ))
         };
-        if let Some(members) = related.members.filter(|members| !members.is_empty()) {
-            let members = members.into_iter().map(|(member, display)| {
-                let id = member.id.to_string();
-                let location = self.location(member.kind, &id);
-                let mut element =
-                    json!({"value": id, "$ref": location, "type": member.kind.resource_type()});
-                if let (Some(display), Some(fields)) = (display, element.as_object_mut()) {
-                    fields.insert("display".into(), display.into());
-                }
-                element
-            });
-            document.insert("members".into(), members.collect());
+        let resource_type = self.endpoint.resource_type(kind);
+        let location = self.location(kind, &id.to_string());
+        let rows = self.rows(related);
+        if projection.shows_all(resource_type) {
+            let rows = rows
+                .iter()
+                .map(|(name, rows)| Ok((*name, serde_json::to_string(rows)?)));
+            let rows: Vec<_> = rows.collect::<Result<_, _>>().map_err(unreadable)?;
+            if let Some(document) = stored::shown(stored, &location, &rows) {
+                return Ok(document);
+            }
         }
-        if let Some(groups) = related.groups.filter(|groups| !groups.is_empty()) {
-            let groups = groups.into_iter().map(|(group, display)| {
-                let id = group.to_string();
-                json!({"$ref": self.location(Kind::Group, &id), "value": id, "display": display, "type": "direct"})
-            });
-            document.insert("groups".into(), groups.collect());
+        let mut document: Map<String, Value> =
+            serde_json::from_slice(stored).map_err(unreadable)?;
+        if let Some((name, rows)) = rows {
+            let rows = serde_json::to_value(rows).map_err(unreadable)?;
+            document.insert(name.into(), rows);
         }
         if let Some(Value::Object(meta)) = document.get_mut("meta") {
-            meta.insert("location".into(), self.location(kind, &id).into());
+            meta.insert("location".into(), location.into());
         }
-        projection.apply(&mut document);
-        document
+        projection.apply(resource_type, &mut document);
+        serde_json::to_vec(&document).map_err(unreadable)
     }
 
     /// Answers with one object.
     pub(crate) fn resource(
         &self,
         status: StatusCode,
-        shown: Shown,
+        kind: Kind,
+        Stored { raw, related }: Stored,
         projection: &Projection,
-    ) -> Response {
-        let Shown { entry, related } = shown;
-        let etag = ETag(entry.version).to_string();
-        let location = self.location(entry.kind, &entry.id.to_string());
-        let document = self.document(entry.kind, entry.resource, related, projection);
-        let mut response = json_answer(status, &Value::Object(document));
+    ) -> Result<Response, Failure> {
+        let etag = ETag(raw.version).to_string();
+        let location = self.location(kind, &raw.id.to_string());
+        let document = self.document((kind, raw.id), &raw.document, related, projection)?;
+        let mut response = json_text(status, document);
         let headers = response.headers_mut();
         for (name, value) in [(ETAG, etag), (LOCATION, location)] {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(name, value);
             }
         }
-        response
+        Ok(response)
+    }
+
+    /// Answers with one object that was just written.
+    pub(crate) fn written(
+        &self,
+        status: StatusCode,
+        Shown { entry, related }: Shown,
+        projection: &Projection,
+    ) -> Result<Response, Failure> {
+        let raw = Raw {
+            id: entry.id,
+            version: entry.version,
+            document: entry.resource.to_bytes(),
+        };
+        self.resource(status, entry.kind, Stored { raw, related }, projection)
     }
 
     /// Answers that an object changed, without the object.
@@ -114,7 +181,12 @@ impl Renderer {
 
 /// Answers with JSON.
 pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response {
-    let mut response = (status, body.to_string()).into_response();
+    json_text(status, body.to_string().into_bytes())
+}
+
+/// Answers with JSON that is written already.
+pub(crate) fn json_text(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = (status, body).into_response();
     response.headers_mut().insert(CONTENT_TYPE, SCIM);
     response
 }

@@ -77,11 +77,7 @@ pub(crate) async fn create(
     let projection = projection(&endpoint, kind, query.as_deref())?;
     let body = input::json(&endpoint, request, endpoint.body_limit(kind)).await?;
     let shown = endpoint.app.create(&caller.context(), kind, body).await?;
-    Ok(Renderer::new(&endpoint, &caller.organisation).resource(
-        StatusCode::CREATED,
-        shown,
-        &projection,
-    ))
+    Renderer::new(&endpoint, &caller.organisation).written(StatusCode::CREATED, shown, &projection)
 }
 
 pub(crate) async fn read(
@@ -93,19 +89,24 @@ pub(crate) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let projection = projection(&endpoint, kind, query.as_deref())?;
-    let shown = endpoint
+    let stored = endpoint
         .app
-        .get(
+        .stored(
             &caller.context(),
             kind,
             input::id(kind, &id)?,
             wanted(&projection),
         )
         .await?;
-    if input::has_already(&headers, shown.entry.version)? {
+    if input::has_already(&headers, stored.raw.version)? {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
-    Ok(Renderer::new(&endpoint, &caller.organisation).resource(StatusCode::OK, shown, &projection))
+    Renderer::new(&endpoint, &caller.organisation).resource(
+        StatusCode::OK,
+        kind,
+        stored,
+        &projection,
+    )
 }
 
 pub(crate) async fn list(
@@ -141,7 +142,7 @@ pub(crate) async fn replace(
             wanted(&projection),
         )
         .await?;
-    Ok(Renderer::new(&endpoint, &caller.organisation).resource(StatusCode::OK, shown, &projection))
+    Renderer::new(&endpoint, &caller.organisation).written(StatusCode::OK, shown, &projection)
 }
 
 /// PATCH (RFC 7644 §3.5.2): 204, which every known client takes, unless the client names the attributes that it wants to see.
@@ -176,7 +177,7 @@ pub(crate) async fn patch(
     if quiet {
         return Ok(renderer.nothing(&shown.entry));
     }
-    Ok(renderer.resource(StatusCode::OK, shown, &projection))
+    renderer.written(StatusCode::OK, shown, &projection)
 }
 
 pub(crate) async fn delete(

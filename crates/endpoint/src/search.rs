@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
-use rollcall_app::directory::{Page as Found, Query as Use};
+use rollcall_app::directory::{Page as Found, Query as Use, Stored};
 use rollcall_app::tokens::Caller;
 use rollcall_model::Kind;
 use rollcall_scim::error::{Error, ErrorKind};
@@ -14,7 +14,7 @@ use rollcall_store::{Paging, Selection};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::render::{Renderer, json_answer};
+use crate::render::{Renderer, json_text};
 use crate::resources::wanted;
 use crate::{Endpoint, input};
 
@@ -95,7 +95,7 @@ impl Asked {
                 .cursors
                 .seal(id, organisation, &self.fingerprint, now)
         });
-        let resources = self.documents(&renderer, kind, page.shown);
+        let resources = self.documents(&renderer, kind, page.objects)?;
         let start_index = match &self.query.page {
             Page::Index { start, .. } => Some(*start),
             Page::Cursor { .. } => None,
@@ -108,7 +108,7 @@ impl Asked {
             previous_cursor: None,
             resources,
         };
-        Ok(json_answer(StatusCode::OK, &list.to_json()))
+        Ok(json_text(StatusCode::OK, list.to_bytes()))
     }
 
     async fn page(
@@ -131,17 +131,15 @@ impl Asked {
 
     fn documents(
         &self,
-        renderer: &Renderer,
+        renderer: &Renderer<'_>,
         kind: Kind,
-        shown: Vec<(
-            rollcall_scim::resource::Resource,
-            rollcall_app::directory::Related,
-        )>,
-    ) -> Vec<Value> {
-        let document = |(resource, related)| {
-            Value::Object(renderer.document(kind, resource, related, &self.query.projection))
+        objects: Vec<Stored>,
+    ) -> Result<Vec<Vec<u8>>, Failure> {
+        let document = |Stored { raw, related }| {
+            let object = (kind, raw.id);
+            renderer.document(object, &raw.document, related, &self.query.projection)
         };
-        shown.into_iter().map(document).collect()
+        objects.into_iter().map(document).collect()
     }
 }
 
@@ -190,7 +188,7 @@ pub(crate) async fn everywhere(
         };
         let page = asked.page(&endpoint, &caller, kind, paging).await?;
         total += page.total.unwrap_or_default();
-        resources.extend(asked.documents(&renderer, kind, page.shown));
+        resources.extend(asked.documents(&renderer, kind, page.objects)?);
     }
     let list = ListResponse {
         total: Some(total),
@@ -200,7 +198,7 @@ pub(crate) async fn everywhere(
         previous_cursor: None,
         resources,
     };
-    Ok(json_answer(StatusCode::OK, &list.to_json()))
+    Ok(json_text(StatusCode::OK, list.to_bytes()))
 }
 
 /// Returns what decides which resources a listing has, and in which order. It is made of the question as it was understood, so

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use rollcall_app::Failure;
 use rollcall_app::directory::Context;
 use rollcall_model::application::{Application, Mode, Status};
 use rollcall_model::provisioning::{CycleOutcome, CycleReport, DriftReport, GIVEN_UP, Quarantine};
@@ -241,51 +240,30 @@ async fn due(
 ) -> Vec<(OrgId, ApplicationId, Due)> {
     let now = engine.app.now();
     let sees_all = organisations.is_none();
-    let organisations: Vec<OrgId> = match organisations {
-        Some(organisations) => organisations.into_iter().collect(),
-        None => match engine.app.store().organisations().await {
-            Ok(all) => all
-                .into_iter()
-                .map(|organisation| organisation.id)
-                .collect(),
-            Err(error) => {
-                tracing::warn!(%error, "the organisations cannot be read");
-                return Vec::new();
-            }
-        },
-    };
+    let of = organisations.map_or_else(
+        || vec![None],
+        |organisations| organisations.into_iter().map(Some).collect(),
+    );
     let mut due = Vec::new();
     let mut quarantined = 0;
-    for id in organisations {
-        let found = engine
-            .app
-            .store()
-            .tenant(id)
-            .read::<_, Failure, _>(move |reader| {
-                let (mut found, mut quarantined) = (Vec::new(), 0);
-                for application in reader.applications()? {
-                    let job = reader.job(application.id)?;
-                    let is_on = application.status == Status::On;
-                    quarantined += u64::from(is_on && job.quarantine.is_some());
-                    let due = Due {
-                        cycle: is_due(&application, &job, reader.last_change()?, now),
-                        comparison: job.comparison.is_some(),
-                    };
-                    if due.cycle || due.comparison {
-                        let waits_since = job.last.map(|last| last.ended);
-                        found.push((waits_since, id, application.id, due));
-                    }
-                }
-                Ok((found, quarantined))
-            })
-            .await;
-        match found {
-            Ok((found, many)) => {
-                due.extend(found);
-                quarantined += many;
+    for organisation in of {
+        let scheduled = match engine.app.store().schedule(organisation).await {
+            Ok(scheduled) => scheduled,
+            Err(error) => {
+                tracing::warn!(%error, "the applications cannot be read");
+                return Vec::new();
             }
-            Err(failure) => {
-                tracing::warn!(organisation = %id, %failure, "its applications cannot be read");
+        };
+        for one in scheduled {
+            let is_on = one.application.status == Status::On;
+            quarantined += u64::from(is_on && one.job.quarantine.is_some());
+            let what = Due {
+                cycle: is_due(&one.application, &one.job, one.last_change, now),
+                comparison: one.job.comparison.is_some(),
+            };
+            if what.cycle || what.comparison {
+                let waits_since = one.job.last.map(|last| last.ended);
+                due.push((waits_since, one.organisation, one.application.id, what));
             }
         }
     }

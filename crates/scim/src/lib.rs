@@ -36,6 +36,7 @@ pub mod query;
 pub mod resource;
 pub mod schema;
 pub mod sort;
+pub mod stored;
 mod value;
 pub mod version;
 

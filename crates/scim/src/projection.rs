@@ -8,10 +8,7 @@ use crate::schema::{Attribute, ResourceType, Returned};
 
 /// A choice of attributes. Names that the type does not have choose nothing.
 #[derive(Debug, Clone)]
-pub struct Projection {
-    choice: Choice,
-    kind: ResourceType,
-}
+pub struct Projection(Choice);
 
 #[derive(Debug, Clone)]
 enum Choice {
@@ -43,7 +40,7 @@ impl Projection {
                 .filter(|text| !text.is_empty())
                 .map(str::to_owned)
         };
-        let choice = match (given(attributes), given(excluded)) {
+        Ok(Self(match (given(attributes), given(excluded)) {
             (None, None) => Choice::Default,
             (Some(only), None) => Choice::Only(chosen(&only, kind)),
             (None, Some(without)) => Choice::Without(chosen(&without, kind)),
@@ -52,21 +49,27 @@ impl Projection {
                     "`attributes` and `excludedAttributes` exclude each other",
                 ));
             }
-        };
-        Ok(Self {
-            choice,
-            kind: kind.clone(),
-        })
+        }))
     }
 
     /// Tells whether the client asked for nothing in particular.
     pub fn is_default(&self) -> bool {
-        matches!(self.choice, Choice::Default)
+        matches!(self.0, Choice::Default)
+    }
+
+    /// Tells whether a stored document of this type is shown as it is: the client asked for nothing in particular, and no attribute has to
+    /// be asked for. What is never returned is never stored.
+    pub fn shows_all(&self, kind: &ResourceType) -> bool {
+        let mut attributes = kind
+            .common
+            .iter()
+            .chain(kind.schemas().flat_map(|schema| &schema.attributes));
+        self.is_default() && !attributes.any(|attribute| attribute.returned == Returned::Request)
     }
 
     /// Tells whether an attribute of the core schema will be shown.
     pub fn includes(&self, name: &str) -> bool {
-        match &self.choice {
+        match &self.0 {
             Choice::Default => true,
             Choice::Only(list) => list
                 .iter()
@@ -77,11 +80,11 @@ impl Projection {
         }
     }
 
-    /// Takes out of a document what is not to be shown.
-    pub fn apply(&self, document: &mut Map<String, Value>) {
+    /// Takes out of a document of this type what is not to be shown.
+    pub fn apply(&self, kind: &ResourceType, document: &mut Map<String, Value>) {
         let names: Vec<String> = document.keys().cloned().collect();
         for name in names {
-            if let Some(extension) = self.kind.extension(&name) {
+            if let Some(extension) = kind.extension(&name) {
                 let Some(Value::Object(inner)) = document.get_mut(&name) else {
                     continue;
                 };
@@ -94,7 +97,7 @@ impl Projection {
                     document.shift_remove(&name);
                 }
             } else {
-                let definition = self.kind.top_attribute(&name).map(AsRef::as_ref);
+                let definition = kind.top_attribute(&name).map(AsRef::as_ref);
                 self.apply_to(document, None, &name, definition);
             }
         }
@@ -118,7 +121,7 @@ impl Projection {
             };
             list.iter().filter(is_here).cloned().collect()
         };
-        let keep = match &self.choice {
+        let keep = match &self.0 {
             _ if returned == Returned::Never => false,
             Choice::Default => returned == Returned::Default,
             Choice::Only(list) => {
@@ -216,7 +219,7 @@ mod tests {
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "Sales", "division": "EMEA"},
         });
         let projection = Projection::parse(attributes, excluded, registry.user()).unwrap();
-        projection.apply(document.as_object_mut().unwrap());
+        projection.apply(registry.user(), document.as_object_mut().unwrap());
         document
     }
 

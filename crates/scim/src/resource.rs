@@ -5,6 +5,7 @@
 //! **Start at** [`Resource::from_request`].
 //! **Source:** RFC 7643 §2 and §3; RFC 7644 §3.3 for POST, §3.5.1 for PUT.
 
+use serde::Serializer as _;
 use serde_json::{Map, Value};
 
 use crate::difference::{self, Change};
@@ -202,10 +203,17 @@ impl Resource {
         Value::Object(self.document)
     }
 
-    /// Returns the document as JSON text.
+    /// Returns the document as JSON text, `meta` last: what is known only when it is shown is written behind it, see
+    /// [`crate::stored::shown`].
     pub fn to_bytes(&self) -> Vec<u8> {
+        let is_meta = |(name, _): &(&String, &Value)| name.as_str() == "meta";
+        let others = self.document.iter().filter(|field| !is_meta(field));
+        let fields = others.chain(self.document.iter().filter(is_meta));
+        let mut text = Vec::new();
         // writing a map of JSON values to memory cannot fail; an empty body would be seen at once
-        serde_json::to_vec(&self.document).unwrap_or_default()
+        let written = serde_json::Serializer::new(&mut text).collect_map(fields);
+        debug_assert!(written.is_ok(), "{written:?}");
+        text
     }
 
     /// Returns the values at a place: several for a list, none when absent.

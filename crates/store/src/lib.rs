@@ -40,8 +40,8 @@ pub use traits::{
 };
 pub use value::{
     AuditQuery, Claim, Counts, Entry, ExchangeQuery, Finding, Listing, Member, NewAudit, NewChange,
-    Paging, Raw, SecondFactor, Selection, SignInLink, Standing, Tally, Tombstone, WaitingMail,
-    actor_key,
+    Paging, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing, Tally, Tombstone,
+    WaitingMail, actor_key,
 };
 
 use figures::Does;
@@ -182,6 +182,12 @@ impl Store {
         digest: [u8; 32],
     ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
         let found = self.backend.bearer(slug, digest);
+        self.figures.counted(Does::Read, found).await
+    }
+
+    /// Returns the applications of an organisation, or of all, with their jobs.
+    pub async fn schedule(&self, organisation: Option<OrgId>) -> Result<Vec<Scheduled>, Error> {
+        let found = self.backend.schedule(organisation);
         self.figures.counted(Does::Read, found).await
     }
 

@@ -17,8 +17,8 @@ use rollcall_model::{
 
 use crate::{
     AuditQuery, Claim, Counts, Entry, Error, ExchangeQuery, Finding, Listing, Member, NewAudit,
-    NewChange, Occupancy, Raw, SecondFactor, Selection, SignInLink, Standing, Tally, Tombstone,
-    WaitingMail,
+    NewChange, Occupancy, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing, Tally,
+    Tombstone, WaitingMail,
 };
 
 /// A unit of reading.
@@ -37,6 +37,8 @@ pub(crate) trait Backend: Debug + Send + Sync {
         slug: &Slug,
         digest: [u8; 32],
     ) -> Result<Option<(Organisation, TokenRecord)>, Error>;
+    /// Finds the applications of an organisation, or of all, with their jobs: asked twice a second, so one query for all.
+    async fn schedule(&self, organisation: Option<OrgId>) -> Result<Vec<Scheduled>, Error>;
     async fn administrators_called(&self, email_key: &str) -> Result<Vec<(OrgId, AdminId)>, Error>;
     async fn ping(&self) -> Result<(), Error>;
     async fn create_organisation(

@@ -4,7 +4,10 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rollcall_model::{Action, Actor, AdminId, IntegrationId, Kind, Membership, Origin, ResourceId};
+use rollcall_model::application::Application;
+use rollcall_model::{
+    Action, Actor, AdminId, IntegrationId, JobState, Kind, Membership, OrgId, Origin, ResourceId,
+};
 use rollcall_scim::filter::Filter;
 use rollcall_scim::resource::Resource;
 use rollcall_scim::sort::Sort;
@@ -43,6 +46,19 @@ impl Entry {
         );
         self
     }
+}
+
+/// An application with what a schedule asks of it.
+#[derive(Debug, Clone)]
+pub struct Scheduled {
+    /// The organisation that it belongs to.
+    pub organisation: OrgId,
+    /// The application.
+    pub application: Application,
+    /// How far its provisioning has come.
+    pub job: JobState,
+    /// The last place in the organisation's change feed.
+    pub last_change: u64,
 }
 
 /// A stored document as it lies in storage, unparsed.

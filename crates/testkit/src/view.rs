@@ -82,7 +82,7 @@ impl Directory {
             );
         }
         if let Some(projection) = projection {
-            projection.apply(&mut document);
+            projection.apply(self.resource_type(kind), &mut document);
         }
         Value::Object(document)
     }

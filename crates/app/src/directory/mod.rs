@@ -14,7 +14,7 @@ mod remove;
 pub(crate) mod rules;
 
 use rollcall_model::{IntegrationId, Kind, Origin, ResourceId};
-use rollcall_store::{Entry, Member, Tenant};
+use rollcall_store::{Entry, Member, Raw, Tenant};
 
 pub(crate) use desk::first_email;
 pub use desk::{Counterpart, Edit, Found, Listed, Moved, Named, Search, Whole, title};
@@ -81,6 +81,15 @@ impl Expected {
 pub struct Shown {
     /// What was stored.
     pub entry: Entry,
+    /// What belongs to it.
+    pub related: Related,
+}
+
+/// An object as it lies in storage, unparsed, and the rows that belong to it.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// What was stored.
+    pub raw: Raw,
     /// What belongs to it.
     pub related: Related,
 }

@@ -2,10 +2,9 @@
 
 use rollcall_model::{Kind, ResourceId};
 use rollcall_scim::error::{Error, ErrorKind};
-use rollcall_scim::resource::Resource;
 use rollcall_store::{Entry, Member, Paging, Reader, Selection};
 
-use super::{Context, Related, Shown, Wanted};
+use super::{Context, Related, Shown, Stored, Wanted};
 use crate::{App, Failure};
 
 /// So many members are shown in one answer, all its groups together.
@@ -26,7 +25,7 @@ pub struct Page {
     /// How many there are in all, when it was counted.
     pub total: Option<u64>,
     /// The objects of this part.
-    pub shown: Vec<(Resource, Related)>,
+    pub objects: Vec<Stored>,
     /// The last object of this part when more follow; the next part begins after it.
     pub next: Option<ResourceId>,
 }
@@ -43,18 +42,33 @@ impl App {
         id: ResourceId,
         wanted: Wanted,
     ) -> Result<Shown, Failure> {
-        let unit = move |reader: &dyn Reader| {
-            let entry = reader
-                .entry(kind, id)?
-                .ok_or_else(|| super::missing(kind, id))?;
+        look(context, kind, wanted, move |reader| {
+            let entry = reader.entry(kind, id)?;
+            let entry = entry.ok_or_else(|| super::missing(kind, id))?;
             let related = related(reader, kind, id, wanted, &mut { MEMBERS_PER_ANSWER })?;
             Ok(Shown { entry, related })
-        };
-        match kind {
-            // a group may have many members
-            Kind::Group if wanted.members => context.tenant.read(unit).await,
-            Kind::User | Kind::Group => context.tenant.glance(unit).await,
-        }
+        })
+        .await
+    }
+
+    /// Returns a person or a group as it lies in storage.
+    ///
+    /// # Errors
+    /// As [`App::get`].
+    pub async fn stored(
+        &self,
+        context: &Context,
+        kind: Kind,
+        id: ResourceId,
+        wanted: Wanted,
+    ) -> Result<Stored, Failure> {
+        look(context, kind, wanted, move |reader| {
+            let raw = reader.raw(kind, id)?;
+            let raw = raw.ok_or_else(|| super::missing(kind, id))?;
+            let related = related(reader, kind, id, wanted, &mut { MEMBERS_PER_ANSWER })?;
+            Ok(Stored { raw, related })
+        })
+        .await
     }
 
     /// Returns `count` members of a group in order of id, after the one given.
@@ -87,6 +101,20 @@ impl App {
     }
 }
 
+/// Runs a unit that reads one object and what belongs to it.
+async fn look<T: Send + 'static>(
+    context: &Context,
+    kind: Kind,
+    wanted: Wanted,
+    unit: impl FnOnce(&dyn Reader) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match kind {
+        // a group may have many members
+        Kind::Group if wanted.members => context.tenant.read(unit).await,
+        Kind::User | Kind::Group => context.tenant.glance(unit).await,
+    }
+}
+
 fn page(reader: &dyn Reader, kind: Kind, query: &Query) -> Result<Page, Failure> {
     let listing = reader.list(kind, &query.selection)?;
     let next = match (&query.selection.paging, listing.more) {
@@ -95,15 +123,13 @@ fn page(reader: &dyn Reader, kind: Kind, query: &Query) -> Result<Page, Failure>
     };
     let mut page = Page {
         total: listing.total,
-        shown: Vec::new(),
+        objects: Vec::new(),
         next,
     };
     let mut members_left = MEMBERS_PER_ANSWER;
     for raw in listing.resources {
-        let document = serde_json::from_slice(&raw.document)
-            .map_err(|error| Failure::Internal(Box::new(error)))?;
         let related = related(reader, kind, raw.id, query.wanted, &mut members_left)?;
-        page.shown.push((Resource::from_stored(document), related));
+        page.objects.push(Stored { raw, related });
     }
     Ok(page)
 }
@@ -122,12 +148,10 @@ pub(super) async fn written(context: &Context, entry: Entry, wanted: Wanted) -> 
         let related = Related::default();
         return Shown { entry, related };
     }
-    let unit =
-        move |reader: &dyn Reader| related(reader, kind, id, wanted, &mut { MEMBERS_PER_ANSWER });
-    let read = match kind {
-        Kind::Group => context.tenant.read(unit).await,
-        Kind::User => context.tenant.glance(unit).await,
-    };
+    let read = look(context, kind, wanted, move |reader| {
+        related(reader, kind, id, wanted, &mut { MEMBERS_PER_ANSWER })
+    })
+    .await;
     Shown {
         entry,
         related: read.unwrap_or_default(),
@@ -220,7 +244,7 @@ mod tests {
         };
         assert_eq!(error.kind, ErrorKind::TooMany);
         assert!(error.detail.contains("excludedAttributes=members"));
-        assert_eq!(list(Wanted::NOTHING).await.unwrap().shown.len(), 2);
+        assert_eq!(list(Wanted::NOTHING).await.unwrap().objects.len(), 2);
         let one = app
             .get(&context, Kind::Group, groups[0], Wanted::ALL)
             .await

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use rollcall_app::App;
-use rollcall_app::directory::{Context, Query, Wanted};
+use rollcall_app::directory::{Context, Query, Stored, Wanted};
 use rollcall_app::transfer::{Listed, NotImported};
 use rollcall_connect::files::{self, Record};
 use rollcall_model::{Kind, ResourceId};
 use rollcall_store::{Member, Selection};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cli::{Export, Import};
 use crate::config::Config;
@@ -131,16 +131,13 @@ pub(crate) async fn export(config: &Config, command: &Export) -> anyhow::Result<
             let page = app
                 .list(&context, kind, Query { selection, wanted })
                 .await?;
-            for (resource, _) in page.shown {
-                let group = resource.id().and_then(|id| id.parse().ok());
-                let mut document = resource.into_value();
-                if let (Kind::Group, Some(group)) = (kind, group)
-                    && let Some(fields) = document.as_object_mut()
-                {
-                    let members = members(&app, &context, group).await?;
-                    fields.insert("members".into(), members);
+            for Stored { raw, .. } in page.objects {
+                let mut document: Map<String, Value> = serde_json::from_slice(&raw.document)?;
+                if kind == Kind::Group {
+                    let members = members(&app, &context, raw.id).await?;
+                    document.insert("members".into(), members);
                 }
-                printer::data(&document.to_string());
+                printer::data(&Value::Object(document).to_string());
             }
             match page.next {
                 Some(next) => after = Some(next),

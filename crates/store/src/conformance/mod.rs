@@ -27,7 +27,9 @@ use rollcall_scim::resource::Resource;
 use rollcall_scim::schema::Registry;
 use serde_json::{Value, json};
 
-use crate::{Counts, Entry, Error, NewAudit, NewChange, SignInLink, Store, Tenant, Writer};
+use crate::{
+    Counts, Entry, Error, NewAudit, NewChange, Reader, Scheduled, SignInLink, Store, Tenant, Writer,
+};
 
 pub use console::*;
 pub use directory::*;
@@ -44,6 +46,7 @@ macro_rules! conformance_suite {
             listings_agree_with_the_evaluator, a_look_has_a_budget_and_goes_on_where_it_ended, pages_cover_everything_once, orders_put_missing_values_last,
             the_feed_has_no_gaps, counts_follow_every_change, tokens_are_found_by_digest_in_their_organisation,
             concurrent_creations_of_one_name_have_one_winner, a_panic_in_a_unit_is_its_own_failure,
+            a_schedule_knows_applications_their_jobs_and_how_far_the_feed_goes,
             links_and_exported_members_are_kept_apart_by_application, people_are_found_by_their_manager,
             an_administrator_has_one_way_in, one_organisation_does_not_take_all_turns_to_read, a_slug_in_use_leaves_no_entry,
             an_open_store_answers, the_log_is_read_from_its_end_whole_or_of_one_object, cycles_are_remembered_up_to_a_number, a_job_is_claimed_by_one_at_a_time,
@@ -386,6 +389,55 @@ pub async fn a_panic_in_a_unit_is_its_own_failure(store: Store) {
     std::panic::set_hook(hook);
     assert!(matches!(result, Err(Error::Abandoned)));
     add(&tenant, &ann).await.unwrap();
+}
+
+/// Whoever plans cycles sees the applications of all organisations, or of one, and how far each has come.
+pub async fn a_schedule_knows_applications_their_jobs_and_how_far_the_feed_goes(store: Store) {
+    let (one, two) = (
+        organisation(&store, "one").await,
+        organisation(&store, "two").await,
+    );
+    organisation(&store, "none").await;
+    let application =
+        || Application::new(ApplicationId::new(at(0), &DICE), "App".to_owned(), at(0));
+    let (first, other) = (application(), application());
+    for (tenant, application) in [(&one, first.clone()), (&two, other.clone())] {
+        change(tenant, move |writer| writer.save_application(&application)).await;
+    }
+    let id = first.id;
+    change(&one, move |writer| {
+        let job = JobState {
+            watermark: Some(7),
+            ..JobState::default()
+        };
+        writer.save_job(id, &job)
+    })
+    .await;
+    add(&two, &person("ann", json!({}))).await.unwrap();
+    let read = |reader: &dyn Reader| reader.last_change();
+    let last_change = two.read(read).await.unwrap();
+    let seen = async |organisation| {
+        let found: Vec<Scheduled> = store.schedule(organisation).await.unwrap();
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|one| {
+                (
+                    one.organisation,
+                    one.application.id,
+                    one.job.watermark,
+                    one.last_change,
+                )
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let ours = (one.organisation(), first.id, Some(7), 0);
+    let theirs = (two.organisation(), other.id, None, last_change);
+    let mut all = vec![ours, theirs];
+    all.sort();
+    assert_eq!(seen(None).await, all);
+    assert_eq!(seen(Some(two.organisation())).await, [theirs]);
 }
 
 /// What provisioning remembers belongs to one application, and goes with it.

@@ -6,7 +6,7 @@ use rollcall_model::plan::{KEPT, PlanRecord};
 use rollcall_model::provisioning::{
     CYCLES_KEPT, CycleReport, JobState, LogEntry, LogStatus, Running,
 };
-use rollcall_model::{ApplicationId, Kind, ResourceId};
+use rollcall_model::{ApplicationId, Kind, OrgId, ResourceId};
 use uuid::Uuid;
 
 use super::convert::{
@@ -14,7 +14,29 @@ use super::convert::{
     instant, json, kind_code, may_be_there, number, uuid,
 };
 use super::unit::{Tenant, owned};
-use crate::{Error, ReadJobs, Standing, WriteJobs};
+use crate::{Error, ReadJobs, Scheduled, Standing, WriteJobs};
+
+/// Reads the applications of an organisation, or of all, with their jobs.
+pub(super) fn schedule(
+    store: &Tenant<'_>,
+    organisation: Option<OrgId>,
+) -> Result<Vec<Scheduled>, Error> {
+    let rows = store.rows(
+        "SELECT a.org, a.document, a.job, o.last_change FROM applications a JOIN organisations o ON o.id = a.org
+         WHERE $1::uuid IS NULL OR a.org = $1 ORDER BY a.org, a.id",
+        &[&organisation.map(uuid)],
+    )?;
+    let scheduled = rows.iter().map(|row| {
+        let job: Option<&str> = row.try_get(2)?;
+        Ok(Scheduled {
+            organisation: id_at(row, 0)?,
+            application: from_json(row.try_get(1)?)?,
+            job: job.map_or_else(|| Ok(JobState::default()), from_json)?,
+            last_change: from_number(row.try_get(3)?),
+        })
+    });
+    scheduled.collect()
+}
 
 impl ReadJobs for Tenant<'_> {
     fn applications(&self) -> Result<Vec<Application>, Error> {

@@ -40,7 +40,7 @@ pub use address::Address;
 use crate::figures::Does;
 use crate::traits::{Backend, Look, Unit};
 use crate::turns::Turns;
-use crate::{Claim, Error, Figures, Finding, NewAudit, Occupancy, WriteLedger};
+use crate::{Claim, Error, Figures, Finding, NewAudit, Occupancy, Scheduled, WriteLedger};
 use connections::{Connections, Purpose, READERS, READERS_OF_ONE};
 use convert::{digest, document, existing, id, json, uuid};
 use migrations::Applying;
@@ -158,6 +158,14 @@ impl Backend for Postgres {
         self.connections
             .run(Purpose::Installation, move |store| {
                 access::bearer(store, &slug, &digest)
+            })
+            .await
+    }
+
+    async fn schedule(&self, organisation: Option<OrgId>) -> Result<Vec<Scheduled>, Error> {
+        self.connections
+            .run(Purpose::Installation, move |store| {
+                jobs::schedule(store, organisation)
             })
             .await
     }

@@ -4,15 +4,38 @@ use rollcall_model::application::{Application, Assignment};
 use rollcall_model::link::Link;
 use rollcall_model::plan::{KEPT, PlanRecord};
 use rollcall_model::provisioning::{CYCLES_KEPT, CycleReport, JobState, LogEntry, Running};
-use rollcall_model::{ApplicationId, Kind, ResourceId};
-use rusqlite::{OptionalExtension, params};
+use rollcall_model::{ApplicationId, Kind, OrgId, ResourceId};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::convert::{
     blob, existing, from_instant, from_json, from_kind_code, from_number, id as id_at, instant,
     json, kind_code, number, taken,
 };
 use super::unit::Tenant;
-use crate::{Error, ReadJobs, Standing, WriteJobs};
+use crate::{Error, ReadJobs, Scheduled, Standing, WriteJobs};
+
+/// Reads the applications of an organisation, or of all, with their jobs.
+pub(super) fn schedule(
+    connection: &Connection,
+    organisation: Option<OrgId>,
+) -> Result<Vec<Scheduled>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.org, a.document, a.job, o.last_change FROM applications a JOIN organisations o ON o.id = a.org
+         WHERE ?1 IS NULL OR a.org = ?1 ORDER BY a.org, a.id",
+    )?;
+    let mut rows = statement.query([organisation.map(blob)])?;
+    let mut scheduled = Vec::new();
+    while let Some(row) = rows.next()? {
+        let job: Option<String> = row.get(2)?;
+        scheduled.push(Scheduled {
+            organisation: id_at(row, 0)?,
+            application: from_json(&row.get::<_, String>(1)?)?,
+            job: job.map_or_else(|| Ok(JobState::default()), |job| from_json(&job))?,
+            last_change: from_number(row.get(3)?),
+        });
+    }
+    Ok(scheduled)
+}
 
 impl ReadJobs for Tenant<'_> {
     fn applications(&self) -> Result<Vec<Application>, Error> {

@@ -30,7 +30,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::traits::{Backend, Look, Unit};
-use crate::{Claim, Error, Figures, Finding, NewAudit, WriteLedger};
+use crate::{Claim, Error, Figures, Finding, NewAudit, Scheduled, WriteLedger};
 use convert::{blob, from_json, json};
 
 /// How long a unit of reading may look through objects.
@@ -97,6 +97,11 @@ impl Backend for Sqlite {
     ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
         self.readers
             .glance(|connection| access::bearer(connection, slug, &digest))
+    }
+
+    async fn schedule(&self, organisation: Option<OrgId>) -> Result<Vec<Scheduled>, Error> {
+        self.look(move |connection| jobs::schedule(connection, organisation))
+            .await
     }
 
     async fn administrators_called(&self, email_key: &str) -> Result<Vec<(OrgId, AdminId)>, Error> {
