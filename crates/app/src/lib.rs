@@ -13,6 +13,7 @@ pub mod attention;
 pub mod directory;
 mod failure;
 pub mod glance;
+pub mod history;
 pub mod integrations;
 pub mod invitations;
 pub mod jobs;

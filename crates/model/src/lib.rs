@@ -10,6 +10,7 @@ pub mod administrator;
 pub mod application;
 pub mod change;
 pub mod clock;
+pub mod history;
 pub mod id;
 pub mod integration;
 pub mod letter;

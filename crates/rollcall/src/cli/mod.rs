@@ -13,7 +13,8 @@ pub(crate) mod words;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use rollcall_model::{Email, IntegrationKind, Region, Slug, TokenId};
+use rollcall_app::history::Moment;
+use rollcall_model::{Email, IntegrationKind, Principal, Region, Slug, TokenId};
 
 pub(crate) use job::{Job, JobFile, One};
 
@@ -84,6 +85,14 @@ A CSV file has a header. Its columns are SCIM paths such as name.givenName, or o
     /// Writes people and groups out as JSON lines of SCIM resources
     #[command(after_help = "Example: rollcall export --org northwind > northwind.jsonl")]
     Export(Export),
+    /// What people and groups were, what changed, and the way back
+    #[command(
+        subcommand,
+        after_help = "Example: rollcall history diff --org vault --from 2026-11-30T09:00:00Z
+
+A moment is an instant, or a place in the organisation's change feed, as `rollcall history list` shows it."
+    )]
+    History(HistoryCommand),
     /// The sending end without a server: a file says from where to where people are provisioned
     #[command(
         subcommand,
@@ -294,6 +303,87 @@ pub(crate) struct Export {
     /// The organisation, by its name in URLs
     #[arg(long)]
     pub(crate) org: Slug,
+    /// As it was at this moment: an instant, or a place in the change feed [default: as it is]
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) at: Option<Moment>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HistoryCommand {
+    /// Lists the changes of a person or a group, the latest first
+    #[command(after_help = "Example: rollcall history list --org vault user:adele@example.com")]
+    List(OneObject),
+    /// Prints a person or a group as it was: a SCIM resource
+    #[command(
+        after_help = "Example: rollcall history show --org vault user:adele@example.com --at 2026-11-30T09:00:00Z
+         rollcall export --org vault --at 2026-11-30T09:00:00Z"
+    )]
+    Show(ShowPast),
+    /// Shows what differs between two moments
+    #[command(
+        after_help = "Example: rollcall history diff --org vault --from 2026-11-30T09:00:00Z --to 2026-11-30T10:00:00Z"
+    )]
+    Diff(DiffMoments),
+    /// Plans the way back to what was, and goes it when `--yes` is given
+    #[command(
+        after_help = "Example: rollcall history revert --org vault user:adele@example.com --from 1206
+         rollcall history revert --org vault --from 2026-11-30T09:00:00Z --to 2026-11-30T09:20:00Z --by entra --yes
+
+Taking a cycle back: --from is when it began and --to when it ended, as `rollcall app show` tells at the sending end, and --by the kind of the integration that it came through.
+
+Who was changed again since then, or by somebody else meanwhile, is left alone and listed. Who came in that time is switched off; with --delete, deleted. Every step goes through the same rules as any other change, is in the activity log, and can be taken back likewise."
+    )]
+    Revert(RevertTo),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneObject {
+    /// user:NAME or group:NAME, or either with an id; who was deleted is found too
+    #[arg(value_name = "OBJECT")]
+    pub(crate) object: Principal,
+    /// The organisation, by its name in URLs
+    #[arg(long)]
+    pub(crate) org: Slug,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowPast {
+    #[command(flatten)]
+    pub(crate) which: OneObject,
+    /// When: an instant, or a place in the change feed
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) at: Moment,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffMoments {
+    /// Only this one: user:NAME or group:NAME
+    #[arg(value_name = "OBJECT")]
+    pub(crate) object: Option<Principal>,
+    /// The organisation, by its name in URLs
+    #[arg(long)]
+    pub(crate) org: Slug,
+    /// The earlier moment
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) from: Moment,
+    /// The later moment [default: now]
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) to: Option<Moment>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevertTo {
+    #[command(flatten)]
+    pub(crate) span: DiffMoments,
+    /// Only what was done by this kind of integration (entra, okta, …), or by `command`
+    #[arg(long, value_name = "WHO")]
+    pub(crate) by: Option<String>,
+    /// Delete who came in that time, instead of switching them off
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// Do it
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

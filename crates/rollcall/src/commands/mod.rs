@@ -5,6 +5,7 @@ mod app;
 mod config;
 mod doctor;
 mod expression;
+mod history;
 mod job;
 mod key;
 mod org;
@@ -42,6 +43,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Job(job) => job::run(&config, job, common.json).await,
             Command::Expression(command) => expression::run(command, common.json),
             Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),
+            Command::History(command) => history::run(&config, command, common.json).await,
             Command::Key(command) => key::run(&config, command, common.json).await,
             Command::Store(command) => store::run(&config, command, &variable, common.json).await,
             Command::Migrate => doctor::migrate(&config, common.json).await,

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use rollcall_app::App;
 use rollcall_app::directory::{Context, Query, Stored, Wanted};
+use rollcall_app::history::Moment;
 use rollcall_app::transfer::{Listed, NotImported};
 use rollcall_connect::files::{self, Record};
 use rollcall_model::{Kind, ResourceId};
 use rollcall_store::{Member, Selection};
 use serde_json::{Map, Value, json};
 
+use super::history::document;
 use crate::cli::{Export, Import};
 use crate::config::Config;
 use crate::outcome::{Exit, Trouble};
@@ -123,6 +125,9 @@ pub(crate) async fn export(config: &Config, command: &Export) -> anyhow::Result<
     let app = runtime::app(config).await?;
     let organisation = app.organisation(&command.org).await?;
     let context = app.command_context(organisation.id);
+    if let Some(at) = command.at {
+        return export_past(&app, &context, at).await;
+    }
     for kind in [Kind::User, Kind::Group] {
         let mut after: Option<ResourceId> = None;
         loop {
@@ -142,6 +147,19 @@ pub(crate) async fn export(config: &Config, command: &Export) -> anyhow::Result<
             match page.next {
                 Some(next) => after = Some(next),
                 None => break,
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes out what was at a moment: people first, then groups.
+async fn export_past(app: &App, context: &Context, at: Moment) -> anyhow::Result<Exit> {
+    for kind in [Kind::User, Kind::Group] {
+        for id in app.ever(context, kind, at).await? {
+            let past = app.past(context, (kind, id), at).await?;
+            if let Some(document) = past.and_then(|past| document(kind, past)) {
+                printer::data(&document.to_string());
             }
         }
     }

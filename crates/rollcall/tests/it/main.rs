@@ -21,6 +21,7 @@ mod differential;
 mod discovery;
 mod ends;
 mod faults;
+mod history;
 mod hostile;
 mod isolation;
 mod jobs;

@@ -1,0 +1,297 @@
+//! What people and groups were, and how to get back there.
+//!
+//! **Is:** reading the change feed backwards: an object as it was, what differs between two places of the feed, and the way back (see
+//! [`revert`]). **Is not:** a log of who did what; that is the activity log's.
+//! **Start at** [`App::past`].
+
+mod revert;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use rollcall_model::history::{Backwards, Past};
+use rollcall_model::{Change, Kind, Principal, ResourceId};
+use rollcall_scim::patch::{Change as Difference, differences};
+use rollcall_scim::resource::Resource;
+use rollcall_store::Reader;
+use serde_json::Value;
+
+use crate::directory::Context;
+use crate::{App, Failure};
+pub use revert::{Deed, Reason, Revert, Span, Step};
+
+/// So many entries of the feed are read at once.
+const PART: u64 = 500;
+
+/// A moment of an organisation: an instant, or a place in its change feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// What was committed at this instant or before it.
+    At(Timestamp),
+    /// What the feed had told with this entry.
+    Place(u64),
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(place) = text.parse() {
+            return Ok(Self::Place(place));
+        }
+        text.parse().map(Self::At).map_err(|_| {
+            format!("`{text}` is no moment: write an instant, such as 2026-01-31T09:00:00Z, or a place in the change feed, such as 1207")
+        })
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(at) => at.fmt(f),
+            Self::Place(place) => place.fmt(f),
+        }
+    }
+}
+
+/// An object at two moments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed {
+    /// Which kind of object.
+    pub kind: Kind,
+    /// Which object.
+    pub id: ResourceId,
+    /// What it was; absent: it was not there.
+    pub before: Option<Past>,
+    /// What it became; absent: it was not there any more.
+    pub after: Option<Past>,
+}
+
+impl Changed {
+    /// Returns the attributes that differ.
+    pub fn attributes(&self) -> Vec<Difference> {
+        let resource = |past: &Option<Past>| {
+            let document = past.as_ref().and_then(|past| past.document.clone());
+            Resource::from_stored(document.unwrap_or_default())
+        };
+        differences(&resource(&self.before), &resource(&self.after))
+    }
+
+    /// Returns who came into the group and who went.
+    pub fn members(&self) -> (Vec<ResourceId>, Vec<ResourceId>) {
+        let none = BTreeSet::new();
+        let members = |past: &Option<Past>| past.as_ref().map(|past| past.members.clone());
+        let (before, after) = (members(&self.before), members(&self.after));
+        let (before, after) = (before.unwrap_or(none.clone()), after.unwrap_or(none));
+        let apart =
+            |one: &BTreeSet<_>, other: &BTreeSet<_>| one.difference(other).copied().collect();
+        (apart(&after, &before), apart(&before, &after))
+    }
+
+    /// Returns what it is called: as it became, or else as it was.
+    pub fn name(&self) -> String {
+        let of = |past: &Option<Past>| name(self.kind, past.as_ref()?.document.as_ref()?);
+        of(&self.after)
+            .or_else(|| of(&self.before))
+            .unwrap_or_else(|| self.id.to_string())
+    }
+}
+
+/// Returns the userName of a person, or the displayName of a group.
+fn name(kind: Kind, document: &Value) -> Option<String> {
+    let attribute = match kind {
+        Kind::User => "userName",
+        Kind::Group => "displayName",
+    };
+    Some(document.get(attribute)?.as_str()?.to_owned())
+}
+
+impl App {
+    /// Finds a person or a group that is there, or was.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`].
+    pub async fn anybody(
+        &self,
+        context: &Context,
+        principal: &Principal,
+    ) -> Result<ResourceId, Failure> {
+        let principal = principal.clone();
+        context
+            .tenant()
+            .read(move |reader| {
+                let Principal { kind, name } = &principal;
+                if let Some(id) = crate::principals::here(reader, &principal)? {
+                    return Ok(id);
+                }
+                let buried = reader.tombstones(*kind, None, name)?;
+                if let Some(tombstone) = buried.first() {
+                    return Ok(tombstone.id);
+                }
+                let missing = || crate::directory::missing(*kind, name);
+                let id = name.parse().map_err(|_| missing())?;
+                let told = reader.object_changes(*kind, id, None, 1)?;
+                told.first().map(|_| id).ok_or_else(missing)
+            })
+            .await
+    }
+
+    /// Returns what a person or a group was; absent: it was not there.
+    ///
+    /// # Errors
+    /// When the store is out of reach.
+    pub async fn past(
+        &self,
+        context: &Context,
+        (kind, id): (Kind, ResourceId),
+        moment: Moment,
+    ) -> Result<Option<Past>, Failure> {
+        context
+            .tenant()
+            .read(move |reader| {
+                let place = place_of(reader, moment)?;
+                past(reader, (kind, id), place)
+            })
+            .await
+    }
+
+    /// Returns the latest `count` changes of an object up to a moment, the latest first.
+    ///
+    /// # Errors
+    /// When the store is out of reach.
+    pub async fn life(
+        &self,
+        context: &Context,
+        (kind, id): (Kind, ResourceId),
+        count: u64,
+    ) -> Result<Vec<Change>, Failure> {
+        context
+            .tenant()
+            .read(move |reader| Ok(reader.object_changes(kind, id, None, count)?))
+            .await
+    }
+
+    /// Returns the objects that are not what they were, in the order in which they changed first. What changed and changed back is not
+    /// among them.
+    ///
+    /// # Errors
+    /// When the store is out of reach.
+    pub async fn changed(
+        &self,
+        context: &Context,
+        from: Moment,
+        to: Moment,
+    ) -> Result<Vec<Changed>, Failure> {
+        let between = context.tenant().read::<_, Failure, _>(move |reader| {
+            Ok((place_of(reader, from)?, place_of(reader, to)?))
+        });
+        let (from, to) = between.await?;
+        let mut changed = Vec::new();
+        for (kind, id) in self.touched(context, from, to).await? {
+            let both = context.tenant().read::<_, Failure, _>(move |reader| {
+                let before = past(reader, (kind, id), from)?;
+                Ok((before, past(reader, (kind, id), to)?))
+            });
+            let (before, after) = both.await?;
+            let one = Changed {
+                kind,
+                id,
+                before,
+                after,
+            };
+            let is_another = one.before.is_some() != one.after.is_some()
+                || !one.attributes().is_empty()
+                || one.members() != (Vec::new(), Vec::new());
+            if is_another {
+                changed.push(one);
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Returns everybody, or all groups, who were there at some time up to a moment, in the order in which they came.
+    ///
+    /// # Errors
+    /// When the store is out of reach.
+    pub async fn ever(
+        &self,
+        context: &Context,
+        kind: Kind,
+        until: Moment,
+    ) -> Result<Vec<ResourceId>, Failure> {
+        let place = context
+            .tenant()
+            .read(move |reader| place_of(reader, until))
+            .await?;
+        let touched = self.touched(context, 0, place).await?.into_iter();
+        let of_kind = touched.filter(|(of, _)| *of == kind);
+        Ok(of_kind.map(|(_, id)| id).collect())
+    }
+
+    /// Returns the objects that entries of the feed after `from`, up to `to`, are about, in order.
+    pub(crate) async fn touched(
+        &self,
+        context: &Context,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<(Kind, ResourceId)>, Failure> {
+        let (mut touched, mut known) = (Vec::new(), BTreeSet::new());
+        let mut place = from;
+        while place < to {
+            let part = PART.min(to - place);
+            let read = context
+                .tenant()
+                .read::<_, Failure, _>(move |reader| Ok(reader.changes(place, part)?));
+            let changes = read.await?;
+            let Some(last) = changes.last() else { break };
+            place = last.sequence;
+            let objects = changes.iter().map(|change| (change.kind, change.id));
+            touched.extend(objects.filter(|object| known.insert(*object)));
+        }
+        Ok(touched)
+    }
+}
+
+/// Returns the place of the feed that a moment means: the last entry at that instant or before it. Entries are in the order of their
+/// commits; where a clock was set back, the place is one of those that the instant may mean.
+fn place_of(reader: &dyn Reader, moment: Moment) -> Result<u64, Failure> {
+    let last = reader.last_change()?;
+    let at = match moment {
+        Moment::Place(place) => return Ok(place.min(last)),
+        Moment::At(at) => at,
+    };
+    let (mut before, mut after) = (0, last + 1);
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        let entry = reader.changes(middle - 1, 1)?;
+        match entry.first() {
+            Some(entry) if entry.at <= at => before = middle,
+            _ => after = middle,
+        }
+    }
+    Ok(before)
+}
+
+/// Reads what an object was at a place of the feed.
+fn past(
+    reader: &dyn Reader,
+    (kind, id): (Kind, ResourceId),
+    place: u64,
+) -> Result<Option<Past>, Failure> {
+    let mut backwards = Backwards::default();
+    let mut before = place + 1;
+    while !backwards.is_complete() {
+        let part = reader.object_changes(kind, id, Some(before), PART)?;
+        let Some(earliest) = part.last() else { break };
+        before = earliest.sequence;
+        for change in &part {
+            backwards.follow(change);
+        }
+    }
+    Ok(backwards.past())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,440 @@
+//! The way back: what people and groups have to become to be what they were, as a plan first.
+//!
+//! A plan is about the objects that changed in a span of the feed. Who was changed again after it, or within it by somebody else, is left
+//! alone: only a person can tell what is right then. Who was created in the span is switched off, which can be undone; nobody is deleted unless
+//! that was asked for.
+
+use std::collections::BTreeSet;
+
+use rollcall_model::history::Past;
+use rollcall_model::{Kind, ResourceId};
+use rollcall_scim::patch::{Change as Difference, PATCH_SCHEMA, Patch, differences};
+use rollcall_scim::resource::Resource;
+use rollcall_store::{AuditQuery, Entry, Reader, Tombstone, actor_key};
+use serde_json::{Value, json};
+
+use super::{Moment, past, place_of};
+use crate::directory::{Context, Expected, Wanted};
+use crate::{App, Failure};
+
+/// Which changes are to be taken back.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// Back to this moment.
+    pub from: Moment,
+    /// What changed up to this moment; what changed after it stays.
+    pub to: Moment,
+    /// Only this object.
+    pub object: Option<(Kind, ResourceId)>,
+    /// Only what this actor did, as [`actor_key`] names it.
+    pub by: Option<String>,
+    /// Whether who was created in the span is deleted rather than switched off.
+    pub deletes: bool,
+}
+
+/// A plan of the way back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revert {
+    /// What is to be done, object by object, in this order.
+    pub steps: Vec<Step>,
+}
+
+/// What is to become of one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Which kind of object.
+    pub kind: Kind,
+    /// Which object.
+    pub id: ResourceId,
+    /// What it is called.
+    pub name: String,
+    /// What is to be done.
+    pub deed: Deed,
+}
+
+/// What is to be done with an object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deed {
+    /// It becomes what it was.
+    Restore {
+        /// The version that this holds for.
+        version: u64,
+        /// The attributes that change.
+        attributes: Vec<Difference>,
+        /// Who comes into the group.
+        added: Vec<ResourceId>,
+        /// Who goes out of it.
+        removed: Vec<ResourceId>,
+        /// Members that it had and that are gone.
+        missing: Vec<ResourceId>,
+    },
+    /// It is created again, with its id if nobody else has its name.
+    Recreate {
+        /// Its document.
+        document: Value,
+        /// Its members, if it is a group.
+        members: Vec<ResourceId>,
+        /// Members that it had and that are gone.
+        missing: Vec<ResourceId>,
+    },
+    /// It was not there, and is switched off.
+    Disable {
+        /// The version that this holds for.
+        version: u64,
+    },
+    /// It was not there, and is deleted.
+    Delete {
+        /// The version that this holds for.
+        version: u64,
+    },
+    /// It stays as it is.
+    Leave(Reason),
+}
+
+/// Why an object is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It was changed again after the span.
+    ChangedSince,
+    /// Somebody else changed it within the span too.
+    SomebodyElse,
+    /// What it was has been erased.
+    Erased,
+    /// It is a group that was not there: it is deleted when that is asked for, and otherwise stays.
+    NewGroup,
+}
+
+impl Revert {
+    /// Tells whether there is anything to do.
+    pub fn does_anything(&self) -> bool {
+        let is_deed = |step: &Step| !matches!(step.deed, Deed::Leave(_));
+        self.steps.iter().any(is_deed)
+    }
+}
+
+impl App {
+    /// Plans the way back. Nothing is changed.
+    ///
+    /// # Errors
+    /// When the store is out of reach.
+    pub async fn plan_revert(&self, context: &Context, span: Span) -> Result<Revert, Failure> {
+        let (from, to) = (span.from, span.to);
+        let places = context.tenant().read::<_, Failure, _>(move |reader| {
+            Ok((place_of(reader, from)?, place_of(reader, to)?))
+        });
+        let (from, to) = places.await?;
+        let objects = match span.object {
+            Some(object) => vec![object],
+            None => self.touched(context, from, to).await?,
+        };
+        let mut steps = Vec::new();
+        for object in objects {
+            let span = span.clone();
+            let step = context
+                .tenant()
+                .read(move |reader| step(reader, object, (from, to), &span));
+            steps.extend(step.await?);
+        }
+        reunite(&mut steps);
+        // people come back before the groups that they belong to, and go after them
+        steps.sort_by_key(|step| match (&step.deed, step.kind) {
+            (Deed::Recreate { .. }, Kind::User) => 0,
+            (Deed::Recreate { .. }, Kind::Group) => 1,
+            (Deed::Restore { .. }, _) => 2,
+            (Deed::Delete { .. }, Kind::Group) => 3,
+            (Deed::Disable { .. } | Deed::Delete { .. }, _) => 4,
+            (Deed::Leave(_), _) => 5,
+        });
+        Ok(Revert { steps })
+    }
+
+    /// Does one step of a plan, if the object is still what the plan was made for. It goes through the same rules as every other change.
+    ///
+    /// # Errors
+    /// [`Failure::Precondition`] when the object has changed since; as the use cases that change people and groups.
+    pub async fn carry_out(&self, context: &Context, step: &Step) -> Result<(), Failure> {
+        let (kind, id) = (step.kind, step.id);
+        let exactly = |version: u64| Expected::Versions(vec![version]);
+        match &step.deed {
+            Deed::Leave(_) => Ok(()),
+            Deed::Restore {
+                version,
+                attributes,
+                added,
+                removed,
+                ..
+            } => {
+                let patch = self.patch_of(kind, attributes, added, removed)?;
+                let expected = exactly(*version);
+                self.patch(context, kind, id, patch, expected, Wanted::NOTHING)
+                    .await
+                    .map(drop)
+            }
+            Deed::Recreate {
+                document, members, ..
+            } => {
+                let mut body = document.clone();
+                if let Some(fields) = body.as_object_mut() {
+                    fields.retain(|name, _| name != "id" && name != "meta");
+                    if kind == Kind::Group {
+                        let members = members.iter().map(|id| json!({"value": id}));
+                        fields.insert("members".into(), members.collect());
+                    }
+                }
+                let context = self.as_its_manager(context, kind, id).await?;
+                self.create(&context, kind, body).await.map(drop)
+            }
+            Deed::Disable { version } => {
+                let off = Difference {
+                    path: "active".into(),
+                    old: None,
+                    new: Some(false.into()),
+                };
+                let patch = self.patch_of(kind, &[off], &[], &[])?;
+                let expected = exactly(*version);
+                self.patch(context, kind, id, patch, expected, Wanted::NOTHING)
+                    .await
+                    .map(drop)
+            }
+            Deed::Delete { version } => self.delete(context, kind, id, exactly(*version)).await,
+        }
+    }
+
+    /// Who comes back gets their id from the tombstone, and belongs to the directory that managed them.
+    async fn as_its_manager(
+        &self,
+        context: &Context,
+        kind: Kind,
+        id: ResourceId,
+    ) -> Result<Context, Failure> {
+        let found = context
+            .tenant()
+            .read::<_, Failure, _>(move |reader| tombstone(reader, kind, id));
+        let manager = found.await?.and_then(|tombstone| tombstone.managed_by);
+        Ok(Context::new(
+            context.tenant().clone(),
+            context.origin().clone(),
+            manager,
+        ))
+    }
+
+    /// Writes attributes and members as a PATCH: it goes through the same checks as a directory's.
+    fn patch_of(
+        &self,
+        kind: Kind,
+        attributes: &[Difference],
+        added: &[ResourceId],
+        removed: &[ResourceId],
+    ) -> Result<Patch, Failure> {
+        let mut operations: Vec<Value> = attributes
+            .iter()
+            .map(|change| match &change.new {
+                Some(value) => json!({"op": "replace", "path": change.path, "value": value}),
+                None => json!({"op": "remove", "path": change.path}),
+            })
+            .collect();
+        for (op, ids) in [("add", added), ("remove", removed)] {
+            if !ids.is_empty() {
+                let ids = ids.iter().map(|id| json!({"value": id}));
+                let ids: Value = ids.collect();
+                operations.push(json!({"op": op, "path": "members", "value": ids}));
+            }
+        }
+        let body = json!({"schemas": [PATCH_SCHEMA], "Operations": operations});
+        let limits = &self.settings().limits;
+        Ok(Patch::parse(&body, self.resource_type(kind), limits)?)
+    }
+}
+
+/// Finds the tombstone of an object.
+fn tombstone(
+    reader: &dyn Reader,
+    kind: Kind,
+    id: ResourceId,
+) -> Result<Option<Tombstone>, Failure> {
+    // what it was called last is what the tombstone has
+    let life = reader.object_changes(kind, id, None, 50)?;
+    let mut documents = life.iter().filter_map(|change| change.document.as_ref());
+    let Some(name) = documents
+        .next()
+        .and_then(|document| super::name(kind, document))
+    else {
+        return Ok(None);
+    };
+    let buried = reader.tombstones(kind, None, &name)?;
+    Ok(buried.into_iter().find(|tombstone| tombstone.id == id))
+}
+
+/// Finds what has to be done with one object; nothing: it is what it was.
+fn step(
+    reader: &dyn Reader,
+    (kind, id): (Kind, ResourceId),
+    (from, to): (u64, u64),
+    span: &Span,
+) -> Result<Option<Step>, Failure> {
+    let was = past(reader, (kind, id), from)?;
+    let is = reader.entry(kind, id)?;
+    let deed = deed(reader, (kind, id), was.as_ref(), is.as_ref(), span)?;
+    let Some(deed) = deed else { return Ok(None) };
+    let document = was.as_ref().and_then(|past| past.document.as_ref());
+    let name = is
+        .as_ref()
+        .and_then(|entry| super::name(kind, &entry.resource.clone().into_value()))
+        .or_else(|| super::name(kind, document?))
+        .unwrap_or_else(|| id.to_string());
+    let last = reader.object_changes(kind, id, None, 1)?;
+    let is_changed_since = last.first().is_some_and(|change| change.sequence > to);
+    let deed = if is_changed_since {
+        Deed::Leave(Reason::ChangedSince)
+    } else {
+        match &span.by {
+            Some(by) => match who(reader, (kind, id), (from, to), by)? {
+                Who::Them => deed,
+                Who::Others => return Ok(None),
+                Who::Both => Deed::Leave(Reason::SomebodyElse),
+            },
+            None => deed,
+        }
+    };
+    Ok(Some(Step {
+        kind,
+        id,
+        name,
+        deed,
+    }))
+}
+
+fn deed(
+    reader: &dyn Reader,
+    (kind, id): (Kind, ResourceId),
+    was: Option<&Past>,
+    is: Option<&Entry>,
+    span: &Span,
+) -> Result<Option<Deed>, Failure> {
+    let Some(was) = was else {
+        return Ok(is.and_then(|is| match kind {
+            _ if span.deletes => Some(Deed::Delete {
+                version: is.version,
+            }),
+            Kind::Group => Some(Deed::Leave(Reason::NewGroup)),
+            Kind::User => is.resource.is_active().then_some(Deed::Disable {
+                version: is.version,
+            }),
+        }));
+    };
+    let Some(document) = &was.document else {
+        return Ok(Some(Deed::Leave(Reason::Erased)));
+    };
+    let Some(is) = is else {
+        let (members, missing) = present(reader, &was.members)?;
+        return Ok(Some(Deed::Recreate {
+            document: document.clone(),
+            members,
+            missing,
+        }));
+    };
+    let attributes = differences(&is.resource, &Resource::from_stored(document.clone()));
+    let mut members = BTreeSet::new();
+    if kind == Kind::Group {
+        members.extend(
+            reader
+                .members(id, None, u64::MAX)?
+                .iter()
+                .map(|member| member.id),
+        );
+    }
+    let back: BTreeSet<ResourceId> = was.members.difference(&members).copied().collect();
+    let (added, missing) = present(reader, &back)?;
+    let removed: Vec<ResourceId> = members.difference(&was.members).copied().collect();
+    if attributes.is_empty() && back.is_empty() && removed.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Deed::Restore {
+        version: is.version,
+        attributes,
+        added,
+        removed,
+        missing,
+    }))
+}
+
+/// Tells those who are there from those who are not.
+fn present(
+    reader: &dyn Reader,
+    ids: &BTreeSet<ResourceId>,
+) -> Result<(Vec<ResourceId>, Vec<ResourceId>), Failure> {
+    let (mut there, mut gone) = (Vec::new(), Vec::new());
+    for id in ids {
+        match reader.kind_of(*id)? {
+            Some(_) => there.push(*id),
+            None => gone.push(*id),
+        }
+    }
+    Ok((there, gone))
+}
+
+/// Members who are gone and come back with the same plan are members again.
+fn reunite(steps: &mut [Step]) {
+    let back: BTreeSet<ResourceId> = steps
+        .iter()
+        .filter(|step| matches!(step.deed, Deed::Recreate { .. }))
+        .map(|step| step.id)
+        .collect();
+    for step in steps {
+        if let Deed::Restore {
+            added: members,
+            missing,
+            ..
+        }
+        | Deed::Recreate {
+            members, missing, ..
+        } = &mut step.deed
+        {
+            members.extend(missing.extract_if(.., |id| back.contains(id)));
+        }
+    }
+}
+
+/// By whom an object was changed within a span.
+enum Who {
+    Them,
+    Others,
+    Both,
+}
+
+fn who(
+    reader: &dyn Reader,
+    (kind, id): (Kind, ResourceId),
+    (from, to): (u64, u64),
+    by: &str,
+) -> Result<Who, Failure> {
+    let life = reader.object_changes(kind, id, Some(to + 1), u64::MAX)?;
+    let within: BTreeSet<_> = life
+        .iter()
+        .filter(|change| change.sequence > from)
+        .map(|change| change.at)
+        .collect();
+    let (Some(first), Some(last)) = (within.first(), within.last()) else {
+        return Ok(Who::Others);
+    };
+    // both logs have an entry of the same instant for each change
+    let query = AuditQuery {
+        object: Some(id.to_string()),
+        from: Some(*first),
+        to: last.checked_add(jiff::SignedDuration::from_micros(1)).ok(),
+        ..AuditQuery::default()
+    };
+    let (mut them, mut others) = (false, false);
+    for entry in reader.audit_where(&query, u64::MAX)? {
+        if actor_key(&entry.origin.actor) == by {
+            them = true;
+        } else {
+            others = true;
+        }
+    }
+    Ok(match (them, others) {
+        (true, false) => Who::Them,
+        (true, true) => Who::Both,
+        (false, _) => Who::Others,
+    })
+}
