@@ -8,6 +8,7 @@
 
 mod connection;
 mod dialect;
+mod guarded;
 mod patience;
 mod replies;
 mod scripted;
