@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::{conformance, need, tidy};
+use crate::{conformance, need, supply, tidy};
 
 /// A step of a test run.
 pub(crate) struct Step {
@@ -23,6 +23,10 @@ pub(crate) const ALL: &[Step] = &[
     Step {
         name: "tidy",
         run: tidy::check,
+    },
+    Step {
+        name: "supply",
+        run: supply::run,
     },
     Step {
         name: "clippy",
@@ -205,7 +209,7 @@ pub(crate) fn screens() -> anyhow::Result<()> {
 /// Fuzzes each target for so many seconds.
 pub(crate) fn fuzz(seconds: &str) -> anyhow::Result<()> {
     let seconds: u32 = seconds.parse().context("how many seconds?")?;
-    need::cargo_fuzz()?;
+    need::cargo_command("fuzz")?;
     for target in [
         "filter",
         "path",

@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+use crate::metadata;
 use crate::steps::root;
 
 /// What a pure crate must not reach, however deep: whatever waits or touches the outside.
@@ -29,7 +29,7 @@ const PURE: [&str; 5] = [
 /// Runs all checks and tells every mistake.
 pub(crate) fn check() -> anyhow::Result<()> {
     let mut mistakes = Vec::new();
-    let metadata = metadata()?;
+    let metadata = metadata::of_host()?;
     arrows(&metadata, &mut mistakes)?;
     purity(&metadata, &mut mistakes)?;
     for path in sources(&root())? {
@@ -43,34 +43,6 @@ pub(crate) fn check() -> anyhow::Result<()> {
         0 => Ok(()),
         count => bail!("{count} things are untidy"),
     }
-}
-
-fn metadata() -> anyhow::Result<Value> {
-    let rustc = Command::new("rustc").arg("-vV").output().context("rustc")?;
-    let rustc = String::from_utf8(rustc.stdout)?;
-    let host = rustc
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .context("rustc names no host")?;
-    let output = Command::new("cargo")
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--filter-platform",
-            host,
-        ])
-        .current_dir(root())
-        .output()
-        .context("cargo metadata")?;
-    if !output.status.success() {
-        bail!(
-            "cargo metadata: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// The crate table of ARCHITECTURE.md lists exactly the crates there are, and allows every arrow between them.
