@@ -107,7 +107,7 @@ impl FromStr for Destination {
         let Ok(address) = unbracketed.unwrap_or(address).parse::<IpAddr>() else {
             // what the URL parser takes for an address in an unusual spelling is somebody's mistake
             return match Host::parse(text) {
-                Ok(Host::Domain(name)) if length.is_none() && !bare(&name).is_empty() => {
+                Ok(Host::Domain(name)) if length.is_none() && is_name(bare(&name)) => {
                     Ok(Self::Name(bare(&name).to_owned()))
                 }
                 _ => Err(unknown()),
@@ -137,6 +137,11 @@ fn head(address: IpAddr, length: u8) -> (u8, u128) {
     let rest = u32::from(width).saturating_sub(u32::from(length));
     let mask = u128::MAX.checked_shl(rest).unwrap_or(0);
     (width, bits & mask)
+}
+
+/// Tells whether every part of a name has letters.
+fn is_name(name: &str) -> bool {
+    name.split('.').all(|part| !part.is_empty())
 }
 
 /// A name with the root's dot behind it is the same name.
@@ -204,6 +209,8 @@ mod tests {
             ("10.1", "neither"),
             ("0x7f.1", "neither"),
             (".", "neither"),
+            ("app..", "neither"),
+            (".internal", "neither"),
         ] {
             let error = text.parse::<Destinations>().unwrap_err().to_string();
 

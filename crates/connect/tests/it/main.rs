@@ -7,6 +7,7 @@
 )]
 
 mod connection;
+mod corpus;
 mod dialect;
 mod guarded;
 mod patience;
