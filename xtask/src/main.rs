@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask test` runs every test, `cargo xtask test --quick` those of the inner loop, `cargo xtask tidy` the checks of the
 //! repository itself, `cargo xtask bench` the benchmarks, `cargo xtask fuzz 60` the fuzz targets, `cargo xtask soak` the long forms of the
-//! tests of reliability; `cargo xtask screens` takes the pictures of the documentation. What a step needs and is missing is installed with apt or cargo where
+//! tests of reliability; `cargo xtask screens` takes the pictures of the documentation, `cargo xtask sbom` lists what the program is built from. What a step needs and is missing is installed with apt or cargo where
 //! that is allowed; otherwise the step fails and names it. Nothing is skipped in silence.
 
 #![expect(
@@ -11,10 +11,13 @@
     reason = "a tool for the terminal"
 )]
 
+mod bill;
 mod conformance;
+mod metadata;
 mod need;
 mod soak;
 mod steps;
+mod supply;
 mod tidy;
 
 use std::process::ExitCode;
@@ -33,9 +36,11 @@ fn main() -> ExitCode {
         ["soak"] => soak::run("100"),
         ["soak", percent] => soak::run(percent),
         ["screens"] => steps::screens(),
+        ["sbom"] => bill::write(None),
+        ["sbom", file] => bill::write(Some(file)),
         _ => {
             eprintln!(
-                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench [--help | NAME… | pages PEOPLE] | fuzz SECONDS | soak [PERCENT] | screens\n"
+                "usage: cargo xtask test [--quick | --step NAME…] | tidy | bench [--help | NAME… | pages PEOPLE] | fuzz SECONDS | soak [PERCENT] | screens | sbom [FILE]\n"
             );
             eprintln!("steps of test: {}", steps::names().join(", "));
             return ExitCode::from(2);

@@ -9,20 +9,17 @@ use crate::steps::{cargo, command_ok};
 
 /// Makes sure that `cargo nextest` is there.
 pub(crate) fn nextest() -> anyhow::Result<()> {
-    if answers(Command::new("cargo").args(["nextest", "--version"])) {
-        return Ok(());
-    }
-    cargo(&["install", "--locked", "cargo-nextest"])
-        .context("cargo-nextest is missing and could not be installed")
+    cargo_command("nextest")
 }
 
-/// Makes sure that `cargo fuzz` is there.
-pub(crate) fn cargo_fuzz() -> anyhow::Result<()> {
-    if answers(Command::new("cargo").args(["fuzz", "--version"])) {
+/// Makes sure that cargo has a command, such as `fuzz` of the crate `cargo-fuzz`.
+pub(crate) fn cargo_command(name: &str) -> anyhow::Result<()> {
+    if answers(Command::new("cargo").args([name, "--version"])) {
         return Ok(());
     }
-    cargo(&["install", "--locked", "cargo-fuzz"])
-        .context("cargo-fuzz is missing and could not be installed")
+    let package = format!("cargo-{name}");
+    cargo(&["install", "--locked", &package])
+        .with_context(|| format!("{package} is missing and could not be installed"))
 }
 
 /// Makes sure that a program of a Debian package is there.
@@ -95,7 +92,8 @@ fn apt(package: &str) -> anyhow::Result<()> {
     ])
 }
 
-fn answers(command: &mut Command) -> bool {
+/// Tells whether a command does what it is asked.
+pub(crate) fn answers(command: &mut Command) -> bool {
     let status = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

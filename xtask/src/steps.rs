@@ -1,12 +1,13 @@
 //! The steps of a test run: named, timed, and to be run alone.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::{conformance, need, tidy};
+use crate::{conformance, need, supply, tidy};
 
 /// A step of a test run.
 pub(crate) struct Step {
@@ -23,6 +24,10 @@ pub(crate) const ALL: &[Step] = &[
     Step {
         name: "tidy",
         run: tidy::check,
+    },
+    Step {
+        name: "supply",
+        run: supply::run,
     },
     Step {
         name: "clippy",
@@ -205,20 +210,13 @@ pub(crate) fn screens() -> anyhow::Result<()> {
 /// Fuzzes each target for so many seconds.
 pub(crate) fn fuzz(seconds: &str) -> anyhow::Result<()> {
     let seconds: u32 = seconds.parse().context("how many seconds?")?;
-    need::cargo_fuzz()?;
-    for target in [
-        "filter",
-        "path",
-        "patch",
-        "resource",
-        "expression",
-        "schema",
-    ] {
+    need::cargo_command("fuzz")?;
+    for target in fuzz_targets()? {
         println!("── {target} ──");
         cargo_nightly(&[
             "fuzz",
             "run",
-            target,
+            &target,
             "--",
             &format!("-max_total_time={seconds}"),
             "-max_len=4096",
@@ -226,6 +224,16 @@ pub(crate) fn fuzz(seconds: &str) -> anyhow::Result<()> {
         ])?;
     }
     Ok(())
+}
+
+/// Returns the names of all fuzz targets.
+pub(crate) fn fuzz_targets() -> anyhow::Result<BTreeSet<String>> {
+    let files = std::fs::read_dir(root().join("fuzz/fuzz_targets"))?;
+    let name = |file: std::fs::DirEntry| {
+        let name = file.file_name().into_string().ok()?;
+        name.strip_suffix(".rs").map(str::to_owned)
+    };
+    Ok(files.flatten().filter_map(name).collect())
 }
 
 fn cargo_nightly(arguments: &[&str]) -> anyhow::Result<()> {

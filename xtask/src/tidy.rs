@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::steps::root;
+use crate::metadata;
+use crate::steps::{fuzz_targets, root};
 
 /// What a pure crate must not reach, however deep: whatever waits or touches the outside.
 const IMPURE: [&str; 6] = ["tokio", "axum", "hyper", "reqwest", "rusqlite", "ring"];
@@ -29,13 +29,16 @@ const PURE: [&str; 5] = [
 /// Runs all checks and tells every mistake.
 pub(crate) fn check() -> anyhow::Result<()> {
     let mut mistakes = Vec::new();
-    let metadata = metadata()?;
+    let metadata = metadata::of_host()?;
     arrows(&metadata, &mut mistakes)?;
     purity(&metadata, &mut mistakes)?;
     for path in sources(&root())? {
         heads(&path, &mut mistakes)?;
     }
     decisions(&mut mistakes)?;
+    fuzzing(&mut mistakes)?;
+    let threats = fs::read_to_string(root().join("SECURITY.md"))?;
+    mistakes.extend(lost_places(&threats, &root()));
     for mistake in &mistakes {
         println!("{mistake}");
     }
@@ -43,34 +46,6 @@ pub(crate) fn check() -> anyhow::Result<()> {
         0 => Ok(()),
         count => bail!("{count} things are untidy"),
     }
-}
-
-fn metadata() -> anyhow::Result<Value> {
-    let rustc = Command::new("rustc").arg("-vV").output().context("rustc")?;
-    let rustc = String::from_utf8(rustc.stdout)?;
-    let host = rustc
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .context("rustc names no host")?;
-    let output = Command::new("cargo")
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--filter-platform",
-            host,
-        ])
-        .current_dir(root())
-        .output()
-        .context("cargo metadata")?;
-    if !output.status.success() {
-        bail!(
-            "cargo metadata: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// The crate table of ARCHITECTURE.md lists exactly the crates there are, and allows every arrow between them.
@@ -233,6 +208,51 @@ fn decisions(mistakes: &mut Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Every fuzz target is built, and has a corpus, which the tests replay; no corpus is left over.
+fn fuzzing(mistakes: &mut Vec<String>) -> anyhow::Result<()> {
+    let targets = fuzz_targets()?;
+    let manifest = fs::read_to_string(root().join("fuzz/Cargo.toml"))?;
+    for target in &targets {
+        if !manifest.contains(&format!("name = \"{target}\"")) {
+            mistakes.push(format!("fuzz/Cargo.toml: there is no target `{target}`"));
+        }
+        if !root().join("fuzz/corpus").join(target).is_dir() {
+            mistakes.push(format!("fuzz/corpus: there is none of `{target}`"));
+        }
+    }
+    for entry in fs::read_dir(root().join("fuzz/corpus"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !targets.contains(&name) {
+            mistakes.push(format!("fuzz/corpus/{name}: there is no such target"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns what is said of places that are gone: of paths in back ticks, with the name of a test behind `::` or without.
+fn lost_places(text: &str, folder: &Path) -> Vec<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let is_place = |place: &&str| {
+        let mut roots = ["crates/", "xtask/", "fuzz/", "packaging/"].into_iter();
+        roots.any(|root| place.starts_with(root))
+    };
+    let mut lost = Vec::new();
+    for place in quoted.filter(is_place) {
+        let (path, test) = place.split_once("::").unwrap_or((place, ""));
+        let path = folder.join(path);
+        let is_there = if test.is_empty() {
+            path.exists()
+        } else {
+            let source = fs::read_to_string(&path).unwrap_or_default();
+            source.contains(&format!("fn {test}("))
+        };
+        if !is_there {
+            lost.push(format!("SECURITY.md: there is no `{place}`"));
+        }
+    }
+    lost
+}
+
 fn sources(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -253,6 +273,22 @@ fn sources(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_that_is_gone_is_told() {
+        let text = "`xtask/src/tidy.rs`, `xtask/src/tidy.rs::a_place_that_is_gone_is_told`, `no/path`, ``` ``` `xtask/src/gone.rs` and \
+            `xtask/src/tidy.rs::gone`";
+
+        let lost = lost_places(text, &root());
+
+        assert_eq!(
+            lost,
+            [
+                "SECURITY.md: there is no `xtask/src/gone.rs`",
+                "SECURITY.md: there is no `xtask/src/tidy.rs::gone`"
+            ]
+        );
+    }
 
     #[test]
     fn the_crate_table_is_read_with_its_arrows() {

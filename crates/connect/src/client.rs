@@ -5,19 +5,22 @@
 //! **Is not:** SCIM; see [`crate::target`].
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use reqwest::Certificate;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use rollcall_model::{Clock, Randomness};
-use url::{Host, Url};
+use url::Url;
 
 use crate::figures::Figures;
-use crate::guard::Reach;
+use crate::guard::{Guard, Reach};
+
+pub use crate::guard::Refused;
 
 /// How long a connection may take to stand.
 pub const CONNECT: Duration = Duration::from_secs(5);
@@ -35,7 +38,7 @@ pub const REPLY_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
-    reach: Reach,
+    way: Way,
     figures: Arc<Figures>,
     traceparent: Option<Traceparent>,
 }
@@ -73,6 +76,10 @@ pub(crate) struct Unresolved(String);
 pub struct Options {
     /// What may be called.
     pub reach: Reach,
+    /// Where this process listens itself, which nobody needs to call from here.
+    pub listeners: Vec<SocketAddr>,
+    /// Who looks names up.
+    pub names: Arc<dyn Names>,
     /// How long a connection may take to stand.
     pub connect: Duration,
     /// How long the other end may be silent.
@@ -88,33 +95,14 @@ impl Options {
     pub fn of(reach: Reach) -> Self {
         Self {
             reach,
+            listeners: Vec::new(),
+            names: Arc::new(SystemNames),
             connect: CONNECT,
             silence: SILENCE,
             total: TOTAL,
             authorities: Vec::new(),
         }
     }
-}
-
-/// Why an address cannot be called at all.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// It is not an address.
-    #[error("`{0}` is not a URL: it looks like `https://app.example.com/scim/v2`")]
-    NotAUrl(String),
-    /// It is not https.
-    #[error(
-        "`{0}` is not https: credentials and people's data are sent encrypted only (`allow_private_targets` permits http for tests)"
-    )]
-    NotHttps(String),
-    /// It holds a user name or a password.
-    #[error("the URL holds a user name or password: put the credential into its own field")]
-    Credentials,
-    /// It is an address of this machine or of a private network.
-    #[error(
-        "`{0}` is an address of a private network, which targets may not have unless `allow_private_targets` is set"
-    )]
-    Private(String),
 }
 
 impl Client {
@@ -137,7 +125,10 @@ impl Client {
     pub fn with(options: &Options) -> Result<Self, Unusable> {
         // fails when there is a provider already: then that one is used
         drop(rustls::crypto::ring::default_provider().install_default());
-        let reach = options.reach;
+        let way = Way {
+            guard: Arc::new(Guard::new(options.reach.clone(), &options.listeners)),
+            names: Arc::clone(&options.names),
+        };
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("Rollcall/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(options.connect)
@@ -146,8 +137,8 @@ impl Client {
             .pool_idle_timeout(IDLE)
             .redirect(Policy::none())
             .no_proxy()
-            .https_only(reach == Reach::Public)
-            .dns_resolver(Guarded(reach));
+            .https_only(way.guard.is_https_only())
+            .dns_resolver(way.clone());
         if !options.authorities.is_empty() {
             let authorities = options.authorities.iter();
             let authorities: Result<Vec<Certificate>, _> = authorities
@@ -158,7 +149,7 @@ impl Client {
         let http = builder.build().map_err(Unusable)?;
         Ok(Self {
             http,
-            reach,
+            way,
             figures: Arc::default(),
             traceparent: None,
         })
@@ -183,39 +174,16 @@ impl Client {
     /// # Errors
     /// [`Refused`], which says what to type instead.
     pub fn address(&self, text: &str) -> Result<Url, Refused> {
-        let shown = || text.chars().take(200).collect::<String>();
-        let url = Url::parse(text.trim()).map_err(|_| Refused::NotAUrl(shown()))?;
-        let host = url.host().ok_or_else(|| Refused::NotAUrl(shown()))?;
-        match url.scheme() {
-            "https" => {}
-            "http" if self.reach == Reach::Anywhere => {}
-            "http" => return Err(Refused::NotHttps(shown())),
-            _ => return Err(Refused::NotAUrl(shown())),
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(Refused::Credentials);
-        }
-        // a literal address never reaches the resolver
-        let literal = match host {
-            Host::Ipv4(address) => Some(IpAddr::V4(address)),
-            Host::Ipv6(address) => Some(IpAddr::V6(address)),
-            Host::Domain(_) => None,
-        };
-        if literal.is_some_and(|address| !self.reach.allows(address)) {
-            return Err(Refused::Private(shown()));
-        }
-        Ok(url)
+        self.way.guard.address(text)
     }
 
     /// Looks a name up; returns those of its addresses that may be called.
     pub(crate) async fn resolve(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-        let (allowed, others) = lookup(self.reach, name, port)
-            .await
-            .map_err(|unresolved| unresolved.to_string())?;
-        if allowed.is_empty() && !others.is_empty() {
-            return Err(Refused::Private(name.to_owned()).to_string());
-        }
-        Ok(allowed)
+        let resolved = self.way.resolved(name, port).await;
+        resolved.map_err(|no_address| match no_address {
+            NoAddress::Unresolved(unresolved) => unresolved.to_string(),
+            NoAddress::Refused(refused) => refused.to_string(),
+        })
     }
 
     pub(crate) fn request(&self, method: reqwest::Method, url: Url) -> reqwest::RequestBuilder {
@@ -242,85 +210,74 @@ impl Client {
     }
 }
 
-/// A resolver that hands out only addresses that may be called. It is asked on every new connection, so a name that changes its
-/// address in between gains nothing.
-struct Guarded(Reach);
+/// Looks names up.
+#[async_trait]
+pub trait Names: fmt::Debug + Send + Sync {
+    /// Returns the addresses to which a name leads now.
+    ///
+    /// # Errors
+    /// When it leads nowhere, or nobody can tell.
+    async fn addresses(&self, name: &str, port: u16) -> std::io::Result<Vec<SocketAddr>>;
+}
 
-impl Resolve for Guarded {
-    fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
-        Box::pin(async move {
-            let (allowed, others) = lookup(reach, name.as_str(), 0).await?;
-            if allowed.is_empty() && !others.is_empty() {
-                let refused = Refused::Private(name.as_str().to_owned());
-                return Err(Box::new(Arc::new(refused)) as Box<dyn std::error::Error + Send + Sync>);
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
+/// Looks names up as every program of this machine does.
+#[derive(Debug)]
+pub struct SystemNames;
+
+#[async_trait]
+impl Names for SystemNames {
+    async fn addresses(&self, name: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((name, port)).await?.collect())
     }
 }
 
-/// Looks a name up; returns the addresses that may be called, and the others.
-async fn lookup(
-    reach: Reach,
-    name: &str,
-    port: u16,
-) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), Unresolved> {
-    let found = tokio::net::lookup_host((name, port)).await;
-    let found = found.map_err(|error| {
-        tracing::debug!(name, %error, "a name is not resolved");
-        Unresolved(name.to_owned())
-    })?;
-    Ok(found.partition(|address| reach.allows(address.ip())))
+/// Why a name leads to no address that may be called.
+enum NoAddress {
+    Unresolved(Unresolved),
+    Refused(Refused),
+}
+
+/// The way from a name to the addresses that may be called. It is gone on every new connection, and what it gives is what is dialled, so a
+/// name that changes its address in between gains nothing.
+#[derive(Debug, Clone)]
+struct Way {
+    guard: Arc<Guard>,
+    names: Arc<dyn Names>,
+}
+
+impl Way {
+    async fn resolved(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, NoAddress> {
+        let found = self.names.addresses(name, port).await.map_err(|error| {
+            tracing::debug!(name, %error, "a name is not resolved");
+            NoAddress::Unresolved(Unresolved(name.to_owned()))
+        })?;
+        let is_empty = found.is_empty();
+        let mut allowed = found;
+        allowed.retain(|address| self.guard.allows(Some(name), address.ip()));
+        if allowed.is_empty() && !is_empty {
+            return Err(NoAddress::Refused(Refused::Private(name.to_owned())));
+        }
+        Ok(allowed)
+    }
+}
+
+impl Resolve for Way {
+    fn resolve(&self, name: Name) -> Resolving {
+        let way = self.clone();
+        Box::pin(async move {
+            match way.resolved(name.as_str(), 0).await {
+                Ok(allowed) => Ok(Box::new(allowed.into_iter()) as Addrs),
+                Err(NoAddress::Unresolved(unresolved)) => Err(unresolved.into()),
+                // in an `Arc`, by which it is found in the chain of causes
+                Err(NoAddress::Refused(refused)) => Err(Box::new(Arc::new(refused)) as _),
+            }
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_is_read_or_refused_with_the_reason() {
-        let public = Client::new(Reach::Public).unwrap();
-        let anywhere = Client::new(Reach::Anywhere).unwrap();
-
-        assert!(
-            public
-                .address(" https://app.example.com/scim?aadOptscim062020 ")
-                .is_ok()
-        );
-        assert!(anywhere.address("http://127.0.0.1:8080/scim").is_ok());
-        for (text, expected) in [
-            (
-                "app.example.com",
-                Refused::NotAUrl("app.example.com".into()),
-            ),
-            (
-                "ftp://example.com",
-                Refused::NotAUrl("ftp://example.com".into()),
-            ),
-            (
-                "http://example.com",
-                Refused::NotHttps("http://example.com".into()),
-            ),
-            ("https://ann:secret@example.com", Refused::Credentials),
-            (
-                "https://169.254.169.254/",
-                Refused::Private("https://169.254.169.254/".into()),
-            ),
-            ("https://[::1]/", Refused::Private("https://[::1]/".into())),
-            // the many spellings of 127.0.0.1
-            (
-                "https://2130706433/",
-                Refused::Private("https://2130706433/".into()),
-            ),
-            (
-                "https://0x7f.1/",
-                Refused::Private("https://0x7f.1/".into()),
-            ),
-        ] {
-            assert_eq!(public.address(text), Err(expected), "{text}");
-        }
-    }
 
     #[tokio::test]
     async fn a_name_that_leads_to_this_machine_is_not_dialled() {

@@ -7,6 +7,7 @@
 //! **Start at** [`target::Target`].
 
 pub mod client;
+pub mod destinations;
 pub mod figures;
 pub mod files;
 pub mod guard;

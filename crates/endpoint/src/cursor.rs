@@ -10,26 +10,32 @@ use rollcall_scim::error::{Error, ErrorKind};
 
 /// Makes and opens cursors with a key of the installation, the same on all its servers.
 #[derive(Debug, Clone)]
-pub(crate) struct Cursors {
+pub struct Cursors {
     key: hmac::Key,
     /// How long a cursor can be used, in seconds.
     lifetime: u64,
 }
 
 impl Cursors {
-    pub(crate) async fn new(app: &App) -> Result<Self, Failure> {
+    /// Makes them with the key of an installation.
+    pub(crate) async fn of(app: &App) -> Result<Self, Failure> {
         let randomness = &**app.randomness();
         let secret = (app.sealer()).installation_secret(app.store(), "cursor", randomness);
         let secret = secret.await?;
         let lifetime = app.settings().limits.cursor_seconds;
-        Ok(Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, &*secret),
+        Ok(Self::new(&*secret, lifetime))
+    }
+
+    /// Makes them with a key, to be used for so many seconds each.
+    pub fn new(key: &[u8], lifetime: u64) -> Self {
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, key),
             lifetime,
-        })
+        }
     }
 
     /// Makes the cursor of the page that begins after `last`.
-    pub(crate) fn seal(
+    pub fn seal(
         &self,
         last: ResourceId,
         organisation: OrgId,
@@ -48,7 +54,7 @@ impl Cursors {
     ///
     /// # Errors
     /// `invalidCursor` for what was not made here for this organisation and query, `expiredCursor` after an hour.
-    pub(crate) fn open(
+    pub fn open(
         &self,
         cursor: &str,
         organisation: OrgId,

@@ -7,7 +7,7 @@
 
 mod bearer;
 mod bulk;
-mod cursor;
+pub mod cursor;
 mod discovery;
 mod failure;
 mod input;
@@ -47,7 +47,7 @@ impl Endpoint {
         rates: Arc<Rates>,
         recorder: Recorder,
     ) -> Result<Self, rollcall_app::Failure> {
-        let cursors = cursor::Cursors::new(&app).await?;
+        let cursors = cursor::Cursors::of(&app).await?;
         Ok(Self {
             app,
             rates,

@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use rollcall_connect::destinations::Destinations;
+use rollcall_connect::guard::Reach;
 use rollcall_model::{Region, Secret};
 use rollcall_store::Location;
 use serde::Deserialize;
@@ -63,8 +65,8 @@ pub(crate) struct Config {
     pub(crate) key_file: Setting<PathBuf>,
     /// These keys themselves, where there is no file; from the environment alone.
     pub(crate) key: Setting<Option<Secret>>,
-    /// Whether targets may be reached by http and in private networks.
-    pub(crate) allow_private_targets: Setting<bool>,
+    /// Which targets may be reached by http and in private networks.
+    pub(crate) allow_private_targets: Setting<Reach>,
     /// Files with SCIM schemas (JSON) that extend the User.
     pub(crate) user_extensions: Setting<Vec<PathBuf>>,
     /// The mail server, as an address that may hold a password; absent: mail goes nowhere, or into a folder.
@@ -90,12 +92,33 @@ struct File {
     regions: BTreeMap<String, String>,
     rate: Option<u32>,
     key_file: Option<String>,
-    allow_private_targets: Option<bool>,
+    allow_private_targets: Option<Allowed>,
     #[serde(default)]
     user_extensions: Vec<PathBuf>,
     smtp_url: Option<String>,
     mail_dir: Option<String>,
     mail_from: Option<String>,
+}
+
+/// Which private targets a file allows.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "`allow_private_targets` is true, false, or a list such as [\"10.20.0.0/16\", \"app.internal\"]"
+)]
+enum Allowed {
+    All(bool),
+    Listed(Vec<String>),
+}
+
+impl Allowed {
+    /// Writes it as a variable would hold it.
+    fn into_text(self) -> String {
+        match self {
+            Self::All(all) => all.to_string(),
+            Self::Listed(listed) => listed.join(","),
+        }
+    }
 }
 
 impl Config {
@@ -174,7 +197,7 @@ impl Config {
         let allow_private_targets = layers.pick(
             ("", None),
             "ROLLCALL_ALLOW_PRIVATE_TARGETS",
-            file.allow_private_targets.map(|allow| allow.to_string()),
+            file.allow_private_targets.map(Allowed::into_text),
             || "false".into(),
         );
         let smtp_url = layers.pick_optional(("", None), "ROLLCALL_SMTP_URL", file.smtp_url);
@@ -230,7 +253,7 @@ impl Config {
                 .pick_optional(("", None), "ROLLCALL_KEY", None)
                 .map(Secret::new),
             allow_private_targets: allow_private_targets
-                .try_map("allow_private_targets", truth_of)?,
+                .try_map("allow_private_targets", reach_of)?,
         })
     }
 
@@ -292,7 +315,11 @@ impl Config {
             ),
             row(
                 "allow_private_targets",
-                self.allow_private_targets.value.to_string(),
+                match &self.allow_private_targets.value {
+                    Reach::Public => "false".to_owned(),
+                    Reach::Besides(listed) => listed.to_string(),
+                    Reach::Anywhere => "true".to_owned(),
+                },
                 &self.allow_private_targets.source,
             ),
             row(
@@ -450,11 +477,15 @@ fn rate_of(text: String) -> anyhow::Result<u32> {
     }
 }
 
-fn truth_of(text: String) -> anyhow::Result<bool> {
+/// Reads which private targets are allowed: all, none, or those of a list.
+fn reach_of(text: String) -> anyhow::Result<Reach> {
     match text.as_str() {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => anyhow::bail!("`{text}` is neither true nor false"),
+        "true" | "1" => Ok(Reach::Anywhere),
+        "false" | "0" => Ok(Reach::Public),
+        _ => match text.parse::<Destinations>()? {
+            listed if listed == Destinations::default() => Ok(Reach::Public),
+            listed => Ok(Reach::Besides(listed)),
+        },
     }
 }
 
@@ -513,6 +544,58 @@ mod tests {
             filed.regions.value.values().next().unwrap(),
             "https://us.example.com"
         );
+    }
+
+    #[test]
+    fn private_targets_are_allowed_all_or_by_name_in_the_file_and_in_the_variable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollcall.toml");
+        let of = |line: Option<&str>, variable: Option<&str>| {
+            std::fs::write(&path, line.unwrap_or_default()).unwrap();
+            let read = Config::read(&common(None, Some(path.clone())), None, &|name| {
+                (name == "ROLLCALL_ALLOW_PRIVATE_TARGETS").then(|| variable.map(str::to_owned))?
+            });
+            read.map(|config| {
+                let rows = config.rows().into_iter();
+                let mut rows = rows.filter(|[name, ..]| name == "allow_private_targets");
+                rows.next().unwrap()[1].clone()
+            })
+        };
+        for (line, variable, expected) in [
+            (None, None, "false"),
+            (Some("allow_private_targets = true"), None, "true"),
+            (Some("allow_private_targets = false"), None, "false"),
+            (Some("allow_private_targets = []"), None, "false"),
+            (
+                Some("allow_private_targets = [\"10.20.0.0/16\", \"app.internal\"]"),
+                None,
+                "10.20.0.0/16,app.internal",
+            ),
+            (None, Some("1"), "true"),
+            (
+                None,
+                Some("app.internal, 10.0.0.7"),
+                "app.internal,10.0.0.7/32",
+            ),
+        ] {
+            assert_eq!(of(line, variable).unwrap(), expected, "{line:?}");
+        }
+        for (line, variable, expected) in [
+            (
+                Some("allow_private_targets = 3"),
+                None,
+                "true, false, or a list",
+            ),
+            (
+                Some("allow_private_targets = [\"10.0.0.1/8\"]"),
+                None,
+                "first address",
+            ),
+            (None, Some("https://app.internal"), "neither a host"),
+        ] {
+            let error = format!("{:#}", of(line, variable).unwrap_err());
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

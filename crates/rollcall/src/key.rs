@@ -5,7 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -98,8 +98,8 @@ fn read(path: &Path) -> anyhow::Result<Option<Keys>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(path, &error).into()),
     };
-    let mode = std::fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 != 0 {
+    let metadata = std::fs::metadata(path)?;
+    if is_open_to_others(metadata.mode(), metadata.uid()) {
         return Err(Trouble::wrong(format!(
             "{} can be read by other users of this machine",
             path.display()
@@ -119,6 +119,13 @@ fn read(path: &Path) -> anyhow::Result<Option<Keys>> {
     let keys = Zeroizing::new(keys.to_vec());
     refuse_samples(&keys, &path.display().to_string())?;
     Ok(Some(keys))
+}
+
+/// Tells whether others than the server may read a file of this mode and owner, or write it. The group may read a file of the system's own:
+/// that is how root hands a key to one service, and what a credential of systemd looks like.
+fn is_open_to_others(mode: u32, owner: u32) -> bool {
+    let closed = if owner == 0 { 0o037 } else { 0o077 };
+    mode & closed != 0
 }
 
 /// Reads keys that were typed.
@@ -286,6 +293,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Trouble {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use rollcall_app::SystemRandomness;
 
@@ -349,6 +358,22 @@ mod tests {
         assert_eq!(std::fs::read(at("other")).unwrap(), drawn(8));
         assert!(missing.to_string().contains("not there"), "{missing}");
         assert!(!at("newer").exists());
+    }
+
+    #[test]
+    fn a_key_is_its_owners_alone_unless_root_hands_it_to_one_group() {
+        for (mode, owner, expected) in [
+            (0o100_600, 1_000, false),
+            (0o100_400, 1_000, false),
+            (0o100_640, 1_000, true),
+            (0o100_604, 1_000, true),
+            (0o100_640, 0, false),
+            (0o100_440, 0, false),
+            (0o100_660, 0, true),
+            (0o100_644, 0, true),
+        ] {
+            assert_eq!(is_open_to_others(mode, owner), expected, "{mode:o} {owner}");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod demo;
 mod figures;
 mod key;
 mod outcome;
+#[cfg(test)]
+mod packaging;
 mod printer;
 mod provisioning;
 mod runtime;

@@ -1,10 +1,10 @@
 //! Puts the pieces together: store, clock, randomness, schemas, use cases.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rollcall_app::{App, Settings, SystemRandomness};
-use rollcall_connect::client::Client;
-use rollcall_connect::guard::Reach;
+use rollcall_connect::client::{Client, Options};
 use rollcall_mail::Way;
 use rollcall_model::SystemClock;
 use rollcall_scim::limits::Limits;
@@ -63,12 +63,15 @@ pub(crate) async fn scratch(config: &Config) -> anyhow::Result<App> {
 
 /// Makes the client for everything that goes out.
 pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
-    let reach = if config.allow_private_targets.value {
-        Reach::Anywhere
-    } else {
-        Reach::Public
-    };
-    Ok(Client::new(reach)?)
+    client_beside(config, Vec::new())
+}
+
+/// Makes it for a process that listens at these addresses.
+pub(crate) fn client_beside(config: &Config, listeners: Vec<SocketAddr>) -> anyhow::Result<Client> {
+    Ok(Client::with(&Options {
+        listeners,
+        ..Options::of(config.allow_private_targets.value.clone())
+    })?)
 }
 
 /// Returns the way that mail takes; absent: there is none.

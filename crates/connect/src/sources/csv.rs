@@ -17,6 +17,8 @@ use super::columns::{Column, OBJECT_ID, required};
 use super::line::{CUT, Line, Text};
 use crate::files::Mistake;
 
+/// A row has at most so many columns; the longest export of a directory has a few hundred.
+const COLUMNS: usize = 1_000;
 /// What may stand between columns.
 const DELIMITERS: [u8; 3] = *b",;\t";
 
@@ -34,6 +36,13 @@ pub(crate) fn read(kind: Kind, registry: &Registry, text: &str, limits: &Limits)
         Ok(header) => header.clone(),
         Err(error) => return Text::wrong(1, error.to_string()),
     };
+    if header.len() > COLUMNS {
+        let reason = format!(
+            "the first line names {} columns, and {COLUMNS} are the most: leave out those that nobody reads",
+            header.len()
+        );
+        return Text::wrong(1, reason);
+    }
     let (columns, mistakes) = columns(kind, &header, resource_type);
     if !mistakes.is_empty() {
         return Text {

@@ -7,7 +7,9 @@
 )]
 
 mod connection;
+mod corpus;
 mod dialect;
+mod guarded;
 mod patience;
 mod replies;
 mod scripted;

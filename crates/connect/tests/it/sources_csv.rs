@@ -221,3 +221,22 @@ async fn a_long_list_comes_in_parts() {
 
     assert_eq!(reading.records.len(), 1_200);
 }
+
+#[tokio::test]
+async fn a_file_has_a_bounded_number_of_columns() {
+    let file = |columns: usize| {
+        let names = (1..columns).map(|number| format!(",extensionAttribute{number}"));
+        format!(
+            "userName{}\nann{}\n",
+            names.collect::<String>(),
+            ",".repeat(columns - 1)
+        )
+    };
+
+    assert!(read_people(&file(1_000)).await.is_ok());
+    let unread = read_people(&file(1_001)).await.unwrap_err();
+
+    assert_eq!(unread.mistakes.len(), 1);
+    let reason = &unread.mistakes[0].reason;
+    assert!(reason.contains("names 1001 columns"), "{reason}");
+}

@@ -17,13 +17,13 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use crate::scripted::{Said, serve, target_at, trouble_of};
 
 /// An authority of the own house.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -34,7 +34,7 @@ impl Authority {
         }
     }
 
-    fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         Options {
             authorities: vec![self.pem.clone()],
             ..Options::of(Reach::Anywhere)
@@ -42,7 +42,7 @@ impl Authority {
     }
 
     /// Starts an endpoint with a certificate for `name` that is valid until the end of a year.
-    async fn endpoint(&self, name: &str, year: i32) -> SocketAddr {
+    pub(crate) async fn endpoint(&self, name: &str, year: i32) -> SocketAddr {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(2000, 1, 1);

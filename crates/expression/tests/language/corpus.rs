@@ -1,15 +1,16 @@
-//! The corpus of the fuzz target, once more: whatever a fuzzer has found stays mended.
+//! The corpus of the fuzz target, once more, and what is made from it.
 
 #[path = "../../../../fuzz/exercises/expression.rs"]
 mod exercises;
+#[path = "../../../../fuzz/exercises/runs.rs"]
+mod runs;
 
 #[test]
 fn every_expression_of_the_corpus_is_refused_or_gives_one_result() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/expression");
-    let mut count = 0;
-    for file in std::fs::read_dir(folder).unwrap() {
-        exercises::expression(&std::fs::read(file.unwrap().path()).unwrap());
-        count += 1;
-    }
-    assert!(count > 15, "{count} files only");
+    runs::replay("expression", exercises::expression);
+}
+
+#[test]
+fn an_expression_that_is_made_by_chance_is_refused_or_gives_one_result() {
+    runs::mutate("expression", exercises::expression);
 }

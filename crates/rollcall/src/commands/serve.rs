@@ -51,7 +51,11 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
         printer::hint(&warning.remedy);
     }
     let rates = NonZeroU32::new(config.rate.value).map_or_else(Rates::default, Rates::new);
-    let mut client = runtime::client(&config)?;
+    let mut listeners = vec![listener.local_addr()?];
+    if let Some(metrics) = &metrics {
+        listeners.push(metrics.local_addr()?);
+    }
+    let mut client = runtime::client_beside(&config, listeners)?;
     if traces.is_some() {
         client = client.traced(traces::traceparent);
     }

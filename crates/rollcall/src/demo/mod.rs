@@ -19,6 +19,7 @@ use rollcall_app::directory::Context;
 use rollcall_app::organisations::NewOrganisation;
 use rollcall_app::transfer::NotImported;
 use rollcall_app::{App, Failure};
+use rollcall_connect::guard::Reach;
 use rollcall_engine::Engine;
 use rollcall_model::application::{Mode, Status};
 use rollcall_model::provisioning::{CycleOutcome, CycleReport};
@@ -107,7 +108,7 @@ impl Stage {
         };
         config.store.value = Location::Sqlite(folder.join("rollcall.db"));
         config.key_file = set(folder.join("rollcall.db.key"));
-        config.allow_private_targets.value = true;
+        config.allow_private_targets.value = Reach::Anywhere;
         config.public_url.value = format!("http://{}", listener.local_addr()?);
         let app = runtime::begun(&config).await?;
         let only_server = app.store().claim_server()?;
