@@ -6,6 +6,9 @@
 //! **Is not:** rules. What may be changed, and what is written to the feed and the audit log, is decided by `rollcall-app`.
 //! **Start at** [`Store`]; a unit of work is a plain function, see [`Tenant::write`].
 
+mod books;
+#[cfg(test)]
+mod chain_tests;
 mod columns;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment};
+use rollcall_model::chain::{Head, Kept};
 use rollcall_model::link::Link;
 use rollcall_model::plan::PlanRecord;
 use rollcall_model::provisioning::{CycleReport, JobState, LogEntry, Running};
@@ -211,6 +212,11 @@ pub trait ReadLedger {
     /// # Errors
     /// [`Error::TooLong`] when a unit of reading would have to look through more entries than it has time for.
     fn audit_where(&self, query: &AuditQuery, count: u64) -> Result<Vec<AuditEntry>, Error>;
+    /// Returns the last entry of the audit log.
+    fn audit_head(&self) -> Result<Head, Error>;
+    /// Returns entries of the audit log after the given place, in order, as whoever verifies the log needs them; absent: from the very
+    /// beginning.
+    fn chain(&self, after: Option<u64>, count: u64) -> Result<Vec<Kept>, Error>;
     /// Returns how often what was done on the days `from` to `to`, both included, in order of day, action and actor.
     fn tallies(&self, from: i64, to: i64) -> Result<Vec<Tally>, Error>;
 }

@@ -248,7 +248,8 @@ impl WriteDirectory for Tenant<'_> {
             ])
             .map_err(|error| taken(error, unique_attribute(entry.kind)))?;
         self.index_emails(entry.id, &[], &columns.emails)?;
-        self.count(entry.kind, 1, i64::from(columns.active))
+        self.count(entry.kind, 1, i64::from(columns.active));
+        Ok(())
     }
 
     fn update(&mut self, entry: &Entry) -> Result<(), Error> {
@@ -283,7 +284,8 @@ impl WriteDirectory for Tenant<'_> {
             ])
             .map_err(|error| taken(error, unique_attribute(entry.kind)))?;
         self.index_emails(entry.id, &old.emails, &new.emails)?;
-        self.count(entry.kind, 0, i64::from(new.active) - i64::from(old.active))
+        self.count(entry.kind, 0, i64::from(new.active) - i64::from(old.active));
+        Ok(())
     }
 
     fn remove(&mut self, kind: Kind, id: ResourceId, at: Timestamp) -> Result<(), Error> {
@@ -315,7 +317,8 @@ impl WriteDirectory for Tenant<'_> {
                 number(before.version),
                 instant(at),
             ])?;
-        self.count(kind, -1, -i64::from(old.active))
+        self.count(kind, -1, -i64::from(old.active));
+        Ok(())
     }
 
     fn remove_tombstone(&mut self, kind: Kind, id: ResourceId) -> Result<(), Error> {
