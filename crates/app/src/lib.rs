@@ -10,6 +10,7 @@ pub mod administrators;
 pub mod applications;
 pub mod assignments;
 pub mod attention;
+pub mod audit;
 pub mod directory;
 mod failure;
 pub mod glance;

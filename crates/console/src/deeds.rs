@@ -212,6 +212,9 @@ fn more(entry: &AuditEntry) -> String {
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
+    if detail.is_null() {
+        return "details erased".to_owned();
+    }
     let mut parts = Vec::new();
     let (added, removed) = (number("added"), number("removed"));
     if added > 0 {

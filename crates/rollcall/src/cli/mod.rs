@@ -13,6 +13,7 @@ pub(crate) mod words;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use rollcall_model::chain::Head;
 use rollcall_model::{Email, IntegrationKind, Region, Slug, TokenId};
 
 pub(crate) use job::{Job, JobFile, One};
@@ -92,6 +93,14 @@ A CSV file has a header. Its columns are SCIM paths such as name.givenName, or o
 A job is checked, planned, run for one cycle, or kept running. Its state is in the store. `rollcall job check --help` shows a whole file."
     )]
     Job(Job),
+    /// The audit log: who did what, each entry chained to the one before
+    #[command(
+        subcommand,
+        after_help = "Example: rollcall audit verify
+
+Whoever can write to the store can also write a log anew. Keep the head of the log elsewhere, now and then, and give it to `audit verify`: then nothing up to there can have been changed or cut off."
+    )]
+    Audit(Audit),
     /// The language of mappings: try an expression, look a function up
     #[command(subcommand, after_help = "Example: rollcall expression explain Switch")]
     Expression(ExpressionCommand),
@@ -291,6 +300,46 @@ pub(crate) struct Export {
     /// The organisation, by its name in URLs
     #[arg(long)]
     pub(crate) org: Slug,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Reads the log from its beginning and says which entries were changed, removed, inserted or moved; exit code 1 when any was
+    #[command(
+        after_help = "Example: rollcall audit verify --org vault --head head-of-january.json"
+    )]
+    Verify {
+        /// The organisation, by its name in URLs [default: all]
+        #[arg(long)]
+        org: Option<Slug>,
+        /// A head that was kept: as HASH@SEQUENCE, or a file that holds what `audit head` printed
+        #[arg(long, value_name = "FILE|HASH@SEQUENCE", requires = "org")]
+        head: Option<KeptHead>,
+    },
+    /// Prints the head of the log, to be kept elsewhere: the hash and the place of its last entry, and its time
+    #[command(after_help = "Example: rollcall audit head --org vault --json > head.json")]
+    Head {
+        /// The organisation, by its name in URLs
+        #[arg(long)]
+        org: Slug,
+    },
+}
+
+/// A head of a log as it is given: itself, or where it is.
+#[derive(Debug, Clone)]
+pub(crate) enum KeptHead {
+    Here(Head),
+    InFile(PathBuf),
+}
+
+impl std::str::FromStr for KeptHead {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text
+            .parse()
+            .map_or_else(|_| Self::InFile(text.into()), Self::Here))
+    }
 }
 
 #[derive(Debug, Subcommand)]

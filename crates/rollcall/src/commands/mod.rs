@@ -2,6 +2,7 @@
 
 mod admin;
 mod app;
+mod audit;
 mod config;
 mod doctor;
 mod expression;
@@ -38,6 +39,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::App(command) => app::run(&config, command, common.json).await,
             Command::Import(import) => transfer::import(&config, &import, common.json).await,
             Command::Export(export) => transfer::export(&config, &export).await,
+            Command::Audit(audit) => audit::run(&config, audit, common.json).await,
             Command::Job(job) => job::run(&config, job, common.json).await,
             Command::Expression(command) => expression::run(command, common.json),
             Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),
