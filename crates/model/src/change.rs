@@ -113,7 +113,7 @@ pub struct Change {
     pub id: ResourceId,
     /// What happened to it.
     pub action: Action,
-    /// The object's document after the change; absent for a deletion and for a change of members alone.
+    /// The object's document after the change; absent for a deletion and for a change of members alone, and where a person was erased.
     pub document: Option<Value>,
     /// Who came into the group and who went.
     pub membership: Membership,
@@ -132,6 +132,6 @@ pub struct AuditEntry {
     pub action: String,
     /// What it was done to; an id of the kind that the action names.
     pub object: String,
-    /// More about it: the changed attributes with old and new values, counts, reasons. Holds no secret.
+    /// More about it: the changed attributes with old and new values, counts, reasons. Holds no secret. `null`: it was erased.
     pub detail: Value,
 }

@@ -117,6 +117,7 @@ fn salt() -> Result<Salt, Error> {
 }
 
 /// A row of the audit log as it lies in storage.
+#[derive(Clone)]
 pub(crate) struct Found {
     pub(crate) sequence: i64,
     pub(crate) at: Timestamp,
@@ -134,6 +135,17 @@ pub(crate) struct Found {
 pub(crate) const ERASED: &str = "null";
 
 impl Found {
+    /// Returns its origin without the address, and the digest of what is erased; absent: somebody has damaged it.
+    pub(crate) fn without_erasable(&self) -> (String, Option<Hash>) {
+        let digest = self.clone().kept().erasable.digest();
+        let origin = from_json::<Origin>(&self.origin).map(|origin| Origin {
+            address: None,
+            ..origin
+        });
+        let origin = origin.and_then(|origin| json(&origin));
+        (origin.unwrap_or_else(|_| self.origin.clone()), digest)
+    }
+
     /// Reads it for whoever verifies the chain: what is not written as [`Books::audit`] and an erasure write it cannot be read.
     pub(crate) fn kept(self) -> Kept {
         let origin = from_json::<Origin>(&self.origin).ok().filter(|origin| {

@@ -33,18 +33,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
 use tokio::sync::Notify;
 
-pub use copy::{Copied, NotCopied, Progress, can_be_copied, copy};
+pub use copy::{Copied, NotCopied, Progress, can_be_copied, copy, tables};
 pub use error::Error;
 pub use figures::{Figures, Occupancy, Units};
 pub use postgres::Address;
 pub use traits::{
     ReadAccess, ReadDirectory, ReadJobs, ReadLedger, ReadTraffic, Reader, WriteAccess,
-    WriteDirectory, WriteJobs, WriteLedger, WriteTraffic, Writer,
+    WriteDirectory, WriteErasure, WriteJobs, WriteLedger, WriteTraffic, Writer,
 };
 pub use value::{
-    AuditQuery, Claim, Counts, Entry, ExchangeQuery, Finding, Listing, Member, NewAudit, NewChange,
-    Paging, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing, Tally, Tombstone,
-    WaitingMail, actor_key,
+    AuditQuery, Claim, Counts, Entry, Erased, ExchangeQuery, Finding, Listing, Member, NewAudit,
+    NewChange, Paging, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing, Tally,
+    Tombstone, WaitingMail, actor_key,
 };
 
 use figures::Does;

@@ -17,9 +17,9 @@ use rollcall_model::{
 };
 
 use crate::{
-    AuditQuery, Claim, Counts, Entry, Error, ExchangeQuery, Finding, Listing, Member, NewAudit,
-    NewChange, Occupancy, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing, Tally,
-    Tombstone, WaitingMail,
+    AuditQuery, Claim, Counts, Entry, Erased, Error, ExchangeQuery, Finding, Listing, Member,
+    NewAudit, NewChange, Occupancy, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing,
+    Tally, Tombstone, WaitingMail,
 };
 
 /// A unit of reading.
@@ -91,7 +91,7 @@ pub trait Reader: ReadDirectory + ReadLedger + ReadAccess + ReadJobs + ReadTraff
 
 /// Reads and changes one organisation; what it changes is visible to its own reads at once, to others after the commit.
 pub trait Writer:
-    Reader + WriteDirectory + WriteLedger + WriteAccess + WriteJobs + WriteTraffic
+    Reader + WriteDirectory + WriteLedger + WriteAccess + WriteJobs + WriteTraffic + WriteErasure
 {
     /// Stores a changed organisation.
     fn save_organisation(&mut self, organisation: &Organisation) -> Result<(), Error>;
@@ -153,6 +153,8 @@ pub trait ReadDirectory {
         external_id: Option<&str>,
         name: &str,
     ) -> Result<Vec<Tombstone>, Error>;
+    /// Returns the tombstone of an object.
+    fn tombstone(&self, kind: Kind, id: ResourceId) -> Result<Option<Tombstone>, Error>;
 }
 
 /// Changes people, groups and memberships.
@@ -227,6 +229,22 @@ pub trait WriteLedger {
     fn append_change(&mut self, at: Timestamp, change: &NewChange) -> Result<(), Error>;
     /// Appends to the audit log, at the next place.
     fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<(), Error>;
+}
+
+/// Erases what is kept about a person.
+pub trait WriteErasure {
+    /// Erases what lies under the person's id, who is deleted already: tombstone, addresses, activation, assignments, links, provisioning log,
+    /// the documents in the change feed, details and addresses in the audit log. The entries of both stay at their places, with the id, and
+    /// the log's chain still verifies.
+    fn erase_person(&mut self, person: ResourceId) -> Result<Erased, Error>;
+    /// Removes exchanges, by their places.
+    fn remove_exchanges(&mut self, sequences: &[u64]) -> Result<(), Error>;
+    /// Removes entries of the provisioning log, by their places.
+    fn remove_log(&mut self, id: ApplicationId, sequences: &[u64]) -> Result<(), Error>;
+    /// Removes a plan with its pieces.
+    fn remove_plan(&mut self, id: ApplicationId, number: u64) -> Result<(), Error>;
+    /// Forgets the cycles that are remembered.
+    fn forget_cycles(&mut self, id: ApplicationId) -> Result<(), Error>;
 }
 
 /// Who may come in: integrations with their tokens, administrators.

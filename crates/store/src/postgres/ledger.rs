@@ -61,26 +61,10 @@ impl ReadLedger for Tenant<'_> {
 
     fn chain(&self, after: Option<u64>, count: u64) -> Result<Vec<Kept>, Error> {
         let rows = self.rows(
-            "SELECT sequence, at, origin, action, object, detail, actor, salt, digest, hash FROM audit
-             WHERE org = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+            &format!("{CHAIN} WHERE org = $1 AND sequence > $2 ORDER BY sequence LIMIT $3"),
             &[&self.org(), &behind(after), &number(count)],
         )?;
-        let entries = rows.iter().map(|row| {
-            let found = Found {
-                sequence: row.try_get(0)?,
-                at: from_instant(row.try_get(1)?),
-                origin: row.try_get(2)?,
-                action: row.try_get(3)?,
-                object: row.try_get(4)?,
-                detail: row.try_get(5)?,
-                actor: row.try_get(6)?,
-                salt: row.try_get(7)?,
-                digest: row.try_get(8)?,
-                hash: row.try_get(9)?,
-            };
-            Ok(found.kept())
-        });
-        entries.collect()
+        rows.iter().map(|row| Ok(found(row)?.kept())).collect()
     }
 
     fn audit(&self, before: Option<u64>, count: u64) -> Result<Vec<AuditEntry>, Error> {
@@ -193,6 +177,26 @@ fn change(row: &Row) -> Result<Change, Error> {
         action: from_json(row.try_get(4)?)?,
         document: document.map(from_json).transpose()?,
         membership: membership.map(from_json).transpose()?.unwrap_or_default(),
+    })
+}
+
+/// What is read of entries for whoever looks at their chain.
+pub(super) const CHAIN: &str =
+    "SELECT sequence, at, origin, action, object, detail, actor, salt, digest, hash FROM audit";
+
+/// Reads a row of [`CHAIN`].
+pub(super) fn found(row: &Row) -> Result<Found, Error> {
+    Ok(Found {
+        sequence: row.try_get(0)?,
+        at: from_instant(row.try_get(1)?),
+        origin: row.try_get(2)?,
+        action: row.try_get(3)?,
+        object: row.try_get(4)?,
+        detail: row.try_get(5)?,
+        actor: row.try_get(6)?,
+        salt: row.try_get(7)?,
+        digest: row.try_get(8)?,
+        hash: row.try_get(9)?,
     })
 }
 

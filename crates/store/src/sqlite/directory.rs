@@ -207,18 +207,32 @@ impl ReadDirectory for Tenant<'_> {
             key::canonical(name),
             external_id
         ];
-        let rows = statement.query_map(parameters, |row| {
-            Ok(Tombstone {
-                id: id(row, 0)?,
-                name_key: row.get(1)?,
-                external_id: row.get(2)?,
-                managed_by: optional_id(row, 3)?,
-                version: from_number(row.get(4)?),
-                deleted: from_instant(row.get(5)?),
-            })
-        })?;
+        let rows = statement.query_map(parameters, tombstone)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+
+    fn tombstone(&self, kind: Kind, id: ResourceId) -> Result<Option<Tombstone>, Error> {
+        let found = self
+            .connection
+            .prepare_cached(
+                "SELECT id, name_key, external_id, managed_by, version, deleted FROM tombstones
+                 WHERE org = ?1 AND kind = ?2 AND id = ?3",
+            )?
+            .query_row(params![self.org(), kind_code(kind), blob(id)], tombstone)
+            .optional()?;
+        Ok(found)
+    }
+}
+
+fn tombstone(row: &Row<'_>) -> rusqlite::Result<Tombstone> {
+    Ok(Tombstone {
+        id: id(row, 0)?,
+        name_key: row.get(1)?,
+        external_id: row.get(2)?,
+        managed_by: optional_id(row, 3)?,
+        version: from_number(row.get(4)?),
+        deleted: from_instant(row.get(5)?),
+    })
 }
 
 impl WriteDirectory for Tenant<'_> {

@@ -71,27 +71,11 @@ impl ReadLedger for Tenant<'_> {
     }
 
     fn chain(&self, after: Option<u64>, count: u64) -> Result<Vec<Kept>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, at, origin, action, object, detail, actor, salt, digest, hash FROM audit
-             WHERE org = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3",
-        )?;
-        let rows =
-            statement.query_map(params![self.org(), behind(after), number(count)], |row| {
-                let found = Found {
-                    sequence: row.get(0)?,
-                    at: from_instant(row.get(1)?),
-                    origin: row.get(2)?,
-                    action: row.get(3)?,
-                    object: row.get(4)?,
-                    detail: row.get(5)?,
-                    actor: row.get(6)?,
-                    salt: row.get(7)?,
-                    digest: row.get(8)?,
-                    hash: row.get(9)?,
-                };
-                Ok(found.kept())
-            })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut statement = self.connection.prepare_cached(&format!(
+            "{CHAIN} WHERE org = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3"
+        ))?;
+        let rows = statement.query_map(params![self.org(), behind(after), number(count)], found)?;
+        rows.map(|row| Ok(row?.kept())).collect()
     }
 
     fn audit(&self, before: Option<u64>, count: u64) -> Result<Vec<AuditEntry>, Error> {
@@ -268,6 +252,26 @@ fn change(row: &Row<'_>) -> Result<Change, Error> {
             .map(|text| from_json(&text))
             .transpose()?
             .unwrap_or_default(),
+    })
+}
+
+/// What is read of entries for whoever looks at their chain.
+pub(super) const CHAIN: &str =
+    "SELECT sequence, at, origin, action, object, detail, actor, salt, digest, hash FROM audit";
+
+/// Reads a row of [`CHAIN`].
+pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+    Ok(Found {
+        sequence: row.get(0)?,
+        at: from_instant(row.get(1)?),
+        origin: row.get(2)?,
+        action: row.get(3)?,
+        object: row.get(4)?,
+        detail: row.get(5)?,
+        actor: row.get(6)?,
+        salt: row.get(7)?,
+        digest: row.get(8)?,
+        hash: row.get(9)?,
     })
 }
 

@@ -10,6 +10,7 @@ mod books;
 mod convert;
 pub(crate) mod copying;
 mod directory;
+mod erasure;
 mod examination;
 mod jobs;
 mod ledger;
