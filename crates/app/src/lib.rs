@@ -24,6 +24,7 @@ pub mod overview;
 pub mod plans;
 pub mod post;
 pub mod principals;
+pub mod privacy;
 pub mod provisioning_logs;
 mod randomness;
 pub mod schemas;

@@ -32,6 +32,7 @@ pub(crate) const WORDS: &[Word] = &[
     word("user.enabled", "okc", "Person enabled"),
     word("user.released", "out", "Person released from its directory"),
     word("user.deleted", "trash", "Person deleted"),
+    word("user.erased", "trash", "Person erased"),
     word("user.invited", "mail", "Person invited to activate"),
     word("user.activated", "okc", "Account activated by its owner"),
     word("user.activation_reset", "key", "Activation reset"),

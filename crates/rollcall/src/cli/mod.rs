@@ -93,6 +93,12 @@ A CSV file has a header. Its columns are SCIM paths such as name.givenName, or o
 A job is checked, planned, run for one cycle, or kept running. Its state is in the store. `rollcall job check --help` shows a whole file."
     )]
     Job(Job),
+    /// What is kept about one person: all of it, or none of it any more
+    #[command(
+        subcommand,
+        after_help = "Example: rollcall person export --org vault ann@example.com"
+    )]
+    Person(Person),
     /// The audit log: who did what, each entry chained to the one before
     #[command(
         subcommand,
@@ -300,6 +306,40 @@ pub(crate) struct Export {
     /// The organisation, by its name in URLs
     #[arg(long)]
     pub(crate) org: Slug,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Person {
+    /// Prints everything that is kept about a person, as one JSON document
+    #[command(
+        after_help = "Example: rollcall person export --org vault ann@example.com > ann.json
+
+It holds the account, groups, history, entries of the activity log, requests, links and log of provisioning, invitations and mail that waits. Also of somebody who was deleted, by userName or id."
+    )]
+    Export(OnePerson),
+    /// Erases everything that is kept about a person who was deleted, or whom no directory manages
+    #[command(
+        after_help = "Example: rollcall person erase --org vault ann@example.com --yes
+
+In the activity log and the change feed the id stays, and nothing else; the log verifies as before. When a directory manages the person, or an application still has an account of theirs, it says what to do first."
+    )]
+    Erase {
+        #[command(flatten)]
+        one: OnePerson,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OnePerson {
+    /// The organisation, by its name in URLs
+    #[arg(long)]
+    pub(crate) org: Slug,
+    /// The person, by userName or id
+    #[arg(value_name = "USERNAME|ID")]
+    pub(crate) person: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,6 +8,7 @@ mod doctor;
 mod expression;
 mod job;
 mod org;
+mod person;
 pub(crate) mod serve;
 mod store;
 mod token;
@@ -39,6 +40,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::App(command) => app::run(&config, command, common.json).await,
             Command::Import(import) => transfer::import(&config, &import, common.json).await,
             Command::Export(export) => transfer::export(&config, &export).await,
+            Command::Person(command) => person::run(&config, command, common.json).await,
             Command::Audit(audit) => audit::run(&config, audit, common.json).await,
             Command::Job(job) => job::run(&config, job, common.json).await,
             Command::Expression(command) => expression::run(command, common.json),

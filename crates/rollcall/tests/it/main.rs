@@ -30,6 +30,7 @@ mod lifecycle;
 mod listings;
 mod nodes;
 mod okta;
+mod privacy;
 mod recording;
 mod soak;
 mod store;
