@@ -52,6 +52,8 @@ pub enum Actor {
 }
 
 /// Who acts and through which request: goes with every use case that changes something.
+///
+/// Whoever verifies the audit log writes it anew and compares: what an older version stored has to be written alike by a later one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Who.
