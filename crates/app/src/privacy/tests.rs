@@ -27,17 +27,9 @@ fn exchange(installation: &Installation, path: &str, asked: Option<&str>) -> Exc
     }
 }
 
-#[tokio::test]
-async fn invitations_mail_plans_and_requests_are_in_the_export_and_go_with_the_person() {
-    let installation = Installation::new().await;
+/// Puts requests and plans there that tell of a person, and others that do not; returns the application of the plans.
+async fn remembered(installation: &Installation, id: ResourceId) -> ApplicationId {
     let (app, command) = (&installation.app, installation.command());
-    let (_, _, directory) = installation.directory(IntegrationKind::Entra).await;
-    app.set_invitations(&command, true).await.unwrap();
-    let body = json!({"userName": ZOE, "displayName": "Zoë Quokka"});
-    let zoe = app.create(&directory, Kind::User, body).await.unwrap();
-    let body = json!({"userName": "bob@example.com"});
-    app.create(&directory, Kind::User, body).await.unwrap();
-    let id = zoe.entry.id;
     let application = Application::new(
         ApplicationId::new(app.now(), &**app.randomness()),
         "Vault".into(),
@@ -45,18 +37,18 @@ async fn invitations_mail_plans_and_requests_are_in_the_export_and_go_with_the_p
     );
     let exchanges = [
         exchange(
-            &installation,
+            installation,
             "/Users?filter=userName+eq+%22QuokkaZoe%40example.com%22",
             None,
         ),
         exchange(
-            &installation,
+            installation,
             "/Users",
             Some(r#"{"displayName": "Zo\u00eb Quokka"}"#),
         ),
-        exchange(&installation, &format!("/Users/{id}"), None),
+        exchange(installation, &format!("/Users/{id}"), None),
         exchange(
-            &installation,
+            installation,
             "/Users?filter=userName+eq+%22bob%40example.com%22",
             None,
         ),
@@ -86,6 +78,21 @@ async fn invitations_mail_plans_and_requests_are_in_the_export_and_go_with_the_p
         })
         .await
         .unwrap();
+    at
+}
+
+#[tokio::test]
+async fn invitations_mail_plans_and_requests_are_in_the_export_and_go_with_the_person() {
+    let installation = Installation::new().await;
+    let (app, command) = (&installation.app, installation.command());
+    let (_, _, directory) = installation.directory(IntegrationKind::Entra).await;
+    app.set_invitations(&command, true).await.unwrap();
+    let body = json!({"userName": ZOE, "displayName": "Zoë Quokka"});
+    let zoe = app.create(&directory, Kind::User, body).await.unwrap();
+    let body = json!({"userName": "bob@example.com"});
+    app.create(&directory, Kind::User, body).await.unwrap();
+    let id = zoe.entry.id;
+    let at = remembered(&installation, id).await;
 
     let named = app.person_called(&command, ZOE.to_uppercase()).await;
     let data = app.person_data(&command, named.unwrap()).await.unwrap();

@@ -1,3 +1,5 @@
+//! Logs that are damaged in every way, and what is said of them.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -111,6 +113,7 @@ fn the_hash_of_an_entry_stays_what_it_was_in_every_version() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn damage_is_named_by_its_kind_and_place() {
     type Change = fn(&mut Vec<Kept>);
     let cases: [(&str, Change, &[Damage]); 14] = [

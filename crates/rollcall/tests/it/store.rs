@@ -66,7 +66,10 @@ pub(crate) fn location(folder: &Path) -> Location {
 /// Returns the tables of a folder's store in which any of these texts stands, in small letters, and the bytes of its file. What was removed
 /// leaves nothing in the file: it is written anew before.
 pub(crate) fn tables_with(folder: &Path, texts: &[&str]) -> (Vec<String>, Vec<u8>) {
-    let hex = |text: &str| -> String { text.bytes().map(|byte| format!("{byte:02x}")).collect() };
+    let hex = |text: &str| {
+        let digits: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        digits.concat()
+    };
     let mut found = Vec::new();
     if let Some(address) = address(folder) {
         let databases = DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
