@@ -165,6 +165,23 @@ impl App {
         Ok(due)
     }
 
+    /// Returns the letters that wait in an organisation, due or not, as far as they can be opened.
+    pub(crate) fn letters_waiting(
+        &self,
+        reader: &dyn Reader,
+        organisation: OrgId,
+    ) -> Result<Vec<(WaitingMail, Letter)>, Failure> {
+        let waiting = reader.due_mail(Timestamp::MAX, u64::MAX)?;
+        let letters = waiting.into_iter().filter_map(|mail| {
+            let place = place(organisation, mail.sequence);
+            let text = (self.sealer()).open(reader, organisation, &place, &mail.sealed);
+            let text = text.ok()?;
+            let letter = serde_json::from_str(text.expose()).ok()?;
+            Some((mail, letter))
+        });
+        Ok(letters.collect())
+    }
+
     /// Takes a letter that was sent out of the queue.
     pub async fn letter_sent(&self, due: Due) -> Result<(), Failure> {
         self.forget_letter(due.organisation, due.mail.sequence)

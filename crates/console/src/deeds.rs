@@ -32,6 +32,7 @@ pub(crate) const WORDS: &[Word] = &[
     word("user.enabled", "okc", "Person enabled"),
     word("user.released", "out", "Person released from its directory"),
     word("user.deleted", "trash", "Person deleted"),
+    word("user.erased", "trash", "Person erased"),
     word("user.invited", "mail", "Person invited to activate"),
     word("user.activated", "okc", "Account activated by its owner"),
     word("user.activation_reset", "key", "Activation reset"),
@@ -215,6 +216,9 @@ fn more(entry: &AuditEntry) -> String {
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
+    if detail.is_null() {
+        return "details erased".to_owned();
+    }
     let mut parts = Vec::new();
     let (added, removed) = (number("added"), number("removed"));
     if added > 0 {

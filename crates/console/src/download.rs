@@ -81,6 +81,13 @@ pub(crate) fn csv(name: &str, text: String) -> Response {
     response
 }
 
+/// Answers with a JSON file.
+pub(crate) fn json(name: &str, document: &serde_json::Value) -> Response {
+    let (sender, response) = streamed(name, "application/json");
+    drop(sender.try_send(Bytes::from(format!("{document:#}\n"))));
+    response
+}
+
 /// Writes a row of CSV (RFC 4180). What a spreadsheet would take for a formula gets a quote before it.
 pub(crate) fn row<'f>(fields: impl IntoIterator<Item = &'f str>) -> String {
     let mut row = String::new();

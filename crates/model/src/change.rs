@@ -52,6 +52,8 @@ pub enum Actor {
 }
 
 /// Who acts and through which request: goes with every use case that changes something.
+///
+/// Whoever verifies the audit log writes it anew and compares: what an older version stored has to be written alike by a later one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Who.
@@ -113,7 +115,7 @@ pub struct Change {
     pub id: ResourceId,
     /// What happened to it.
     pub action: Action,
-    /// The object's document after the change; absent for a deletion and for a change of members alone.
+    /// The object's document after the change; absent for a deletion and for a change of members alone, and where a person was erased.
     pub document: Option<Value>,
     /// Who came into the group and who went.
     pub membership: Membership,
@@ -132,6 +134,6 @@ pub struct AuditEntry {
     pub action: String,
     /// What it was done to; an id of the kind that the action names.
     pub object: String,
-    /// More about it: the changed attributes with old and new values, counts, reasons. Holds no secret.
+    /// More about it: the changed attributes with old and new values, counts, reasons. Holds no secret. `null`: it was erased.
     pub detail: Value,
 }

@@ -6,6 +6,9 @@
 //! **Is not:** rules. What may be changed, and what is written to the feed and the audit log, is decided by `rollcall-app`.
 //! **Start at** [`Store`]; a unit of work is a plain function, see [`Tenant::write`].
 
+mod books;
+#[cfg(test)]
+mod chain_tests;
 mod columns;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -30,18 +33,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
 use tokio::sync::Notify;
 
-pub use copy::{Copied, NotCopied, Progress, can_be_copied, copy};
+pub use copy::{Copied, NotCopied, Progress, can_be_copied, copy, tables};
 pub use error::Error;
 pub use figures::{Figures, Occupancy, Units};
 pub use postgres::Address;
 pub use traits::{
     ReadAccess, ReadDirectory, ReadJobs, ReadLedger, ReadTraffic, Reader, WriteAccess,
-    WriteDirectory, WriteJobs, WriteLedger, WriteTraffic, Writer,
+    WriteDirectory, WriteErasure, WriteJobs, WriteLedger, WriteTraffic, Writer,
 };
 pub use value::{
-    AuditQuery, Claim, Counts, DataKey, Entry, ExchangeQuery, Finding, Listing, Member, NewAudit,
-    NewChange, Paging, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing, Tally,
-    Tombstone, WaitingMail, actor_key,
+    AuditQuery, Claim, Counts, DataKey, Entry, Erased, ExchangeQuery, Finding, Listing, Member,
+    NewAudit, NewChange, Paging, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing,
+    Tally, Tombstone, WaitingMail, actor_key,
 };
 
 use figures::Does;

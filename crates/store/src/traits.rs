@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment};
+use rollcall_model::chain::{Head, Kept};
 use rollcall_model::link::Link;
 use rollcall_model::plan::PlanRecord;
 use rollcall_model::provisioning::{CycleReport, JobState, LogEntry, Running};
@@ -16,9 +17,9 @@ use rollcall_model::{
 };
 
 use crate::{
-    AuditQuery, Claim, Counts, DataKey, Entry, Error, ExchangeQuery, Finding, Listing, Member,
-    NewAudit, NewChange, Occupancy, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing,
-    Tally, Tombstone, WaitingMail,
+    AuditQuery, Claim, Counts, DataKey, Entry, Erased, Error, ExchangeQuery, Finding, Listing,
+    Member, NewAudit, NewChange, Occupancy, Raw, Scheduled, SecondFactor, Selection, SignInLink,
+    Standing, Tally, Tombstone, WaitingMail,
 };
 
 /// A unit of reading.
@@ -97,7 +98,7 @@ pub trait Reader: ReadDirectory + ReadLedger + ReadAccess + ReadJobs + ReadTraff
 
 /// Reads and changes one organisation; what it changes is visible to its own reads at once, to others after the commit.
 pub trait Writer:
-    Reader + WriteDirectory + WriteLedger + WriteAccess + WriteJobs + WriteTraffic
+    Reader + WriteDirectory + WriteLedger + WriteAccess + WriteJobs + WriteTraffic + WriteErasure
 {
     /// Stores a changed organisation.
     fn save_organisation(&mut self, organisation: &Organisation) -> Result<(), Error>;
@@ -159,6 +160,8 @@ pub trait ReadDirectory {
         external_id: Option<&str>,
         name: &str,
     ) -> Result<Vec<Tombstone>, Error>;
+    /// Returns the tombstone of an object.
+    fn tombstone(&self, kind: Kind, id: ResourceId) -> Result<Option<Tombstone>, Error>;
 }
 
 /// Changes people, groups and memberships.
@@ -218,6 +221,11 @@ pub trait ReadLedger {
     /// # Errors
     /// [`Error::TooLong`] when a unit of reading would have to look through more entries than it has time for.
     fn audit_where(&self, query: &AuditQuery, count: u64) -> Result<Vec<AuditEntry>, Error>;
+    /// Returns the last entry of the audit log.
+    fn audit_head(&self) -> Result<Head, Error>;
+    /// Returns entries of the audit log after the given place, in order, as whoever verifies the log needs them; absent: from the very
+    /// beginning.
+    fn chain(&self, after: Option<u64>, count: u64) -> Result<Vec<Kept>, Error>;
     /// Returns how often what was done on the days `from` to `to`, both included, in order of day, action and actor.
     fn tallies(&self, from: i64, to: i64) -> Result<Vec<Tally>, Error>;
 }
@@ -228,6 +236,22 @@ pub trait WriteLedger {
     fn append_change(&mut self, at: Timestamp, change: &NewChange) -> Result<(), Error>;
     /// Appends to the audit log, at the next place.
     fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<(), Error>;
+}
+
+/// Erases what is kept about a person.
+pub trait WriteErasure {
+    /// Erases what lies under the person's id, who is deleted already: tombstone, addresses, activation, assignments, links, provisioning log,
+    /// the documents in the change feed, details and addresses in the audit log. The entries of both stay at their places, with the id, and
+    /// the log's chain still verifies.
+    fn erase_person(&mut self, person: ResourceId) -> Result<Erased, Error>;
+    /// Removes exchanges, by their places.
+    fn remove_exchanges(&mut self, sequences: &[u64]) -> Result<(), Error>;
+    /// Removes entries of the provisioning log, by their places.
+    fn remove_log(&mut self, id: ApplicationId, sequences: &[u64]) -> Result<(), Error>;
+    /// Removes a plan with its pieces.
+    fn remove_plan(&mut self, id: ApplicationId, number: u64) -> Result<(), Error>;
+    /// Forgets the cycles that are remembered.
+    fn forget_cycles(&mut self, id: ApplicationId) -> Result<(), Error>;
 }
 
 /// Who may come in: integrations with their tokens, administrators.

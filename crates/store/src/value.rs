@@ -178,6 +178,15 @@ pub struct Tombstone {
     pub deleted: Timestamp,
 }
 
+/// What an erasure met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// How many entries of the change feed lost their document.
+    pub changes: u64,
+    /// How many entries of the audit log lost their detail.
+    pub entries: u64,
+}
+
 /// A change on its way into the feed; storage gives it its place.
 #[derive(Debug, Clone)]
 pub struct NewChange {

@@ -19,6 +19,7 @@ use rollcall_store::{Entry, Member, Raw, Tenant};
 pub(crate) use desk::first_email;
 pub use desk::{Counterpart, Edit, Found, Listed, Moved, Named, Search, Whole, title};
 pub use read::{Page, Query};
+pub(crate) use remove::take_away;
 
 /// In whose name, and in which organisation, a use case acts.
 #[derive(Debug, Clone)]

@@ -45,23 +45,35 @@ impl App {
                         ),
                     });
                 }
-                leave_groups(&app, writer, &inner, now, id)?;
-                if kind == Kind::User {
-                    leave_reports(&app, writer, &inner, now, id)?;
-                }
-                writer.remove(kind, id, now)?;
-                let event = Event {
-                    kind,
-                    id,
-                    action: Action::Deleted,
-                    entry: None,
-                    membership: Membership::default(),
-                    changes: Value::Null,
-                };
-                rules::record(&app, writer, &inner, now, event)
+                take_away(&app, writer, &inner, now, kind, id)
             })
             .await
     }
+}
+
+/// Takes an object away, which is there, with an entry in the feed for all whom that changes.
+pub(crate) fn take_away(
+    app: &App,
+    writer: &mut dyn Writer,
+    context: &Context,
+    now: Timestamp,
+    kind: Kind,
+    id: ResourceId,
+) -> Result<(), Failure> {
+    leave_groups(app, writer, context, now, id)?;
+    if kind == Kind::User {
+        leave_reports(app, writer, context, now, id)?;
+    }
+    writer.remove(kind, id, now)?;
+    let event = Event {
+        kind,
+        id,
+        action: Action::Deleted,
+        entry: None,
+        membership: Membership::default(),
+        changes: Value::Null,
+    };
+    rules::record(app, writer, context, now, event)
 }
 
 /// Takes an object out of all groups.

@@ -11,6 +11,7 @@ use rollcall_app::directory::Context;
 use rollcall_app::integrations::Parties;
 use rollcall_app::{App, AuditQuery};
 use rollcall_model::Permission;
+use rollcall_model::chain::Head;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -24,7 +25,7 @@ use crate::layout::{self, Frame, Place, encoded};
 use crate::people::ROWS;
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
-use crate::words::{Moment, Zone, capital};
+use crate::words::{Moment, Zone, capital, number};
 
 /// So many are read at once for it.
 const BATCH: u64 = 500;
@@ -70,6 +71,9 @@ struct ActivityPage {
     older: Option<u64>,
     base: String,
     export: String,
+    /// The place of the log's last entry, and its head as it is written.
+    last: String,
+    head: String,
 }
 
 /// What was asked of the log, as it stands in the address.
@@ -138,7 +142,7 @@ fn view(
     asked: &Asked,
     found: &[Deed],
     parties: &Parties,
-    zone: &Zone,
+    (zone, head): (&Zone, Head),
 ) -> ActivityPage {
     let shown = found.len().min(usize::try_from(ROWS).unwrap_or(usize::MAX));
     let rows = found.get(..shown).unwrap_or(found);
@@ -214,6 +218,8 @@ fn view(
             .filter(|_| found.len() > shown),
         base: format!("/activity?{filters}"),
         export: format!("/activity/export?{filters}"),
+        last: number(head.sequence),
+        head: head.to_string(),
     }
 }
 
@@ -228,11 +234,19 @@ async fn look(
     let query = asked.query(&zone);
     let found = console.app.activity(&context, query, ROWS + 1).await?;
     let parties = console.app.parties(&context).await?;
+    let (head, _) = console
+        .app
+        .audit_head(context.tenant().organisation())
+        .await?;
     let frame = console
         .frame(&known, Place::Activity, "Activity log")
         .await?;
     Ok(layout::rendered(&view(
-        frame, &asked, &found, &parties, &zone,
+        frame,
+        &asked,
+        &found,
+        &parties,
+        (&zone, head),
     )))
 }
 
@@ -317,6 +331,7 @@ fn line(deed: &Deed, format: FileFormat, parties: &Parties) -> String {
 #[cfg(any(test, feature = "samples"))]
 pub(crate) fn samples() -> Vec<(String, String)> {
     use crate::layout::sample::{HOSTILE, frame};
+    use rollcall_model::chain::Hash;
     use rollcall_model::{
         Actor, AdminId, AuditEntry, IntegrationId, IntegrationKind, Origin, RequestId, TokenId,
     };
@@ -360,9 +375,13 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         ),
     };
     let many: Vec<Deed> = WORDS.iter().enumerate().map(deed).take(14).collect();
+    let head = Head {
+        sequence: 41_207,
+        hash: Hash::from_bytes([0xa7; 32]),
+    };
     let page = |asked: &Asked, found: &[Deed]| {
         let frame = frame(Place::Activity, "Activity log");
-        view(frame, asked, found, &parties, &zone)
+        view(frame, asked, found, &parties, (&zone, head))
             .render()
             .unwrap_or_default()
     };

@@ -14,6 +14,7 @@ pub(crate) enum Verb {
     Release,
     Delete,
     ResetActivation,
+    Erase,
 }
 
 /// What is asked.
@@ -54,6 +55,7 @@ impl Question {
     fn question(&self, name: &str) -> String {
         match self.verb {
             Verb::ResetActivation => format!("Reset the activation of {name}?"),
+            Verb::Erase => format!("Erase everything about {name}?"),
             _ => format!("{} {name}?", self.words().0),
         }
     }
@@ -64,6 +66,7 @@ impl Question {
             Verb::Release => ("Release", "release"),
             Verb::Delete => ("Delete", "delete"),
             Verb::ResetActivation => ("Reset activation", "reset-activation"),
+            Verb::Erase => ("Erase", "erase"),
         }
     }
 
@@ -97,6 +100,14 @@ impl Question {
                 lines.push("The key of the vault is lost, and with it everything in the vault. Only the old password opens it, and nobody here can bring it back.".to_owned());
                 lines.push("The old password does not work any more. The account itself, its data and its groups stay.".to_owned());
                 lines.push("A new invitation goes out, with which a new password and a new vault are made.".to_owned());
+            }
+            (Verb::Erase, _) => {
+                lines.push("The account is gone at once, and with it everything that is kept about the person: history, requests, links, logs, mail that waits. Nobody can bring it back.".to_owned());
+                lines.push("In the activity log the id stays, without names, details and addresses. The log's chain still verifies.".to_owned());
+                lines.push("Backups, and applications that got the person's data, are not touched. An application that still has an account for them stops this: delete the person first, and let it take the account away.".to_owned());
+                if let Some(source) = self.source {
+                    lines.push(format!("{source} manages the account, and would send it again: release it first, or take it out of the assignment there."));
+                }
             }
             (Verb::Delete, Kind::User) => {
                 lines.push("The account is gone at once, and with it every attribute. Its history stays in the activity log.".to_owned());
@@ -134,6 +145,7 @@ impl Question {
             (Verb::Delete, Kind::User) => "Keep the account",
             (Verb::Delete, Kind::Group) => "Keep the group",
             (Verb::ResetActivation, _) => "Keep the vault",
+            (Verb::Erase, _) => "Keep everything",
         };
         QuestionPage {
             frame,

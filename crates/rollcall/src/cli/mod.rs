@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rollcall_app::history::Moment;
+use rollcall_model::chain::Head;
 use rollcall_model::{Email, IntegrationKind, Principal, Region, Slug, TokenId};
 
 pub(crate) use job::{Job, JobFile, One};
@@ -101,6 +102,20 @@ A moment is an instant, or a place in the organisation's change feed, as `rollca
 A job is checked, planned, run for one cycle, or kept running. Its state is in the store. `rollcall job check --help` shows a whole file."
     )]
     Job(Job),
+    /// What is kept about one person: all of it, or none of it any more
+    #[command(
+        subcommand,
+        after_help = "Example: rollcall person export --org vault ann@example.com"
+    )]
+    Person(Person),
+    /// The audit log: who did what, each entry chained to the one before
+    #[command(
+        subcommand,
+        after_help = "Example: rollcall audit verify
+
+Whoever can write to the store can also write a log anew. Keep the head of the log elsewhere, now and then, and give it to `audit verify`: then nothing up to there can have been changed or cut off."
+    )]
+    Audit(Audit),
     /// The language of mappings: try an expression, look a function up
     #[command(subcommand, after_help = "Example: rollcall expression explain Switch")]
     Expression(ExpressionCommand),
@@ -384,6 +399,80 @@ pub(crate) struct RevertTo {
     /// Do it
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Person {
+    /// Prints everything that is kept about a person, as one JSON document
+    #[command(
+        after_help = "Example: rollcall person export --org vault ann@example.com > ann.json
+
+It holds the account, groups, history, entries of the activity log, requests, links and log of provisioning, invitations and mail that waits. Also of somebody who was deleted, by userName or id."
+    )]
+    Export(OnePerson),
+    /// Erases everything that is kept about a person who was deleted, or whom no directory manages
+    #[command(
+        after_help = "Example: rollcall person erase --org vault ann@example.com --yes
+
+In the activity log and the change feed the id stays, and nothing else; the log verifies as before. When a directory manages the person, or an application still has an account of theirs, it says what to do first."
+    )]
+    Erase {
+        #[command(flatten)]
+        one: OnePerson,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OnePerson {
+    /// The organisation, by its name in URLs
+    #[arg(long)]
+    pub(crate) org: Slug,
+    /// The person, by userName or id
+    #[arg(value_name = "USERNAME|ID")]
+    pub(crate) person: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Reads the log from its beginning and says which entries were changed, removed, inserted or moved; exit code 1 when any was
+    #[command(
+        after_help = "Example: rollcall audit verify --org vault --head head-of-january.json"
+    )]
+    Verify {
+        /// The organisation, by its name in URLs [default: all]
+        #[arg(long)]
+        org: Option<Slug>,
+        /// A head that was kept: as HASH@SEQUENCE, or a file that holds what `audit head` printed
+        #[arg(long, value_name = "FILE|HASH@SEQUENCE", requires = "org")]
+        head: Option<KeptHead>,
+    },
+    /// Prints the head of the log, to be kept elsewhere: the hash and the place of its last entry, and its time
+    #[command(after_help = "Example: rollcall audit head --org vault --json > head.json")]
+    Head {
+        /// The organisation, by its name in URLs
+        #[arg(long)]
+        org: Slug,
+    },
+}
+
+/// A head of a log as it is given: itself, or where it is.
+#[derive(Debug, Clone)]
+pub(crate) enum KeptHead {
+    Here(Head),
+    InFile(PathBuf),
+}
+
+impl std::str::FromStr for KeptHead {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text
+            .parse()
+            .map_or_else(|_| Self::InFile(text.into()), Self::Here))
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,6 +12,7 @@ use crate::{printer, runtime};
 pub(crate) async fn run(config: &Config, as_json: bool) -> anyhow::Result<Exit> {
     let app = runtime::app(config).await?;
     let mut findings = app.store().examine().await?;
+    findings.extend(super::audit::findings(&app).await?);
     findings.extend(tokens_near_their_end(&app).await?);
     if as_json {
         let described: Vec<_> = findings

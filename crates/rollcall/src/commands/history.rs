@@ -81,13 +81,11 @@ async fn show(app: &App, show: &ShowPast) -> anyhow::Result<Exit> {
         printer::say(&format!("{} was not there", show.which.object.name));
         return Ok(Exit::No);
     };
-    match document(kind, past) {
-        Some(document) => printer::json(&document)?,
-        None => {
-            printer::say("what it was has been erased");
-            return Ok(Exit::No);
-        }
-    }
+    let Some(document) = document(kind, past) else {
+        printer::say("what it was has been erased");
+        return Ok(Exit::No);
+    };
+    printer::json(&document)?;
     Ok(Exit::Done)
 }
 

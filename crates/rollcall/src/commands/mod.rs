@@ -2,6 +2,7 @@
 
 mod admin;
 mod app;
+mod audit;
 mod config;
 mod doctor;
 mod expression;
@@ -9,6 +10,7 @@ mod history;
 mod job;
 mod key;
 mod org;
+mod person;
 pub(crate) mod serve;
 mod store;
 mod token;
@@ -40,6 +42,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::App(command) => app::run(&config, command, common.json).await,
             Command::Import(import) => transfer::import(&config, &import, common.json).await,
             Command::Export(export) => transfer::export(&config, &export).await,
+            Command::Person(command) => person::run(&config, command, common.json).await,
+            Command::Audit(audit) => audit::run(&config, audit, common.json).await,
             Command::Job(job) => job::run(&config, job, common.json).await,
             Command::Expression(command) => expression::run(command, common.json),
             Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),

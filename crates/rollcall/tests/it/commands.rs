@@ -43,6 +43,11 @@ fn exit_codes_say_who_has_to_act() {
     for (arguments, code) in [
         (&["org", "list"][..], 0),
         (&["doctor"], 0),
+        (&["audit", "verify", "--head", "@1"], 2),
+        (
+            &["audit", "verify", "--org", "vault", "--head", "no-file"],
+            2,
+        ),
         (&["org", "show", "nowhere"], 2),
         (&["org", "create", "vault", "--name", "Again"], 2),
         (&["org", "create", "Not A Slug", "--name", "X"], 2),
@@ -107,6 +112,8 @@ fn data_is_json_when_it_is_asked_for() {
         &["expression", "list"],
         &["expression", "explain", "Switch"],
         &["config", "show"],
+        &["audit", "verify"],
+        &["audit", "head", "--org", "vault"],
         &["doctor"],
         &["migrate"],
         &["demo", "--once", "--users", "40"],

@@ -10,6 +10,7 @@
 
 mod access;
 mod applications;
+mod audit;
 mod browser;
 mod chance;
 mod commands;
@@ -30,6 +31,7 @@ mod lifecycle;
 mod listings;
 mod nodes;
 mod okta;
+mod privacy;
 mod recording;
 mod soak;
 mod store;

@@ -13,7 +13,7 @@ use crate::support::{Installation, Server, answer};
 const PASSWORD: &str = "correct-horse-battery";
 
 /// Stops a server as an operator does.
-fn stop(mut server: Server) {
+pub(crate) fn stop(mut server: Server) {
     let stopped = Command::new("kill")
         .args(["-TERM", &server.process.id().to_string()])
         .status();

@@ -63,6 +63,73 @@ pub(crate) fn location(folder: &Path) -> Location {
     address.parse().unwrap()
 }
 
+/// Returns the tables of a folder's store in which any of these texts stands, in small letters, and the bytes of its file. What was removed
+/// leaves nothing in the file: it is written anew before.
+pub(crate) fn tables_with(folder: &Path, texts: &[&str]) -> (Vec<String>, Vec<u8>) {
+    let hex = |text: &str| {
+        let digits: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        digits.concat()
+    };
+    let mut found = Vec::new();
+    if let Some(address) = address(folder) {
+        let databases = DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = databases.as_ref().and_then(|all| all.get(folder));
+        let database = all.unwrap_or_else(|| panic!("{address}: not ours"));
+        let tables = database
+            .sql("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1")
+            .unwrap();
+        for table in tables.lines() {
+            let conditions: Vec<String> = texts
+                .iter()
+                .flat_map(|text| [(*text).to_owned(), hex(text)])
+                .map(|text| format!("position('{text}' IN lower(t::text)) > 0"))
+                .collect();
+            let sql = format!(
+                "SELECT count(*) FROM {table} t WHERE {}",
+                conditions.join(" OR ")
+            );
+            if database.sql(&sql).unwrap() != "0" {
+                found.push(table.to_owned());
+            }
+        }
+        return (found, Vec::new());
+    }
+    let file = folder.join("rollcall.db");
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection
+        .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    let strings = |sql: &str| -> Vec<String> {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    for table in strings(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY 1",
+    ) {
+        let columns = strings(&format!("SELECT name FROM pragma_table_info('{table}')"));
+        let conditions: Vec<String> = columns
+            .iter()
+            .flat_map(|column| texts.iter().map(move |text| (column, text)))
+            .map(|(column, text)| {
+                let (raw, text) = (text.replace('-', ""), hex(text));
+                format!("instr(lower(hex(lower(CAST(\"{column}\" AS TEXT)))), '{text}') OR lower(hex(\"{column}\")) = '{raw}'")
+            })
+            .collect();
+        let sql = format!(
+            "SELECT count(*) FROM {table} WHERE {}",
+            conditions.join(" OR ")
+        );
+        let count: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        if count > 0 {
+            found.push(table);
+        }
+    }
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes.extend(std::fs::read(folder.join("rollcall.db-wal")).unwrap_or_default());
+    (found, bytes)
+}
+
 /// Changes rows of a folder's store behind the back of those who use it.
 pub(crate) fn change(folder: &Path, in_a_file: &str, in_a_database: &str) {
     if address(folder).is_some() {

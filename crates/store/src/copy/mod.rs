@@ -24,6 +24,11 @@ use crate::{Claim, Error, Finding, Location, Store, postgres, sqlite};
 /// So many batches of rows wait for whoever writes them.
 const WAITING: usize = 2;
 
+/// Returns the names of the tables of which a store consists, but for those that are not copied.
+pub fn tables() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|table| table.name)
+}
+
 /// How far a copy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {

@@ -105,6 +105,7 @@ pub(crate) const TABLES: &[Table] = &[
             text("document"),
             integer("last_change"),
             integer("last_audit"),
+            bytes("audit_head"),
             integer("last_exchange"),
             integer("last_mail"),
             integer("users"),
@@ -183,6 +184,9 @@ pub(crate) const TABLES: &[Table] = &[
             text("object"),
             text("detail"),
             text("actor"),
+            bytes("salt").optional(),
+            bytes("digest").optional(),
+            bytes("hash"),
         ],
     ),
     table(

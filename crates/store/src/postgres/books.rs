@@ -1,89 +1,47 @@
-//! The books of a unit that writes: the places it gave in feed and audit log, whom it counted. They are kept here and put into the database
-//! once, at the unit's end or when somebody asks.
-//!
-//! PostgreSQL keeps every version of a row that a transaction has changed until its end, and looks through all of them whenever it needs
-//! the row. A unit that imports thousands of people would change the organisation's row three times for each.
+//! How the books of a unit come from the database and into it. See [`crate::books`].
 
-use std::collections::BTreeMap;
+use jiff::Timestamp;
+use rollcall_model::Kind;
 
+use super::convert::{from_number, number};
 use super::unit::{Tenant, owned};
-use crate::Error;
-
-/// What is not in the database yet.
-#[derive(Debug, Default)]
-pub(super) struct Books {
-    /// The last places given, once they are known.
-    places: Option<Places>,
-    /// People and groups more, or fewer, than before.
-    users: i64,
-    active_users: i64,
-    groups: i64,
-    /// How often what was done, by day, action and actor.
-    tallies: BTreeMap<(i64, &'static str, String), i64>,
-}
-
-/// The last places given in the change feed and the audit log.
-#[derive(Debug, Clone, Copy)]
-struct Places {
-    change: i64,
-    audit: i64,
-}
-
-impl Books {
-    fn are_closed(&self) -> bool {
-        let counted = (self.users, self.active_users, self.groups);
-        self.places.is_none() && counted == (0, 0, 0) && self.tallies.is_empty()
-    }
-}
+use crate::books::{Places, Written, hash};
+use crate::{Error, NewAudit};
 
 impl Tenant<'_> {
     /// Gives the next place in the change feed. Nobody else does: the organisation's row is locked.
     pub(super) fn next_change(&self) -> Result<i64, Error> {
-        let mut places = self.places()?;
-        places.change += 1;
-        self.books.borrow_mut().places = Some(places);
-        Ok(places.change)
+        let places = self.places()?;
+        Ok(number(self.books.borrow_mut().change(places)))
     }
 
-    /// Gives the next place in the audit log, and counts what was done.
-    pub(super) fn next_audit(
-        &self,
-        day: i64,
-        action: &'static str,
-        actor: &str,
-    ) -> Result<i64, Error> {
-        let mut places = self.places()?;
-        places.audit += 1;
+    /// Gives an entry the next place in the audit log, and counts what was done.
+    pub(super) fn next_audit(&self, at: Timestamp, entry: &NewAudit) -> Result<Written, Error> {
+        let places = self.places()?;
         let mut books = self.books.borrow_mut();
-        books.places = Some(places);
-        *books
-            .tallies
-            .entry((day, action, actor.to_owned()))
-            .or_default() += 1;
-        Ok(places.audit)
+        books.audit(places, self.organisation, (at, entry))
     }
 
-    /// Counts people and groups that came or went.
-    pub(super) fn count_in_books(&self, users: i64, active_users: i64, groups: i64) {
-        let mut books = self.books.borrow_mut();
-        books.users += users;
-        books.active_users += active_users;
-        books.groups += groups;
+    /// Keeps the counts that seats and totals are read from.
+    pub(super) fn count(&self, kind: Kind, objects: i64, active: i64) {
+        self.books.borrow_mut().count(kind, objects, active);
     }
 
-    fn places(&self) -> Result<Places, Error> {
+    /// Returns the last places given, without those that others give meanwhile: in a unit that writes there are none.
+    pub(super) fn places(&self) -> Result<Places, Error> {
         let known = self.books.borrow().places;
         if let Some(places) = known {
             return Ok(places);
         }
         let found = self.row(
-            "SELECT last_change, last_audit FROM organisations WHERE id = $1",
+            "SELECT last_change, last_audit, audit_head FROM organisations WHERE id = $1",
             &[&self.org()],
         )?;
         let row = found.ok_or(Error::Missing)?;
         Ok(Places {
-            change: row.try_get(0)?,
-            audit: row.try_get(1)?,
+            change: from_number(row.try_get(0)?),
+            audit: from_number(row.try_get(1)?),
+            head: hash(row.try_get(2)?).ok_or_else(|| Error::backend("the head is no hash"))?,
         })
     }
 
@@ -95,11 +53,13 @@ impl Tenant<'_> {
         }
         self.change_later(
             "UPDATE organisations SET last_change = coalesce($2, last_change), last_audit = coalesce($3, last_audit),
-                 users = users + $4, active_users = active_users + $5, groups = groups + $6 WHERE id = $1",
+                 audit_head = coalesce($4, audit_head),
+                 users = users + $5, active_users = active_users + $6, groups = groups + $7 WHERE id = $1",
             vec![
                 owned(self.org()),
-                owned(books.places.map(|places| places.change)),
-                owned(books.places.map(|places| places.audit)),
+                owned(books.places.map(|places| number(places.change))),
+                owned(books.places.map(|places| number(places.audit))),
+                owned(books.places.map(|places| places.head.as_bytes().to_vec())),
                 owned(books.users),
                 owned(books.active_users),
                 owned(books.groups),

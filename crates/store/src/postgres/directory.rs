@@ -175,18 +175,28 @@ impl ReadDirectory for Tenant<'_> {
              ORDER BY deleted DESC",
             &[&self.org(), &kind_code(kind), &name, &external_id],
         )?;
-        let tombstones = rows.iter().map(|row| {
-            Ok(Tombstone {
-                id: id(row, 0)?,
-                name_key: row.try_get(1)?,
-                external_id: row.try_get(2)?,
-                managed_by: optional_id(row, 3)?,
-                version: from_number(row.try_get(4)?),
-                deleted: from_instant(row.try_get(5)?),
-            })
-        });
-        tombstones.collect()
+        rows.iter().map(tombstone).collect()
     }
+
+    fn tombstone(&self, kind: Kind, id: ResourceId) -> Result<Option<Tombstone>, Error> {
+        let found = self.row(
+            "SELECT id, name_key, external_id, managed_by, version, deleted FROM tombstones
+             WHERE org = $1 AND kind = $2 AND id = $3",
+            &[&self.org(), &kind_code(kind), &uuid(id)],
+        )?;
+        found.as_ref().map(tombstone).transpose()
+    }
+}
+
+fn tombstone(row: &Row) -> Result<Tombstone, Error> {
+    Ok(Tombstone {
+        id: id(row, 0)?,
+        name_key: row.try_get(1)?,
+        external_id: row.try_get(2)?,
+        managed_by: optional_id(row, 3)?,
+        version: from_number(row.try_get(4)?),
+        deleted: from_instant(row.try_get(5)?),
+    })
 }
 
 impl WriteDirectory for Tenant<'_> {

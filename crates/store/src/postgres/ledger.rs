@@ -4,6 +4,7 @@
 //! places have no gaps, and an entry is never committed after a later one, by whichever node.
 
 use jiff::Timestamp;
+use rollcall_model::chain::{Head, Kept};
 use rollcall_model::{AuditEntry, Change, Kind, ResourceId};
 use tokio_postgres::Row;
 
@@ -12,7 +13,8 @@ use super::convert::{
     may_be_there, number, uuid,
 };
 use super::unit::{Tenant, owned};
-use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedger, actor_key};
+use crate::books::{Found, behind};
+use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedger};
 
 impl ReadLedger for Tenant<'_> {
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {
@@ -46,12 +48,23 @@ impl ReadLedger for Tenant<'_> {
     }
 
     fn last_change(&self) -> Result<u64, Error> {
-        self.close_books()?;
-        let found = self.row(
-            "SELECT last_change FROM organisations WHERE id = $1",
-            &[&self.org()],
+        Ok(self.places()?.change)
+    }
+
+    fn audit_head(&self) -> Result<Head, Error> {
+        let places = self.places()?;
+        Ok(Head {
+            sequence: places.audit,
+            hash: places.head,
+        })
+    }
+
+    fn chain(&self, after: Option<u64>, count: u64) -> Result<Vec<Kept>, Error> {
+        let rows = self.rows(
+            &format!("{CHAIN} WHERE org = $1 AND sequence > $2 ORDER BY sequence LIMIT $3"),
+            &[&self.org(), &behind(after), &number(count)],
         )?;
-        Ok(from_number(found.ok_or(Error::Missing)?.try_get(0)?))
+        rows.iter().map(|row| Ok(found(row)?.kept())).collect()
     }
 
     fn audit(&self, before: Option<u64>, count: u64) -> Result<Vec<AuditEntry>, Error> {
@@ -167,6 +180,26 @@ fn change(row: &Row) -> Result<Change, Error> {
     })
 }
 
+/// What is read of entries for whoever looks at their chain.
+pub(super) const CHAIN: &str =
+    "SELECT sequence, at, origin, action, object, detail, actor, salt, digest, hash FROM audit";
+
+/// Reads a row of [`CHAIN`].
+pub(super) fn found(row: &Row) -> Result<Found, Error> {
+    Ok(Found {
+        sequence: row.try_get(0)?,
+        at: from_instant(row.try_get(1)?),
+        origin: row.try_get(2)?,
+        action: row.try_get(3)?,
+        object: row.try_get(4)?,
+        detail: row.try_get(5)?,
+        actor: row.try_get(6)?,
+        salt: row.try_get(7)?,
+        digest: row.try_get(8)?,
+        hash: row.try_get(9)?,
+    })
+}
+
 fn audit_entry(row: &Row) -> Result<AuditEntry, Error> {
     Ok(AuditEntry {
         sequence: from_number(row.try_get(0)?),
@@ -203,20 +236,21 @@ impl WriteLedger for Tenant<'_> {
     }
 
     fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<(), Error> {
-        let actor = actor_key(&entry.origin.actor);
-        let place = self.next_audit(instant(at).div_euclid(DAY), entry.action, &actor)?;
+        let written = self.next_audit(at, entry)?;
         self.execute_later(
-            "INSERT INTO audit (org, sequence, at, origin, action, object, detail, actor)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO audit (org, sequence, at, origin, action, object, detail, actor, salt, hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             vec![
                 owned(self.org()),
-                owned(place),
+                owned(number(written.sequence)),
                 owned(instant(at)),
-                owned(json(&entry.origin)?),
+                owned(written.origin),
                 owned(entry.action),
                 owned(entry.object.clone()),
-                owned(json(&entry.detail)?),
-                owned(actor),
+                owned(written.detail),
+                owned(written.actor),
+                owned(written.salt.to_vec()),
+                owned(written.hash.as_bytes().to_vec()),
             ],
         )
     }

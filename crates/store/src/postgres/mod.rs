@@ -15,6 +15,7 @@ mod connections;
 mod convert;
 pub(crate) mod copying;
 mod directory;
+mod erasure;
 mod examination;
 mod jobs;
 mod ledger;

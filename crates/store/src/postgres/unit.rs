@@ -17,10 +17,10 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::books::Books;
 use super::connections::{Connections, Purpose};
 use super::convert::{document, existing, from_kind_code, from_number, is_taken, json, uuid};
 use super::statistics::{GATHER, Statistics};
+use crate::books::Books;
 use crate::{Counts, Error, Reader, Writer};
 
 /// A statement that was put off. Nothing of it is sent before it is polled.
@@ -261,14 +261,6 @@ impl<'c> Tenant<'c> {
         };
         let row = self.row(sql, &[&self.org(), &many])?;
         Ok(row.ok_or(Error::Missing)?.try_get(0)?)
-    }
-
-    /// Keeps the counts that seats and totals are read from.
-    pub(super) fn count(&self, kind: Kind, objects: i64, active: i64) {
-        match kind {
-            Kind::User => self.count_in_books(objects, active, 0),
-            Kind::Group => self.count_in_books(0, 0, objects),
-        }
     }
 }
 

@@ -207,18 +207,32 @@ impl ReadDirectory for Tenant<'_> {
             key::canonical(name),
             external_id
         ];
-        let rows = statement.query_map(parameters, |row| {
-            Ok(Tombstone {
-                id: id(row, 0)?,
-                name_key: row.get(1)?,
-                external_id: row.get(2)?,
-                managed_by: optional_id(row, 3)?,
-                version: from_number(row.get(4)?),
-                deleted: from_instant(row.get(5)?),
-            })
-        })?;
+        let rows = statement.query_map(parameters, tombstone)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+
+    fn tombstone(&self, kind: Kind, id: ResourceId) -> Result<Option<Tombstone>, Error> {
+        let found = self
+            .connection
+            .prepare_cached(
+                "SELECT id, name_key, external_id, managed_by, version, deleted FROM tombstones
+                 WHERE org = ?1 AND kind = ?2 AND id = ?3",
+            )?
+            .query_row(params![self.org(), kind_code(kind), blob(id)], tombstone)
+            .optional()?;
+        Ok(found)
+    }
+}
+
+fn tombstone(row: &Row<'_>) -> rusqlite::Result<Tombstone> {
+    Ok(Tombstone {
+        id: id(row, 0)?,
+        name_key: row.get(1)?,
+        external_id: row.get(2)?,
+        managed_by: optional_id(row, 3)?,
+        version: from_number(row.get(4)?),
+        deleted: from_instant(row.get(5)?),
+    })
 }
 
 impl WriteDirectory for Tenant<'_> {
@@ -248,7 +262,8 @@ impl WriteDirectory for Tenant<'_> {
             ])
             .map_err(|error| taken(error, unique_attribute(entry.kind)))?;
         self.index_emails(entry.id, &[], &columns.emails)?;
-        self.count(entry.kind, 1, i64::from(columns.active))
+        self.count(entry.kind, 1, i64::from(columns.active));
+        Ok(())
     }
 
     fn update(&mut self, entry: &Entry) -> Result<(), Error> {
@@ -283,7 +298,8 @@ impl WriteDirectory for Tenant<'_> {
             ])
             .map_err(|error| taken(error, unique_attribute(entry.kind)))?;
         self.index_emails(entry.id, &old.emails, &new.emails)?;
-        self.count(entry.kind, 0, i64::from(new.active) - i64::from(old.active))
+        self.count(entry.kind, 0, i64::from(new.active) - i64::from(old.active));
+        Ok(())
     }
 
     fn remove(&mut self, kind: Kind, id: ResourceId, at: Timestamp) -> Result<(), Error> {
@@ -315,7 +331,8 @@ impl WriteDirectory for Tenant<'_> {
                 number(before.version),
                 instant(at),
             ])?;
-        self.count(kind, -1, -i64::from(old.active))
+        self.count(kind, -1, -i64::from(old.active));
+        Ok(())
     }
 
     fn remove_tombstone(&mut self, kind: Kind, id: ResourceId) -> Result<(), Error> {

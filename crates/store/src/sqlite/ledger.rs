@@ -1,11 +1,12 @@
 //! The change feed and the audit log in SQLite.
 //!
-//! The organisation's row holds the last place given, and the writer is alone: places have no gaps, and an entry is never
+//! The organisation's row holds the last place given (see [`super::books`]), and the writer is alone: places have no gaps, and an entry is never
 //! committed after a later one.
 
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
+use rollcall_model::chain::{Head, Kept};
 use rollcall_model::{AuditEntry, Change, Kind, ResourceId};
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
@@ -14,8 +15,9 @@ use super::convert::{
     DAY, blob, from_instant, from_json, from_kind_code, from_number, id, instant, json, kind_code,
     number,
 };
-use super::unit::{Counter, Tenant};
-use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedger, actor_key};
+use super::unit::Tenant;
+use crate::books::{Found, behind};
+use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedger};
 
 impl ReadLedger for Tenant<'_> {
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {
@@ -57,11 +59,23 @@ impl ReadLedger for Tenant<'_> {
     }
 
     fn last_change(&self) -> Result<u64, Error> {
-        self.connection
-            .prepare_cached("SELECT last_change FROM organisations WHERE id = ?1")?
-            .query_row([self.org()], |row| row.get(0).map(from_number))
-            .optional()?
-            .ok_or(Error::Missing)
+        Ok(self.places()?.change)
+    }
+
+    fn audit_head(&self) -> Result<Head, Error> {
+        let places = self.places()?;
+        Ok(Head {
+            sequence: places.audit,
+            hash: places.head,
+        })
+    }
+
+    fn chain(&self, after: Option<u64>, count: u64) -> Result<Vec<Kept>, Error> {
+        let mut statement = self.connection.prepare_cached(&format!(
+            "{CHAIN} WHERE org = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3"
+        ))?;
+        let rows = statement.query_map(params![self.org(), behind(after), number(count)], found)?;
+        rows.map(|row| Ok(row?.kept())).collect()
     }
 
     fn audit(&self, before: Option<u64>, count: u64) -> Result<Vec<AuditEntry>, Error> {
@@ -79,6 +93,7 @@ impl ReadLedger for Tenant<'_> {
     }
 
     fn audit_where(&self, query: &AuditQuery, count: u64) -> Result<Vec<AuditEntry>, Error> {
+        self.close_books()?;
         let streams = match query.object {
             Some(_) => vec![self.about_object(query)?],
             None => self.by_deed(query)?,
@@ -96,6 +111,7 @@ impl ReadLedger for Tenant<'_> {
     }
 
     fn tallies(&self, from: i64, to: i64) -> Result<Vec<Tally>, Error> {
+        self.close_books()?;
         let mut statement = self.connection.prepare_cached(
             "SELECT day, action, actor, count FROM tallies WHERE org = ?1 AND day BETWEEN ?2 AND ?3 ORDER BY day, action, actor",
         )?;
@@ -239,6 +255,26 @@ fn change(row: &Row<'_>) -> Result<Change, Error> {
     })
 }
 
+/// What is read of entries for whoever looks at their chain.
+pub(super) const CHAIN: &str =
+    "SELECT sequence, at, origin, action, object, detail, actor, salt, digest, hash FROM audit";
+
+/// Reads a row of [`CHAIN`].
+pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+    Ok(Found {
+        sequence: row.get(0)?,
+        at: from_instant(row.get(1)?),
+        origin: row.get(2)?,
+        action: row.get(3)?,
+        object: row.get(4)?,
+        detail: row.get(5)?,
+        actor: row.get(6)?,
+        salt: row.get(7)?,
+        digest: row.get(8)?,
+        hash: row.get(9)?,
+    })
+}
+
 fn audit_entry(row: &Row<'_>) -> Result<AuditEntry, Error> {
     Ok(AuditEntry {
         sequence: from_number(row.get(0)?),
@@ -252,7 +288,7 @@ fn audit_entry(row: &Row<'_>) -> Result<AuditEntry, Error> {
 
 impl WriteLedger for Tenant<'_> {
     fn append_change(&mut self, at: Timestamp, change: &NewChange) -> Result<(), Error> {
-        let sequence = self.next(Counter::Change)?;
+        let sequence = self.next_change()?;
         let membership = if change.membership.is_empty() {
             None
         } else {
@@ -277,33 +313,23 @@ impl WriteLedger for Tenant<'_> {
     }
 
     fn append_audit(&mut self, at: Timestamp, entry: &NewAudit) -> Result<(), Error> {
-        let sequence = self.next(Counter::Audit)?;
-        let actor = actor_key(&entry.origin.actor);
+        let written = self.next_audit(at, entry)?;
         self.connection
             .prepare_cached(
-                "INSERT INTO audit (org, sequence, at, origin, action, object, detail, actor)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO audit (org, sequence, at, origin, action, object, detail, actor, salt, hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 self.org(),
-                number(sequence),
+                number(written.sequence),
                 instant(at),
-                json(&entry.origin)?,
+                written.origin,
                 entry.action,
                 entry.object,
-                json(&entry.detail)?,
-                actor,
-            ])?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO tallies (org, day, action, actor, count) VALUES (?1, ?2, ?3, ?4, 1)
-                 ON CONFLICT DO UPDATE SET count = count + 1",
-            )?
-            .execute(params![
-                self.org(),
-                instant(at).div_euclid(DAY),
-                entry.action,
-                actor
+                written.detail,
+                written.actor,
+                written.salt,
+                *written.hash.as_bytes(),
             ])?;
         Ok(())
     }
@@ -320,11 +346,7 @@ mod tests {
     fn streams_are_merged_and_nothing_is_sorted() {
         let mut connection = Connection::open_in_memory().unwrap();
         super::super::migrations::apply(&mut connection).unwrap();
-        let tenant = Tenant {
-            connection: &connection,
-            organisation: OrgId::from_bytes([1; 16]),
-            deadline: None,
-        };
+        let tenant = Tenant::new(&connection, OrgId::from_bytes([1; 16]), None);
         let query = AuditQuery {
             from: Some(Timestamp::UNIX_EPOCH),
             to: Some(Timestamp::MAX),

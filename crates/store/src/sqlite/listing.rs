@@ -389,11 +389,7 @@ mod tests {
                 count: 1,
             },
         };
-        let with = |deadline| Tenant {
-            connection: &connection,
-            organisation,
-            deadline,
-        };
+        let with = |deadline| Tenant::new(&connection, organisation, deadline);
 
         let late = list(
             &with(Some(Instant::now())),

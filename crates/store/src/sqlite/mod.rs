@@ -6,9 +6,11 @@
 
 mod access;
 mod activations;
+mod books;
 mod convert;
 pub(crate) mod copying;
 mod directory;
+mod erasure;
 mod examination;
 mod jobs;
 mod ledger;
@@ -140,13 +142,9 @@ impl Backend for Sqlite {
                         ],
                     )
                     .map_err(|error| convert::taken(error, "slug"))?;
-                let mut tenant = unit::Tenant {
-                    connection,
-                    organisation: organisation.id,
-                    deadline: None,
-                };
+                let mut tenant = unit::Tenant::new(connection, organisation.id, None);
                 tenant.append_audit(organisation.created, &entry)?;
-                Ok(())
+                tenant.close_books()
             })
             .await
     }
@@ -261,11 +259,12 @@ impl Backend for Sqlite {
     async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error> {
         self.writer
             .unit(Box::new(move |connection| {
-                unit(&mut unit::Tenant {
-                    connection,
-                    organisation,
-                    deadline: None,
-                })
+                let mut tenant = unit::Tenant::new(connection, organisation, None);
+                let keep = unit(&mut tenant);
+                if keep {
+                    tenant.close_books()?;
+                }
+                Ok(keep)
             }))
             .await
     }
@@ -274,11 +273,8 @@ impl Backend for Sqlite {
 /// Runs a unit of reading: one snapshot for all that it reads.
 fn snapshot(connection: &Connection, organisation: OrgId, unit: Look) -> Result<(), Error> {
     execute(connection, "BEGIN")?;
-    unit(&unit::Tenant {
-        connection,
-        organisation,
-        deadline: Some(Instant::now() + SCAN_TIME),
-    });
+    let deadline = Some(Instant::now() + SCAN_TIME);
+    unit(&unit::Tenant::new(connection, organisation, deadline));
     Ok(execute(connection, "COMMIT")?)
 }
 

@@ -1,11 +1,13 @@
 //! A unit of work: a connection, bound to one organisation.
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use rollcall_model::{IntegrationId, Kind, OrgId, Organisation};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::convert::{blob, existing, from_json, from_kind_code, from_number, json};
+use crate::books::Books;
 use crate::{Counts, Error, Reader, Writer};
 
 /// One organisation's rows, as one transaction sees them. The storage traits are implemented for it by subject, each in a file
@@ -14,10 +16,25 @@ pub(super) struct Tenant<'c> {
     pub(super) connection: &'c Connection,
     pub(super) organisation: OrgId,
     /// When a unit that looks through many objects has to give up; absent: never, as for units that write.
-    pub(super) deadline: Option<Instant>,
+    deadline: Option<Instant>,
+    /// What it has given places to and counted.
+    pub(super) books: RefCell<Books>,
 }
 
-impl Tenant<'_> {
+impl<'c> Tenant<'c> {
+    pub(super) fn new(
+        connection: &'c Connection,
+        organisation: OrgId,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self {
+            connection,
+            organisation,
+            deadline,
+            books: RefCell::default(),
+        }
+    }
+
     /// The first parameter of every statement.
     pub(super) fn org(&self) -> [u8; 16] {
         blob(self.organisation)
@@ -34,12 +51,6 @@ impl Tenant<'_> {
     /// Counts one of the organisation's counters up and returns its new value.
     pub(super) fn next(&self, counter: Counter) -> Result<u64, Error> {
         let sql = match counter {
-            Counter::Change => {
-                "UPDATE organisations SET last_change = last_change + 1 WHERE id = ?1 RETURNING last_change"
-            }
-            Counter::Audit => {
-                "UPDATE organisations SET last_audit = last_audit + 1 WHERE id = ?1 RETURNING last_audit"
-            }
             Counter::Exchange => {
                 "UPDATE organisations SET last_exchange = last_exchange + 1 WHERE id = ?1 RETURNING last_exchange"
             }
@@ -54,31 +65,10 @@ impl Tenant<'_> {
             .map(from_number)
             .ok_or(Error::Missing)
     }
-
-    /// Keeps the counts that seats and totals are read from.
-    pub(super) fn count(&self, kind: Kind, objects: i64, active: i64) -> Result<(), Error> {
-        if objects == 0 && active == 0 {
-            return Ok(());
-        }
-        let sql = match kind {
-            Kind::User => {
-                "UPDATE organisations SET users = users + ?2, active_users = active_users + ?3 WHERE id = ?1"
-            }
-            Kind::Group => "UPDATE organisations SET groups = groups + ?2 + 0 * ?3 WHERE id = ?1",
-        };
-        self.connection
-            .prepare_cached(sql)?
-            .execute(params![self.org(), objects, active])?;
-        Ok(())
-    }
 }
 
-/// The counters that give entries their places.
+/// The counters that give entries their places and are counted apart from the books.
 pub(super) enum Counter {
-    /// Of the change feed.
-    Change,
-    /// Of the audit log.
-    Audit,
     /// Of what directories asked.
     Exchange,
     /// Of the mail that waits.
@@ -97,6 +87,7 @@ impl Reader for Tenant<'_> {
     }
 
     fn counts(&self) -> Result<Counts, Error> {
+        self.close_books()?;
         self.connection
             .prepare_cached("SELECT users, active_users, groups FROM organisations WHERE id = ?1")?
             .query_row([self.org()], |row| {

@@ -25,7 +25,8 @@ const UNITS_PER_COMMIT: usize = 512;
 /// So many units wait at most; who comes then is told at once to come again later.
 const QUEUE: usize = 4_096;
 
-type Job = Box<dyn FnOnce(&Connection) -> bool + Send>;
+/// A unit; tells whether its changes are to be kept.
+type Job = Box<dyn FnOnce(&Connection) -> Result<bool, Error> + Send>;
 
 struct Request {
     job: Job,
@@ -83,7 +84,7 @@ impl Writer {
             let keep = outcome.is_ok();
             // the receiver is gone only when the caller gave up waiting
             drop(result.send(outcome));
-            keep
+            Ok(keep)
         }))
         .await?;
         computed.await.map_err(|_| Error::Abandoned)?
@@ -158,9 +159,10 @@ fn run(connection: &Connection, request: Request, waiting: &mut Vec<Answer>) {
         answer,
     } = request;
     drop(waited);
-    let outcome = execute(connection, "SAVEPOINT unit").map(|()| {
+    let begun = execute(connection, "SAVEPOINT unit").map_err(Error::from);
+    let outcome = begun.and_then(|()| {
         // a panic in a unit is that unit's failure, not the server's
-        catch_unwind(AssertUnwindSafe(|| job(connection))).unwrap_or(false)
+        catch_unwind(AssertUnwindSafe(|| job(connection))).unwrap_or(Ok(false))
     });
     if connection.is_autocommit() {
         // no savepoint is left to close: the caller tells the batch
@@ -168,15 +170,18 @@ fn run(connection: &Connection, request: Request, waiting: &mut Vec<Answer>) {
         return;
     }
     let closed = match outcome {
-        Ok(true) => execute(connection, "RELEASE unit"),
-        Ok(false) => connection.execute_batch("ROLLBACK TO unit; RELEASE unit"),
+        Ok(true) => execute(connection, "RELEASE unit").map_err(Error::from),
+        Ok(false) => {
+            let back = connection.execute_batch("ROLLBACK TO unit; RELEASE unit");
+            back.map_err(Error::from)
+        }
         Err(error) => Err(error),
     };
     match closed {
         Ok(()) => waiting.push(answer),
         Err(error) => {
             drop(connection.execute_batch("ROLLBACK TO unit; RELEASE unit"));
-            drop(answer.send(Err(Error::Unreachable(Box::new(error)))));
+            drop(answer.send(Err(error)));
         }
     }
 }
@@ -343,7 +348,7 @@ mod tests {
         let (hold, task) = held(&writer).await;
         for _ in 0..QUEUE {
             let (answer, _) = oneshot::channel();
-            let job: Job = Box::new(|_| true);
+            let job: Job = Box::new(|_| Ok(true));
             let waiting = writer.figures.waits(Does::Write);
             let request = Request {
                 job,

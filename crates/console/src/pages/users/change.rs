@@ -8,11 +8,13 @@ use rollcall_model::{Kind, ResourceId};
 
 use super::one::Typed;
 use crate::Console;
+use crate::download;
 use crate::form::Form;
 use crate::guard::Known;
 use crate::layout::{self, Flash, Mistakes, Place};
 use crate::pages::object_question::{Question, Verb};
 use crate::problem::Problem;
+use crate::words::sentence;
 
 pub(super) fn parsed(id: &str) -> Result<ResourceId, Problem> {
     id.parse().map_err(|_| Problem::missing())
@@ -170,4 +172,44 @@ pub(super) async fn delete(
         "/users",
         &Flash::ok("The account was deleted."),
     ))
+}
+
+pub(super) async fn data(
+    State(console): State<Console>,
+    known: Known,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = parsed(&id)?;
+    let context = known.visitor.context();
+    let document = console.app.person_data(&context, id).await?;
+    Ok(download::json(&format!("{id}.json"), &document))
+}
+
+pub(super) async fn ask_erase(
+    State(console): State<Console>,
+    known: Known,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    ask(&console, &known, &id, Verb::Erase).await
+}
+
+pub(super) async fn erase(
+    State(console): State<Console>,
+    known: Known,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = parsed(&id)?;
+    let context = known.visitor.context();
+    match console.app.erase_person(&context, id).await {
+        Ok(_) => Ok(layout::done(
+            &console,
+            "/users",
+            &Flash::ok("Nothing is kept about this person any more but the id in the log."),
+        )),
+        Err(Failure::Forbidden { reason }) => {
+            let flash = Flash::warn(format!("Nothing was erased. {}", sentence(&reason)));
+            Ok(layout::done(&console, &format!("/users/{id}"), &flash))
+        }
+        Err(failure) => Err(failure.into()),
+    }
 }

@@ -32,6 +32,8 @@ pub(crate) fn routes() -> Routes {
     let read = Needs::Role(Permission::Read);
     let manage = Needs::Role(Permission::ManagePeople);
     let fresh = Needs::Fresh(Permission::ManagePeople);
+    let owns = Needs::Role(Permission::ManageOrganisation);
+    let owns_freshly = Needs::Fresh(Permission::ManageOrganisation);
     vec![
         page("/users", read, look),
         page("/users/{id}", read, one::look),
@@ -43,6 +45,9 @@ pub(crate) fn routes() -> Routes {
         action("/users/{id}/release", manage, change::release),
         page("/users/{id}/delete", manage, change::ask_delete),
         action("/users/{id}/delete", manage, change::delete),
+        page("/users/{id}/data", owns, change::data),
+        page("/users/{id}/erase", owns, change::ask_erase),
+        action("/users/{id}/erase", owns_freshly, change::erase),
         action("/users/{id}/invite", manage, invitation::send),
         action("/users/{id}/invitation-link", fresh, invitation::hand),
         page(

@@ -238,6 +238,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         ("user-disable", question(Verb::Disable, "Ingrid Solheim")),
         ("user-release", question(Verb::Release, "Ingrid Solheim")),
         ("user-delete", question(Verb::Delete, HOSTILE)),
+        ("user-erase", question(Verb::Erase, HOSTILE)),
     ]
     .into_iter()
     .chain(activations(&parties, &zone))

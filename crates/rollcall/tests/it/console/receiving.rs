@@ -102,6 +102,27 @@ async fn a_directory_is_connected_and_what_it_does_is_seen() {
         .is(303);
     guest.get(&person).await.is(404);
 
+    let zoe = format!("/users/{}", scim.person("zoe@mail.example").await);
+    says(&mut guest, &zoe, "Personal data").await;
+    let data = guest.get(&format!("{zoe}/data")).await.is(200).body;
+    assert!(
+        data.contains("\"userName\": \"zoe@mail.example\""),
+        "{data}"
+    );
+    let erase = format!("{zoe}/erase");
+    says(&mut guest, &erase, "release it first").await;
+    let refused = guest.submit(&erase, &erase, &[]).await.is(303);
+    assert_eq!(refused.to(), zoe);
+    says(&mut guest, &zoe, "Nothing was erased").await;
+    let release = format!("{zoe}/release");
+    guest.submit(&release, &release, &[]).await.is(303);
+    let erased = guest.submit(&erase, &erase, &[]).await.is(303);
+    assert_eq!(erased.to(), "/users");
+    guest.get(&zoe).await.is(404);
+    let log = guest.get("/activity?action=user.").await.is(200).body;
+    assert!(log.contains("Person erased") && log.contains("details erased"));
+    assert!(!log.contains("zoe@mail.example"));
+
     let reset = format!("{form}/token/reset");
     let made = guest.submit(&reset, &reset, &[("overlap", "1440")]).await;
     assert!(made.is(200).body.contains("Stop it now"));

@@ -30,6 +30,7 @@ async fn a_server_that_is_killed_keeps_every_acknowledged_write_and_no_half_of_o
     let app = ends::app(installation.folder.path()).await;
     let mut feed = Feed::new(&app, "vault").await;
     let mut slowest_start = Duration::ZERO;
+    let mut head = installation.ok(&["audit", "head", "--org", "vault"]);
     for round in 1..=rounds {
         clients = load(clients, server, &mut chance).await;
         if round % EXAMINED_EVERY == 0 && chance.happens(50) {
@@ -49,9 +50,11 @@ async fn a_server_that_is_killed_keeps_every_acknowledged_write_and_no_half_of_o
         feed.agrees(&scim).await;
         if round % EXAMINED_EVERY == 0 {
             examine(&installation);
+            head = chained_since(&installation, &head);
         }
     }
     examine(&installation);
+    chained_since(&installation, &head);
     let figures = clients
         .iter()
         .fold(Figures::default(), |all, client| all.and(client.figures));
@@ -69,6 +72,13 @@ async fn a_server_that_is_killed_keeps_every_acknowledged_write_and_no_half_of_o
 
 fn serve(installation: &Installation) -> Server {
     installation.serve(&[("ROLLCALL_RATE", "1000000")])
+}
+
+/// Makes sure that the audit log goes on from a head that was taken before, and returns the present one.
+fn chained_since(installation: &Installation, head: &str) -> String {
+    let kept = head.split(' ').next().unwrap();
+    installation.ok(&["audit", "verify", "--org", "vault", "--head", kept]);
+    installation.ok(&["audit", "head", "--org", "vault"])
 }
 
 /// Lets clients write until the server is killed under them.

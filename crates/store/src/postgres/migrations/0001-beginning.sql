@@ -13,6 +13,8 @@ CREATE TABLE organisations (
     -- the last places given in the feed, the audit log, the exchanges and the mail, and what is counted
     last_change bigint NOT NULL DEFAULT 0,
     last_audit bigint NOT NULL DEFAULT 0,
+    -- the hash of the audit log's last entry
+    audit_head bytea NOT NULL DEFAULT decode(repeat('00', 32), 'hex'),
     last_exchange bigint NOT NULL DEFAULT 0,
     last_mail bigint NOT NULL DEFAULT 0,
     users bigint NOT NULL DEFAULT 0,
@@ -104,6 +106,11 @@ CREATE TABLE audit (
     detail text NOT NULL,
     -- as in the tallies
     actor text COLLATE "C" NOT NULL,
+    -- each entry's hash holds the one before, and detail and address by their digest. When these are erased, the salt goes with them, and
+    -- the digest stays
+    salt bytea,
+    digest bytea,
+    hash bytea NOT NULL,
     PRIMARY KEY (org, sequence)
 );
 -- the activity log is filtered by what was done by whom, and to what
@@ -389,6 +396,8 @@ BEGIN
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', fenced);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', fenced);
+        -- the audit log has policies of its own, below
+        CONTINUE WHEN fenced = 'audit';
         -- in a query of its own each setting is read once, not once for every row
         EXECUTE format(
             'CREATE POLICY installation ON %I USING ((SELECT current_setting(''rollcall.scope'', true)) = ''installation'')', fenced);
@@ -401,3 +410,37 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- The audit log is only appended to. No statement of this role meets an entry to change or remove it, but for an erasure, which has to say
+-- that it is one (`rollcall.erasing`). An organisation's entries go with the organisation: such a deletion stands behind the fence.
+CREATE POLICY installation_reads ON audit FOR SELECT
+    USING ((SELECT current_setting('rollcall.scope', true)) = 'installation');
+CREATE POLICY installation_appends ON audit FOR INSERT
+    WITH CHECK ((SELECT current_setting('rollcall.scope', true)) = 'installation');
+CREATE POLICY organisation_reads ON audit FOR SELECT
+    USING (org = (SELECT nullif(current_setting('rollcall.org', true), '')::uuid));
+CREATE POLICY organisation_appends ON audit FOR INSERT
+    WITH CHECK (org = (SELECT nullif(current_setting('rollcall.org', true), '')::uuid));
+CREATE POLICY organisation_erases ON audit FOR UPDATE
+    USING (org = (SELECT nullif(current_setting('rollcall.org', true), '')::uuid)
+        AND (SELECT current_setting('rollcall.erasing', true)) = 'on');
+
+-- Whoever stands above the fence, or takes it away, is stopped here: an erasure takes away detail and address, and leaves their digest.
+CREATE FUNCTION audit_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND pg_trigger_depth() > 1 THEN
+        RETURN OLD; -- with its organisation
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        IF OLD.salt IS NOT NULL AND NEW.salt IS NULL AND length(NEW.digest) = 32 AND NEW.detail = 'null'
+            AND (NEW.org, NEW.sequence, NEW.at, NEW.action, NEW.object, NEW.actor, NEW.hash)
+                = (OLD.org, OLD.sequence, OLD.at, OLD.action, OLD.object, OLD.actor, OLD.hash)
+            AND NEW.origin::jsonb - 'address' = OLD.origin::jsonb - 'address' THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    RAISE EXCEPTION 'the audit log is only appended to' USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_stays();
+CREATE TRIGGER audit_stays_whole BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_stays();

@@ -12,6 +12,8 @@ CREATE TABLE organisations (
     -- the last places given in the feed and in the audit log, and what is counted
     last_change INTEGER NOT NULL DEFAULT 0,
     last_audit INTEGER NOT NULL DEFAULT 0,
+    -- the hash of the audit log's last entry
+    audit_head BLOB NOT NULL DEFAULT (zeroblob(32)),
     users INTEGER NOT NULL DEFAULT 0,
     active_users INTEGER NOT NULL DEFAULT 0,
     groups INTEGER NOT NULL DEFAULT 0
@@ -96,6 +98,11 @@ CREATE TABLE audit (
     action TEXT NOT NULL,
     object TEXT NOT NULL,
     detail TEXT NOT NULL,
+    -- each entry's hash holds the one before, and detail and address by their digest. When these are erased, the salt goes with them, and
+    -- the digest stays
+    salt BLOB,
+    digest BLOB,
+    hash BLOB NOT NULL,
     PRIMARY KEY (org, sequence)
 ) STRICT, WITHOUT ROWID;
 
