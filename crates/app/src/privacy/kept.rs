@@ -38,6 +38,7 @@ pub const KEPT: &[(&str, Keeps)] = &[
     ("exchanges", Keeps::Texts),
     ("traffic", Keeps::Nothing),
     ("mail", Keeps::Texts),
+    ("data_keys", Keeps::Nothing),
     ("activations", Keeps::Rows),
     // the state of the job may name who differs
     ("applications", Keeps::Texts),
