@@ -6,7 +6,7 @@ mod again;
 mod credentials;
 
 use rollcall_model::application::{Application, Assignment, Mode, NestedGroups, Status};
-use rollcall_model::provisioning::{ComparisonAsked, GIVEN_UP, Quarantine};
+use rollcall_model::provisioning::{ComparisonAsked, GIVEN_UP, Quarantine, QuarantineReason};
 use rollcall_model::{ApplicationId, JobState, Kind, Origin, ResourceId, Secret};
 use rollcall_scim::key::canonical;
 use rollcall_store::{Error, NewAudit, Writer};
@@ -272,6 +272,11 @@ impl App {
                     });
                 }
                 let mut job = writer.job(id)?;
+                if let Some(held) = job.held() {
+                    return Err(Failure::Forbidden {
+                        reason: format!("the application is held: {}", held.message),
+                    });
+                }
                 job.assignments += 1;
                 let lasts = |quarantine: &Quarantine| now.duration_since(quarantine.since);
                 // one that was given up begins anew
@@ -475,7 +480,10 @@ fn tell(
 ) -> Result<(), Error> {
     let mut job = writer.job(id)?;
     word(&mut job);
-    job.quarantine = None;
+    // what a restored store is held for is not answered by the way
+    job.quarantine.take_if(|quarantine| {
+        quarantine.reason != QuarantineReason::RestoredFromBackup
+    });
     job.generation += 1;
     writer.save_job(id, &job)
 }

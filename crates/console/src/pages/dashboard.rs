@@ -8,6 +8,7 @@ use rollcall_app::attention::Attention;
 use rollcall_app::integrations::{Parties, Standing};
 use rollcall_app::{AuditQuery, Counts};
 use rollcall_model::application::Status;
+use rollcall_model::provisioning::QuarantineReason;
 use rollcall_model::traffic::Hour;
 use rollcall_model::{IntegrationKind, Organisation, Permission, Plan};
 
@@ -17,6 +18,7 @@ use crate::deeds::{self, Row};
 use crate::filters;
 use crate::guard::Known;
 use crate::layout::{self, Frame, Place};
+use crate::pages::applications::waits_for_word;
 use crate::pages::integrations::tab;
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
@@ -158,6 +160,23 @@ fn todo(attention: &Attention, zone: &Zone) -> Todo {
             ),
             link: format!("/applications/{}", application.id),
             button: "Review who",
+        },
+        Attention::Quarantine {
+            application,
+            quarantine,
+        } if quarantine.reason == QuarantineReason::RestoredFromBackup => Todo {
+            is_bad: true,
+            icon: "alert",
+            what: format!(
+                "{} is held: the store was restored from a backup.",
+                application.name
+            ),
+            why: format!(
+                "Nothing is sent there since {}, until you restart it.",
+                zone.short(quarantine.since).text
+            ),
+            link: format!("/applications/{}", application.id),
+            button: "Look and restart",
         },
         Attention::Quarantine {
             application,
@@ -354,7 +373,7 @@ async fn look(State(console): State<Console>, known: Known) -> Result<Response, 
             name: listed.application.name,
             in_use: listed.in_use,
             stopped: listed.quarantine.map(|quarantine| {
-                quarantine.reason == rollcall_model::provisioning::QuarantineReason::TooManyDeletes
+                waits_for_word(quarantine.reason)
             }),
         });
     }
