@@ -33,6 +33,7 @@ mod testing;
 pub mod tokens;
 pub mod traffic;
 pub mod transfer;
+pub mod upkeep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

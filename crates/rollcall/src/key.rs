@@ -15,6 +15,14 @@ use crate::outcome::Trouble;
 
 /// Reads the key, or makes one.
 pub(crate) fn sealer(path: &Path, randomness: &dyn Randomness) -> anyhow::Result<Sealer> {
+    match existing(path)? {
+        Some(sealer) => Ok(sealer),
+        None => make(path, randomness),
+    }
+}
+
+/// Reads the key; absent: there is none.
+pub(crate) fn existing(path: &Path) -> anyhow::Result<Option<Sealer>> {
     match std::fs::read(path) {
         Ok(bytes) => {
             let bytes = Zeroizing::new(bytes);
@@ -34,9 +42,9 @@ pub(crate) fn sealer(path: &Path, randomness: &dyn Randomness) -> anyhow::Result
                 .hint(format!("chmod 600 {}", path.display()))
                 .into());
             }
-            Ok(Sealer::new(key))
+            Ok(Some(Sealer::new(key)))
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => make(path, randomness),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(path, &error).into()),
     }
 }

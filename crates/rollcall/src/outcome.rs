@@ -132,6 +132,10 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<String>) {
         }
         if let Some(store) = cause.downcast_ref::<rollcall_store::Error>() {
             return match store {
+                rollcall_store::Error::Backup(_) => (
+                    Exit::Wrong,
+                    Some("make a store of it: `rollcall restore FILE --store sqlite:NEW.db`".into()),
+                ),
                 rollcall_store::Error::Location(_) => (
                     Exit::Wrong,
                     Some("for example `--store sqlite:rollcall.db`, or `--store postgres://rollcall@localhost/rollcall`".into()),

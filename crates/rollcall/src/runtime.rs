@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use rollcall_app::sealing::Sealer;
 use rollcall_app::{App, Settings, SystemRandomness};
 use rollcall_connect::client::Client;
 use rollcall_connect::guard::Reach;
 use rollcall_mail::Way;
-use rollcall_model::SystemClock;
+use rollcall_model::{Randomness as _, SystemClock};
 use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::{Registry, Schema};
 use rollcall_store::{Location, Store};
+use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::key;
@@ -17,6 +19,11 @@ use crate::outcome::Trouble;
 
 /// Opens the store, which has to be there, and puts the use cases on it.
 pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
+    is_there(config).await?;
+    begun(config).await
+}
+
+async fn is_there(config: &Config) -> anyhow::Result<()> {
     if !config.store.value.holds_store().await? {
         return Err(Trouble::unreachable(format!(
             "there is no store `{}`",
@@ -25,12 +32,46 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         .hint("`rollcall org create` begins a new one; --store or ROLLCALL_STORE names another")
         .into());
     }
-    begun(config).await
+    Ok(())
 }
 
 /// Opens the store, making it when it is not there, and puts the use cases on it.
 pub(crate) async fn begun(config: &Config) -> anyhow::Result<App> {
     let store = Store::open(&config.store.value).await?;
+    let sealer = key::sealer(&config.key_file.value, &SystemRandomness::default())?;
+    on(config, store, sealer)
+}
+
+/// How the key of a store is, as far as can be told without trying it.
+#[derive(Debug)]
+pub(crate) enum Key {
+    /// It lies where it should.
+    There,
+    /// There is none.
+    Missing,
+    /// It cannot be used: why, and what to do.
+    Unusable(anyhow::Error),
+}
+
+/// Puts the use cases on the store, which has to be there, whatever is wrong with its key: none is made, and one that cannot be used is
+/// told. What is sealed does not open then.
+pub(crate) async fn with_any_key(config: &Config) -> anyhow::Result<(App, Key)> {
+    is_there(config).await?;
+    let (sealer, key) = match key::existing(&config.key_file.value) {
+        Ok(Some(sealer)) => (Some(sealer), Key::There),
+        Ok(None) => (None, Key::Missing),
+        Err(error) => (None, Key::Unusable(error)),
+    };
+    let sealer = sealer.unwrap_or_else(|| {
+        let mut nobodys = Zeroizing::new([0; 32]);
+        SystemRandomness::default().fill(&mut *nobodys);
+        Sealer::new(&nobodys)
+    });
+    let store = Store::open(&config.store.value).await?;
+    Ok((on(config, store, sealer)?, key))
+}
+
+fn on(config: &Config, store: Store, sealer: Sealer) -> anyhow::Result<App> {
     let settings = Settings {
         region: config.region.value.clone(),
         regions: config.regions.value.clone(),
@@ -39,12 +80,10 @@ pub(crate) async fn begun(config: &Config) -> anyhow::Result<App> {
         sends_mail: config.smtp_url.value.is_some() || config.mail_dir.value.is_some(),
     };
     let registry = Arc::new(registry(config)?);
-    let randomness = SystemRandomness::default();
-    let sealer = key::sealer(&config.key_file.value, &randomness)?;
     Ok(App::new(
         store,
         Arc::new(SystemClock),
-        Arc::new(randomness),
+        Arc::new(SystemRandomness::default()),
         registry,
         sealer,
         settings,

@@ -1,7 +1,7 @@
 //! Where an application lives, and the credential for it: both change together, or not at all.
 
 use rollcall_model::application::{Application, Mode, Status, Target};
-use rollcall_model::{ApplicationId, JobState, Profile, Secret};
+use rollcall_model::{ApplicationId, JobState, OrgId, Profile, Secret};
 use rollcall_sync::rules::Rules;
 use serde_json::json;
 
@@ -32,9 +32,11 @@ impl App {
         tenant_url: String,
         token: &Secret,
     ) -> Result<(), Failure> {
-        let sealed = self
-            .sealer()
-            .seal(&place(context, id), token, &**self.randomness());
+        let sealed = self.sealer().seal(
+            &place(context.tenant().organisation(), id),
+            token,
+            &**self.randomness(),
+        );
         let now = self.now();
         self.on_application(
             context,
@@ -78,8 +80,11 @@ impl App {
         let now = self.now();
         let token = connection.as_ref().and_then(|one| one.token.as_ref());
         let sealed = token.map(|token| {
-            self.sealer()
-                .seal(&place(context, id), token, &**self.randomness())
+            self.sealer().seal(
+                &place(context.tenant().organisation(), id),
+                token,
+                &**self.randomness(),
+            )
         });
         let origin = context.origin().clone();
         self.on_application(
@@ -145,7 +150,6 @@ fn move_away(job: &mut JobState) {
 }
 
 /// What a sealed credential is bound to.
-pub(super) fn place(context: &Context, id: ApplicationId) -> Vec<u8> {
-    let organisation = context.tenant().organisation();
+pub(crate) fn place(organisation: OrgId, id: ApplicationId) -> Vec<u8> {
     [organisation.as_bytes().as_slice(), id.as_bytes()].concat()
 }

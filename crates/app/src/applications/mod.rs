@@ -18,7 +18,7 @@ use crate::{App, Failure};
 
 pub use again::Held;
 pub use credentials::Connection;
-use credentials::place;
+pub(crate) use credentials::place;
 
 /// An application as a cycle needs it.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ impl App {
         let token = match sealed {
             Some(sealed) => Some(
                 self.sealer()
-                    .open(&place(context, id), &sealed)
+                    .open(&place(context.tenant().organisation(), id), &sealed)
                     .map_err(|error| Failure::Internal(Box::new(error)))?,
             ),
             None => None,
@@ -481,9 +481,8 @@ fn tell(
     let mut job = writer.job(id)?;
     word(&mut job);
     // what a restored store is held for is not answered by the way
-    job.quarantine.take_if(|quarantine| {
-        quarantine.reason != QuarantineReason::RestoredFromBackup
-    });
+    job.quarantine
+        .take_if(|quarantine| quarantine.reason != QuarantineReason::RestoredFromBackup);
     job.generation += 1;
     writer.save_job(id, &job)
 }

@@ -244,7 +244,7 @@ pub(super) fn wrong() -> Failure {
     }
 }
 
-fn place(organisation: OrgId, id: AdminId) -> Vec<u8> {
+pub(crate) fn place(organisation: OrgId, id: AdminId) -> Vec<u8> {
     format!("second factor {organisation} {id}").into_bytes()
 }
 

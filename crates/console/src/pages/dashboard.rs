@@ -372,9 +372,9 @@ async fn look(State(console): State<Console>, known: Known) -> Result<Response, 
             is_on: listed.application.status == Status::On,
             name: listed.application.name,
             in_use: listed.in_use,
-            stopped: listed.quarantine.map(|quarantine| {
-                waits_for_word(quarantine.reason)
-            }),
+            stopped: listed
+                .quarantine
+                .map(|quarantine| waits_for_word(quarantine.reason)),
         });
     }
     let material = Material {

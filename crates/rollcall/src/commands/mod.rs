@@ -2,9 +2,11 @@
 
 mod admin;
 mod app;
+mod backup;
 mod config;
 mod doctor;
 mod expression;
+mod files;
 mod job;
 mod org;
 pub(crate) mod serve;
@@ -42,6 +44,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Expression(command) => expression::run(command, common.json),
             Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),
             Command::Store(command) => store::run(&config, command, &variable, common.json).await,
+            Command::Backup(command) => backup::backup(&config, &command, common.json).await,
+            Command::Restore(command) => backup::restore(&config, &command, common.json).await,
             Command::Migrate => doctor::migrate(&config, common.json).await,
             Command::Doctor => doctor::run(&config, common.json).await,
         }

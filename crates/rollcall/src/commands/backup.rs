@@ -1,0 +1,253 @@
+//! `rollcall backup` and `rollcall restore`.
+
+use rollcall_app::upkeep::Unopened;
+use rollcall_model::{Clock as _, SystemClock};
+use rollcall_store::{Contents, Ended, Existing, Finding};
+use serde_json::{Map, Value, json};
+
+use super::store::{refused, telling};
+use crate::cli::{Backup, Restore};
+use crate::config::Config;
+use crate::outcome::Exit;
+use crate::runtime::Key;
+use crate::{printer, runtime};
+
+pub(crate) async fn backup(
+    config: &Config,
+    command: &Backup,
+    as_json: bool,
+) -> anyhow::Result<Exit> {
+    let store = &config.store.value;
+    let key_file = &config.key_file.value;
+    let made = rollcall_store::backup(
+        store,
+        &command.file,
+        existing(command.force),
+        (SystemClock.now(), env!("CARGO_PKG_VERSION")),
+        std::slice::from_ref(key_file),
+        telling("writing"),
+    )
+    .await
+    .map_err(refused)?;
+    let (file, contents) = (command.file.display(), &made.contents);
+    if as_json {
+        let mut described = described(contents);
+        described.insert("file".to_owned(), json!(file.to_string()));
+        described.insert("key_file".to_owned(), json!(key_file.display().to_string()));
+        described.insert("findings".to_owned(), findings(&made.findings));
+        printer::json(&described)?;
+    } else {
+        tables(contents);
+        tell(&made.findings);
+        printer::good(&format!(
+            "{file} has everything that {store} had at {}: {} rows, {} bytes, read again and compared",
+            contents.made,
+            rows(contents),
+            contents.bytes
+        ));
+        printer::say(&format!(
+            "the key is not in it: keep a copy of {} apart from the backup. Without it nobody opens the targets' tokens and the second factors",
+            key_file.display()
+        ));
+    }
+    Ok(outcome(&made.findings))
+}
+
+pub(crate) async fn restore(
+    config: &Config,
+    command: &Restore,
+    as_json: bool,
+) -> anyhow::Result<Exit> {
+    let store = &config.store.value;
+    let restored = rollcall_store::restore(
+        &command.file,
+        store,
+        existing(command.force),
+        SystemClock.now(),
+        telling("restoring"),
+    )
+    .await
+    .map_err(refused)?;
+    let contents = &restored.contents;
+    let (app, key) = runtime::with_any_key(config).await?;
+    app.note_restored(contents.made).await?;
+    let unopened = app.unopened().await?;
+    let trouble = of_key(config, &key, &unopened);
+    let mut found = restored.findings;
+    if as_json {
+        found.extend(restored.warnings);
+        let mut described = described(contents);
+        let ended = &restored.ended;
+        for (name, value) in [
+            ("file", json!(command.file.display().to_string())),
+            ("to", json!(store.to_string())),
+            (
+                "ended",
+                json!({
+                    "jobs": ended.jobs, "sessions": ended.sessions, "sign_in_links": ended.sign_in_links,
+                    "invitations": ended.invitations, "letters": ended.letters,
+                }),
+            ),
+            (
+                "key",
+                json!({
+                    "file": config.key_file.value.display().to_string(), "sealed": unopened.sealed,
+                    "fits": unopened.is_empty(), "trouble": trouble.as_ref().map(|finding| &finding.trouble),
+                }),
+            ),
+            ("findings", findings(&found)),
+        ] {
+            described.insert(name.to_owned(), value);
+        }
+        printer::json(&described)?;
+    } else {
+        tables(contents);
+        tell(&found);
+        tell(&restored.warnings);
+        printer::good(&format!(
+            "{store} has what {} held at {}",
+            command.file.display(),
+            contents.made
+        ));
+        say_what_ended(&restored.ended);
+        if let Some(finding) = trouble {
+            tell(&[finding]);
+        }
+    }
+    Ok(outcome(&found))
+}
+
+fn existing(may_replace: bool) -> Existing {
+    if may_replace {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    }
+}
+
+fn say_what_ended(ended: &Ended) {
+    let counted = |count: u64, one: &str, many: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    };
+    printer::say(&format!(
+        "held: {}. The targets may have moved on since the backup. Make a plan for each, then restart it (`rollcall app restart`, `rollcall job restart`): its first cycle compares everything, and disables and deletes nobody whom you do not allow to be",
+        counted(ended.jobs, "application", "applications")
+    ));
+    printer::say(&format!(
+        "ended: {}, {}, {}. Not sent any more: {}",
+        counted(ended.sessions, "session", "sessions"),
+        counted(ended.sign_in_links, "sign-in link", "sign-in links"),
+        counted(ended.invitations, "invitation", "invitations"),
+        counted(ended.letters, "letter that waited", "letters that waited"),
+    ));
+    printer::say(
+        "tokens are as they were: those that were revoked or reset since the backup work again, and so do passwords and recovery codes. `rollcall token list --org SLUG` shows the tokens, `rollcall token revoke` ends one",
+    );
+}
+
+/// Says what is wrong with the key of a store; absent: it fits, or nothing is sealed.
+pub(super) fn of_key(config: &Config, key: &Key, unopened: &Unopened) -> Option<Finding> {
+    let file = config.key_file.value.display();
+    let finding = |trouble: String, remedy: String| Some(Finding { trouble, remedy });
+    let not_opened = unopened.applications.len() as u64 + unopened.second_factors;
+    let secrets = match not_opened {
+        1 => "1 sealed secret".to_owned(),
+        count => format!("{count} sealed secrets"),
+    };
+    match key {
+        Key::Unusable(error) => finding(
+            format!("the key cannot be used: {error:#}"),
+            format!("bring the right key to {file}, for its owner alone (chmod 600)"),
+        ),
+        Key::There if unopened.is_empty() => None,
+        Key::Missing if unopened.sealed == 0 => None,
+        Key::Missing => finding(
+            format!("the key {file} is not there, and {secrets} cannot be opened without it"),
+            "bring the key of the store back before anything is started: a server would make another one".to_owned(),
+        ),
+        Key::There => finding(
+            format!(
+                "the key {file} does not fit: {secrets} of {} cannot be opened{}",
+                unopened.sealed,
+                named(unopened)
+            ),
+            "bring the key back that was there when they were sealed, or enter them again: `rollcall app connect`, `rollcall admin reset`".to_owned(),
+        ),
+    }
+}
+
+/// Names the first applications that are meant.
+fn named(unopened: &Unopened) -> String {
+    const NAMED: usize = 5;
+    let names: Vec<String> = unopened
+        .applications
+        .iter()
+        .take(NAMED)
+        .map(|(slug, _, name)| format!("{slug}: {name}"))
+        .collect();
+    match (names.is_empty(), unopened.applications.len() > NAMED) {
+        (true, _) => String::new(),
+        (false, true) => format!(" ({}, …)", names.join(", ")),
+        (false, false) => format!(" ({})", names.join(", ")),
+    }
+}
+
+fn rows(contents: &Contents) -> u64 {
+    contents.tables.iter().map(|table| table.rows).sum()
+}
+
+fn described(contents: &Contents) -> Map<String, Value> {
+    let tables: Map<String, Value> = contents
+        .tables
+        .iter()
+        .map(|table| {
+            let value = json!({"rows": table.rows, "sha256": table.sha256});
+            (table.name.clone(), value)
+        })
+        .collect();
+    let mut described = Map::new();
+    for (name, value) in [
+        ("made", json!(contents.made)),
+        ("rollcall", json!(contents.rollcall)),
+        ("store", json!(contents.store)),
+        ("format", json!(contents.format)),
+        ("schema", json!(contents.schema)),
+        ("sha256", json!(contents.sha256)),
+        ("bytes", json!(contents.bytes)),
+        ("rows", json!(rows(contents))),
+        ("tables", Value::Object(tables)),
+    ] {
+        described.insert(name.to_owned(), value);
+    }
+    described
+}
+
+fn tables(contents: &Contents) {
+    let rows = contents
+        .tables
+        .iter()
+        .map(|table| [table.name.clone(), table.rows.to_string()]);
+    printer::table(["table", "rows"], rows);
+}
+
+fn findings(findings: &[Finding]) -> Value {
+    findings
+        .iter()
+        .map(|finding| json!({"trouble": finding.trouble, "remedy": finding.remedy}))
+        .collect()
+}
+
+fn tell(findings: &[Finding]) {
+    for finding in findings {
+        printer::say(&format!("{}\n  → {}", finding.trouble, finding.remedy));
+    }
+}
+
+fn outcome(findings: &[Finding]) -> Exit {
+    if findings.is_empty() {
+        Exit::Done
+    } else {
+        Exit::No
+    }
+}
