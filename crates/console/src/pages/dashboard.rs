@@ -8,9 +8,9 @@ use rollcall_app::attention::Attention;
 use rollcall_app::integrations::{Parties, Standing};
 use rollcall_app::{AuditQuery, Counts};
 use rollcall_model::application::Status;
-use rollcall_model::provisioning::QuarantineReason;
+use rollcall_model::provisioning::{Quarantine, QuarantineReason};
 use rollcall_model::traffic::Hour;
-use rollcall_model::{IntegrationKind, Organisation, Permission, Plan};
+use rollcall_model::{Application, IntegrationKind, Organisation, Permission, Plan};
 
 use crate::Console;
 use crate::charts::{self, Chart};
@@ -142,6 +142,23 @@ fn wires(count: usize) -> Vec<u32> {
         .collect()
 }
 
+fn restored(application: &Application, quarantine: &Quarantine, zone: &Zone) -> Todo {
+    Todo {
+        is_bad: true,
+        icon: "alert",
+        what: format!(
+            "{} is held: the store was restored from a backup.",
+            application.name
+        ),
+        why: format!(
+            "Nothing is sent there since {}, until you restart it.",
+            zone.short(quarantine.since).text
+        ),
+        link: format!("/applications/{}", application.id),
+        button: "Look and restart",
+    }
+}
+
 fn todo(attention: &Attention, zone: &Zone) -> Todo {
     match attention {
         Attention::Held {
@@ -164,20 +181,9 @@ fn todo(attention: &Attention, zone: &Zone) -> Todo {
         Attention::Quarantine {
             application,
             quarantine,
-        } if quarantine.reason == QuarantineReason::RestoredFromBackup => Todo {
-            is_bad: true,
-            icon: "alert",
-            what: format!(
-                "{} is held: the store was restored from a backup.",
-                application.name
-            ),
-            why: format!(
-                "Nothing is sent there since {}, until you restart it.",
-                zone.short(quarantine.since).text
-            ),
-            link: format!("/applications/{}", application.id),
-            button: "Look and restart",
-        },
+        } if quarantine.reason == QuarantineReason::RestoredFromBackup => {
+            restored(application, quarantine, zone)
+        }
         Attention::Quarantine {
             application,
             quarantine,

@@ -109,6 +109,8 @@ fn data_is_json_when_it_is_asked_for() {
         &["config", "show"],
         &["doctor"],
         &["migrate"],
+        &["backup", "vault.backup"],
+        &["restore", "vault.backup", "--store", "sqlite:restored.db"],
         &["demo", "--once", "--users", "40"],
     ] {
         let printed = installation.ok(&[arguments, &["--json"]].concat());

@@ -10,6 +10,7 @@
 
 mod access;
 mod applications;
+mod backups;
 mod browser;
 mod chance;
 mod commands;

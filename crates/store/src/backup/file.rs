@@ -12,7 +12,7 @@ use ring::digest::{Context, SHA256};
 
 use crate::copy::{Existing, NotCopied, Print, TABLES};
 use crate::sqlite::{archive, copying};
-use crate::{Finding, Location};
+use crate::{Error, Finding, Location};
 
 /// The version of the file's format.
 const FORMAT: u32 = 1;
@@ -97,6 +97,16 @@ fn of(path: &Path, deed: &'static str) -> impl Fn(io::Error) -> NotCopied {
         path: path.clone(),
         deed,
         source,
+    }
+}
+
+/// Says of what the database said while a file was written that the file could not be.
+pub(super) fn unwritten(file: &Path, error: NotCopied) -> NotCopied {
+    match error {
+        NotCopied::Store(source @ Error::Unreachable(_)) | NotCopied::Refused { source, .. } => {
+            unwritable(file)(io::Error::other(source))
+        }
+        error => error,
     }
 }
 
@@ -292,6 +302,8 @@ impl Unfinished {
     }
 
     fn at(path: PathBuf, named: &Path) -> Result<Self, NotCopied> {
+        // one that is there was left by a process of this number that was killed: in a container numbers come again
+        drop(std::fs::remove_file(&path));
         let made = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -308,16 +320,15 @@ impl Unfinished {
     /// Gives it its name, at once and for good.
     pub(super) fn becomes(self, file: &Path, existing: Existing) -> Result<(), NotCopied> {
         let failed = unwritable(file);
-        match existing {
-            Existing::Replace => std::fs::rename(&self.0, file).map_err(&failed)?,
-            // unlike a rename, it fails when there is something by now; what is left of the other name goes with it
-            Existing::Keep => {
-                std::fs::hard_link(&self.0, file).map_err(|error| match error.kind() {
-                    io::ErrorKind::AlreadyExists => NotCopied::Exists(file.to_owned()),
-                    _ => failed(error),
-                })?
-            }
-        }
+        let named = match existing {
+            Existing::Replace => std::fs::rename(&self.0, file),
+            // unlike a rename, it fails when there is something by now; the other name goes when this is dropped
+            Existing::Keep => std::fs::hard_link(&self.0, file),
+        };
+        named.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => NotCopied::Exists(file.to_owned()),
+            _ => failed(error),
+        })?;
         let folder = file.parent().filter(|parent| *parent != Path::new(""));
         let folder = File::open(folder.unwrap_or(Path::new("."))).map_err(&failed)?;
         folder.sync_all().map_err(&failed)

@@ -22,8 +22,8 @@ pub use file::{Contents, TableContents};
 pub use hold::Ended;
 
 use crate::copy::{
-    self, Existing, NotCopied, Piece, Print, Progress, TABLES, Tell, WAITING, blocking, claims,
-    completed, is_free, is_readable, receiving, sending, without_traces,
+    self, Existing, NotCopied, Piece, Progress, TABLES, Tell, WAITING, blocking, claims, completed,
+    is_free, is_readable, receiving, sending, without_traces,
 };
 use crate::sqlite::{archive, copying};
 use crate::{Finding, Location, Store};
@@ -69,9 +69,15 @@ pub async fn backup(
     is_readable(from).await.map_err(damaged)?;
     let unfinished = file::Unfinished::beside(file)?;
     let tell: Tell = Arc::new(progress);
-    let prints = written(from, unfinished.path(), tell)
-        .await
-        .map_err(damaged)?;
+    let (pieces, arriving) = mpsc::channel(WAITING);
+    let path = unfinished.path().to_owned();
+    let (read, prints) = tokio::join!(
+        sending(from, pieces),
+        blocking(move || archive::write(&path, arriving, &tell))
+    );
+    // who reads stops without a word when nobody writes; who writes, when no more comes
+    read.map_err(damaged)?;
+    let prints = prints.map_err(|error| file::unwritten(file, error))?;
     let head = archive::Head {
         schema: copying::known(),
         made: made.to_string(),
@@ -85,7 +91,7 @@ pub async fn backup(
     };
     let (path, target) = (unfinished.path().to_owned(), file.to_owned());
     let made = blocking(move || {
-        archive::finish(&path, &head)?;
+        archive::finish(&path, &head).map_err(|error| file::unwritten(&target, error.into()))?;
         file::seal(&path)?;
         let contents = file::inspect(&path)?;
         let findings = file::compare(&path, &prints)?;
@@ -93,18 +99,6 @@ pub async fn backup(
         Ok(BackedUp { contents, findings })
     });
     made.await
-}
-
-/// Reads a store while the file is written.
-async fn written(from: &Location, file: &Path, tell: Tell) -> Result<Vec<Print>, NotCopied> {
-    let (pieces, arriving) = mpsc::channel(WAITING);
-    let path = file.to_owned();
-    let (read, written) = tokio::join!(
-        sending(from, pieces),
-        blocking(move || archive::write(&path, arriving, &tell))
-    );
-    read?;
-    written
 }
 
 /// Says of an error of reading that the store is damaged, when it is.

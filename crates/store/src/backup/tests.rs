@@ -479,6 +479,9 @@ async fn a_backup_overwrites_nothing_that_it_is_not_meant_to() {
     let none = attempt(File::new().location(), folder.join("new"), Existing::Keep).await;
     assert!(matches!(none, Err(NotCopied::NoStore(_))), "{none:?}");
 
+    // what a process of the same number left when it was killed is in nobody's way
+    let unfinished = format!("rollcall.db.unfinished-{}", std::process::id());
+    std::fs::write(folder.join(unfinished), "half").unwrap();
     attempt(original.location(), other.path(), Existing::Replace)
         .await
         .unwrap();

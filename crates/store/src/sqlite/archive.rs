@@ -102,7 +102,7 @@ pub(crate) fn finish(path: &Path, head: &Head) -> Result<(), Error> {
         )?;
     }
     transaction.pragma_update(None, "application_id", BACKUP)?;
-    Ok(transaction.commit().map_err(out_of_reach)?)
+    transaction.commit().map_err(out_of_reach)
 }
 
 /// Reads what a backup says of itself; absent: it is none.

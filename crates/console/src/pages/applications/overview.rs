@@ -44,6 +44,7 @@ struct RunningView {
     phases: Vec<PhaseRow>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is shown by itself")]
 #[derive(Debug)]
 struct QuarantineView {
     title: &'static str,
