@@ -345,8 +345,9 @@ impl JobState {
         self.unfinished = true;
         self.retry = None;
         self.comparison = None;
-        // plans that were made before do not hold
-        self.generation += 1;
+        // plans do not hold that were made before, or in the time that is undone: words count by ones, and a restore by microseconds
+        let now = u64::try_from(restored.at.as_microsecond()).unwrap_or_default();
+        self.generation = now.max(self.generation + 1);
         self.restored = Some(restored);
         self.quarantine = Some(Quarantine {
             reason: QuarantineReason::RestoredFromBackup,
