@@ -23,7 +23,7 @@ pub(crate) async fn backup(
         store,
         &command.file,
         existing(command.force),
-        (SystemClock.now(), env!("CARGO_PKG_VERSION")),
+        (now(), env!("CARGO_PKG_VERSION")),
         std::slice::from_ref(key_file),
         telling("writing"),
     )
@@ -63,7 +63,7 @@ pub(crate) async fn restore(
         &command.file,
         store,
         existing(command.force),
-        SystemClock.now(),
+        now(),
         telling("restoring"),
     )
     .await
@@ -117,6 +117,12 @@ pub(crate) async fn restore(
     Ok(outcome(&found))
 }
 
+/// The present instant, to the millisecond: what is kept is what is shown.
+fn now() -> jiff::Timestamp {
+    let now = SystemClock.now();
+    jiff::Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
 fn existing(may_replace: bool) -> Existing {
     if may_replace {
         Existing::Replace
@@ -130,10 +136,14 @@ fn say_what_ended(ended: &Ended) {
         1 => format!("1 {one}"),
         count => format!("{count} {many}"),
     };
-    printer::say(&format!(
-        "held: {}. The targets may have moved on since the backup. Make a plan for each, then restart it (`rollcall app restart`, `rollcall job restart`): its first cycle compares everything, and disables and deletes nobody whom you do not allow to be",
-        counted(ended.jobs, "application", "applications")
-    ));
+    let held = counted(ended.jobs, "application", "applications");
+    printer::say(&if ended.jobs == 0 {
+        "held: nothing, for no application was on".to_owned()
+    } else {
+        format!(
+            "held: {held}. The targets may have moved on since the backup. Make a plan for each, then restart it (`rollcall app restart`, `rollcall job restart`): its first cycle compares everything, and disables and deletes nobody whom you do not allow to be"
+        )
+    });
     printer::say(&format!(
         "ended: {}, {}, {}. Not sent any more: {}",
         counted(ended.sessions, "session", "sessions"),

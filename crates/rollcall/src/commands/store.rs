@@ -197,6 +197,11 @@ pub(super) fn refused(error: NotCopied) -> anyhow::Error {
                 .hint("nothing was kept. Stop the server, move the file away, and restore the latest backup in its place; `rollcall doctor` says more")
                 .into();
         }
+        NotCopied::Store(rollcall_store::Error::Unreachable(_)) => {
+            return Trouble::unreachable(chain(error))
+                .hint("nothing was kept: see to it that the store can be reached, and that there is room where it is")
+                .into();
+        }
         NotCopied::Store(error) => return error.into(),
         other => {
             // with its causes
