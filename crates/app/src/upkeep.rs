@@ -1,7 +1,8 @@
 //! What whoever runs an installation asks of it: whether its key fits, and that it was restored.
 
-use rollcall_model::{ApplicationId, Organisation, Slug};
-use rollcall_store::NewAudit;
+use jiff::Timestamp;
+use rollcall_model::{ApplicationId, Organisation, Origin, Slug};
+use rollcall_store::{NewAudit, Store};
 use serde_json::json;
 
 use crate::{App, Failure, applications, sign_in};
@@ -46,13 +47,14 @@ impl App {
         let tenant = self.store().tenant(id);
         let looking = tenant.read::<_, Failure, _>(move |reader| {
             let mut unopened = Unopened::default();
-            let opens = |place: &[u8], sealed: &[u8]| app.sealer().open(place, sealed).is_ok();
+            let opens =
+                |place: &str, sealed: &[u8]| app.sealer().open(reader, id, place, sealed).is_ok();
             for application in reader.applications()? {
                 let Some(sealed) = reader.sealed_secret(application.id)? else {
                     continue;
                 };
                 unopened.sealed += 1;
-                if !opens(&applications::place(id, application.id), &sealed) {
+                if !opens(&applications::credential_place(id, application.id), &sealed) {
                     let name = (slug.clone(), application.id, application.name);
                     unopened.applications.push(name);
                 }
@@ -69,25 +71,29 @@ impl App {
         });
         looking.await
     }
+}
 
-    /// Notes in every organisation's activity log that the store was restored from a backup that was made then.
-    ///
-    /// # Errors
-    /// [`Failure::Unavailable`] when the store is out of reach.
-    pub async fn note_restored(&self, backup: jiff::Timestamp) -> Result<(), Failure> {
-        for organisation in self.organisations().await? {
-            let entry = NewAudit {
-                origin: self.command_origin(),
-                action: "organisation.restored",
-                object: organisation.id.to_string(),
-                detail: json!({"backup": backup}),
-            };
-            let now = self.now();
-            let tenant = self.store().tenant(organisation.id);
-            tenant
-                .write::<_, Failure, _>(move |writer| Ok(writer.append_audit(now, &entry)?))
-                .await?;
-        }
-        Ok(())
+/// Notes in every organisation's activity log that the store was restored from a backup that was made then. It needs no key.
+///
+/// # Errors
+/// When the store is out of reach.
+pub async fn note_restored(
+    store: &Store,
+    backup: Timestamp,
+    now: Timestamp,
+    origin: &Origin,
+) -> Result<(), Failure> {
+    for organisation in store.organisations().await? {
+        let entry = NewAudit {
+            origin: origin.clone(),
+            action: "organisation.restored",
+            object: organisation.id.to_string(),
+            detail: json!({"backup": backup}),
+        };
+        let tenant = store.tenant(organisation.id);
+        tenant
+            .write::<_, Failure, _>(move |writer| Ok(writer.append_audit(now, &entry)?))
+            .await?;
     }
+    Ok(())
 }

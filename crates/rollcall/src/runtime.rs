@@ -7,11 +7,10 @@ use rollcall_app::{App, Settings, SystemRandomness};
 use rollcall_connect::client::Client;
 use rollcall_connect::guard::Reach;
 use rollcall_mail::Way;
-use rollcall_model::{Randomness as _, SystemClock};
+use rollcall_model::SystemClock;
 use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::{Registry, Schema};
 use rollcall_store::{Location, Store};
-use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::key;
@@ -38,37 +37,23 @@ async fn is_there(config: &Config) -> anyhow::Result<()> {
 /// Opens the store, making it when it is not there, and puts the use cases on it.
 pub(crate) async fn begun(config: &Config) -> anyhow::Result<App> {
     let store = Store::open(&config.store.value).await?;
-    let sealer = key::sealer(&config.key_file.value, &SystemRandomness::default())?;
+    let sealer = key::sealer(config, &store, &SystemRandomness::default()).await?;
     on(config, store, sealer)
 }
 
-/// How the key of a store is, as far as can be told without trying it.
-#[derive(Debug)]
-pub(crate) enum Key {
-    /// It lies where it should.
-    There,
-    /// There is none.
-    Missing,
-    /// It cannot be used: why, and what to do.
-    Unusable(anyhow::Error),
-}
-
-/// Puts the use cases on the store, which has to be there, whatever is wrong with its key: none is made, and one that cannot be used is
-/// told. What is sealed does not open then.
-pub(crate) async fn with_any_key(config: &Config) -> anyhow::Result<(App, Key)> {
+/// Opens the store, which has to be there, and puts the use cases on it if its key is at hand. No key is made; absent: there is none, and
+/// nothing is sealed. What is wrong with the key is no reason to fail.
+pub(crate) async fn whatever_its_key(
+    config: &Config,
+) -> anyhow::Result<(Store, anyhow::Result<Option<App>>)> {
     is_there(config).await?;
-    let (sealer, key) = match key::existing(&config.key_file.value) {
-        Ok(Some(sealer)) => (Some(sealer), Key::There),
-        Ok(None) => (None, Key::Missing),
-        Err(error) => (None, Key::Unusable(error)),
-    };
-    let sealer = sealer.unwrap_or_else(|| {
-        let mut nobodys = Zeroizing::new([0; 32]);
-        SystemRandomness::default().fill(&mut *nobodys);
-        Sealer::new(&nobodys)
-    });
     let store = Store::open(&config.store.value).await?;
-    Ok((on(config, store, sealer)?, key))
+    let app = match key::existing(config, &store, &SystemRandomness::default()).await {
+        Ok(Some(sealer)) => on(config, store.clone(), sealer).map(Some),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    Ok((store, app))
 }
 
 fn on(config: &Config, store: Store, sealer: Sealer) -> anyhow::Result<App> {
@@ -96,6 +81,7 @@ pub(crate) async fn scratch(config: &Config) -> anyhow::Result<App> {
     let mut config = config.clone();
     config.store.value = Location::Sqlite(folder.path().join("scratch.db"));
     config.key_file.value = folder.path().join("scratch.key");
+    config.key.value = None;
     begun(&config).await
 }
 

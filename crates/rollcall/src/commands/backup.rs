@@ -1,7 +1,8 @@
 //! `rollcall backup` and `rollcall restore`.
 
-use rollcall_app::upkeep::Unopened;
-use rollcall_model::{Clock as _, SystemClock};
+use rollcall_app::upkeep::{self, Unopened};
+use rollcall_app::{App, SystemRandomness};
+use rollcall_model::{Actor, Clock as _, Origin, RequestId, SystemClock};
 use rollcall_store::{Contents, Ended, Existing, Finding};
 use serde_json::{Map, Value, json};
 
@@ -9,7 +10,6 @@ use super::store::{refused, telling};
 use crate::cli::{Backup, Restore};
 use crate::config::Config;
 use crate::outcome::Exit;
-use crate::runtime::Key;
 use crate::{printer, runtime};
 
 pub(crate) async fn backup(
@@ -33,7 +33,7 @@ pub(crate) async fn backup(
     if as_json {
         let mut described = described(contents);
         described.insert("file".to_owned(), json!(file.to_string()));
-        described.insert("key_file".to_owned(), json!(key_file.display().to_string()));
+        described.insert("key".to_owned(), json!(key_place(config)));
         described.insert("findings".to_owned(), findings(&made.findings));
         printer::json(&described)?;
     } else {
@@ -47,7 +47,7 @@ pub(crate) async fn backup(
         ));
         printer::say(&format!(
             "the key is not in it: keep a copy of {} apart from the backup. Without it nobody opens the targets' tokens and the second factors",
-            key_file.display()
+            key_place(config)
         ));
     }
     Ok(outcome(&made.findings))
@@ -69,10 +69,14 @@ pub(crate) async fn restore(
     .await
     .map_err(refused)?;
     let contents = &restored.contents;
-    let (app, key) = runtime::with_any_key(config).await?;
-    app.note_restored(contents.made).await?;
-    let unopened = app.unopened().await?;
-    let trouble = of_key(config, &key, &unopened);
+    let (opened, app) = runtime::whatever_its_key(config).await?;
+    let origin = Origin {
+        actor: Actor::Command,
+        request: RequestId::new(now(), &SystemRandomness::default()),
+        address: None,
+    };
+    upkeep::note_restored(&opened, contents.made, now(), &origin).await?;
+    let trouble = of_key(config, &app).await?;
     let mut found = restored.findings;
     if as_json {
         found.extend(restored.warnings);
@@ -91,8 +95,8 @@ pub(crate) async fn restore(
             (
                 "key",
                 json!({
-                    "file": config.key_file.value.display().to_string(), "sealed": unopened.sealed,
-                    "fits": unopened.is_empty(), "trouble": trouble.as_ref().map(|finding| &finding.trouble),
+                    "place": key_place(config), "fits": trouble.is_none(),
+                    "trouble": trouble.as_ref().map(|finding| &finding.trouble),
                 }),
             ),
             ("findings", findings(&found)),
@@ -156,35 +160,45 @@ fn say_what_ended(ended: &Ended) {
     );
 }
 
-/// Says what is wrong with the key of a store; absent: it fits, or nothing is sealed.
-pub(super) fn of_key(config: &Config, key: &Key, unopened: &Unopened) -> Option<Finding> {
-    let file = config.key_file.value.display();
-    let finding = |trouble: String, remedy: String| Some(Finding { trouble, remedy });
-    let not_opened = unopened.applications.len() as u64 + unopened.second_factors;
-    let secrets = match not_opened {
-        1 => "1 sealed secret".to_owned(),
-        count => format!("{count} sealed secrets"),
-    };
-    match key {
-        Key::Unusable(error) => finding(
-            format!("the key cannot be used: {error:#}"),
-            format!("bring the right key to {file}, for its owner alone (chmod 600)"),
-        ),
-        Key::There if unopened.is_empty() => None,
-        Key::Missing if unopened.sealed == 0 => None,
-        Key::Missing => finding(
-            format!("the key {file} is not there, and {secrets} cannot be opened without it"),
-            "bring the key of the store back before anything is started: a server would make another one".to_owned(),
-        ),
-        Key::There => finding(
-            format!(
-                "the key {file} does not fit: {secrets} of {} cannot be opened{}",
-                unopened.sealed,
-                named(unopened)
-            ),
-            "bring the key back that was there when they were sealed, or enter them again: `rollcall app connect`, `rollcall admin reset`".to_owned(),
-        ),
+/// Says where the key is.
+fn key_place(config: &Config) -> String {
+    match config.key.value {
+        Some(_) => "ROLLCALL_KEY".to_owned(),
+        None => config.key_file.value.display().to_string(),
     }
+}
+
+/// Says what is wrong with the key of a store; absent: it fits, or nothing is sealed.
+pub(super) async fn of_key(
+    config: &Config,
+    app: &anyhow::Result<Option<App>>,
+) -> anyhow::Result<Option<Finding>> {
+    let place = key_place(config);
+    let app = match app {
+        Ok(Some(app)) => app,
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            return Ok(Some(Finding {
+                trouble: format!("the key cannot be used: {error:#}"),
+                remedy: format!(
+                    "bring the right key to {place}, for its owner alone, before anything is started"
+                ),
+            }));
+        }
+    };
+    let unopened = app.unopened().await?;
+    if unopened.is_empty() {
+        return Ok(None);
+    }
+    let count = unopened.applications.len() as u64 + unopened.second_factors;
+    Ok(Some(Finding {
+        trouble: format!(
+            "{count} of {} sealed secrets cannot be opened with the keys in {place}{}",
+            unopened.sealed,
+            named(&unopened)
+        ),
+        remedy: "bring the keys back that were there when they were sealed (`rollcall key show`), or enter them again: `rollcall app connect`, `rollcall admin reset`".to_owned(),
+    }))
 }
 
 /// Names the first applications that are meant.

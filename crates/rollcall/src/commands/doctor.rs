@@ -16,12 +16,14 @@ use crate::{printer, runtime};
 pub(crate) async fn run(config: &Config, as_json: bool) -> anyhow::Result<Exit> {
     // before the store is opened, which makes its files private
     let of_files = files::look(config);
-    let (app, key) = runtime::with_any_key(config).await?;
-    let mut findings = app.store().examine().await?;
+    let (store, app) = runtime::whatever_its_key(config).await?;
+    let mut findings = store.examine().await?;
     findings.extend(of_files);
-    findings.extend(backup::of_key(config, &key, &app.unopened().await?));
-    findings.extend(stopped(&app).await?);
-    findings.extend(tokens_near_their_end(&app).await?);
+    findings.extend(backup::of_key(config, &app).await?);
+    findings.extend(stopped(&store).await?);
+    if let Ok(Some(app)) = &app {
+        findings.extend(tokens_near_their_end(app).await?);
+    }
     if as_json {
         let described: Vec<_> = findings
             .iter()
@@ -44,10 +46,10 @@ pub(crate) async fn run(config: &Config, as_json: bool) -> anyhow::Result<Exit> 
 }
 
 /// Finds the applications that send nothing until somebody decides, or mends what is in the way.
-async fn stopped(app: &App) -> anyhow::Result<Vec<Finding>> {
-    let organisations = app.organisations().await?;
+async fn stopped(store: &Store) -> anyhow::Result<Vec<Finding>> {
+    let organisations = store.organisations().await?;
     let mut findings = Vec::new();
-    for one in app.store().schedule(None).await? {
+    for one in store.schedule(None).await? {
         let Some(quarantine) = &one.job.quarantine else {
             continue;
         };

@@ -8,6 +8,7 @@ mod doctor;
 mod expression;
 mod files;
 mod job;
+mod key;
 mod org;
 pub(crate) mod serve;
 mod store;
@@ -43,6 +44,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Job(job) => job::run(&config, job, common.json).await,
             Command::Expression(command) => expression::run(command, common.json),
             Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),
+            Command::Key(command) => key::run(&config, command, common.json).await,
             Command::Store(command) => store::run(&config, command, &variable, common.json).await,
             Command::Backup(command) => backup::backup(&config, &command, common.json).await,
             Command::Restore(command) => backup::restore(&config, &command, common.json).await,

@@ -73,10 +73,11 @@ fn a_key_that_is_missing_or_another_one_or_open_to_others_is_found() {
     let key = installation.folder.path().join("rollcall.db.key");
     let right = std::fs::read(&key).unwrap();
 
-    std::fs::write(&key, [9; 32]).unwrap();
-    finds(&installation, "does not fit", "bring the key back");
+    let nobodys: Vec<u8> = (0..32).collect();
+    std::fs::write(&key, nobodys).unwrap();
+    finds(&installation, "not in the key file", "right key");
     std::fs::remove_file(&key).unwrap();
-    finds(&installation, "is not there", "would make another one");
+    finds(&installation, "is not there", "before anything is started");
     assert!(!key.exists(), "no key is made by the way");
     std::fs::write(&key, "short").unwrap();
     mode(&key, 0o600);

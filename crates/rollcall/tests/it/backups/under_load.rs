@@ -69,8 +69,9 @@ async fn a_backup_made_while_clients_write_is_a_state_that_existed() {
         // no key is made by a restore: there is none to be had from a backup
         let key = store::location(folder).key_file();
         assert!(!folder.join(&key).exists());
-        std::fs::write(folder.join(&key), [7; 32]).unwrap();
-        chmod(&folder.join(&key));
+        let place = store::location(installation.folder.path()).key_file();
+        let original_key = installation.folder.path().join(place);
+        std::fs::copy(original_key, folder.join(&key)).unwrap();
         let app = ends::app(folder).await;
         let told = feed(&app).await;
         let server = restored.serve(&[]);
@@ -92,11 +93,6 @@ async fn a_backup_made_while_clients_write_is_a_state_that_existed() {
     while let Some(client) = writing.join_next().await {
         client.unwrap();
     }
-}
-
-fn chmod(path: &std::path::Path) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 #[test]
