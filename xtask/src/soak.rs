@@ -12,6 +12,7 @@ use crate::{need, steps};
 const SOAKS: &[(&str, &str)] = &[
     ("killed server", "test(/^faults::killed_server::/)"),
     ("restarted database", "test(/^faults::restarts::/)"),
+    ("backups under load", "test(/^backups::under_load::/)"),
     ("two nodes", "test(/^nodes::/)"),
     ("differential", "test(/^differential::/)"),
 ];

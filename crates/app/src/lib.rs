@@ -36,6 +36,7 @@ mod testing;
 pub mod tokens;
 pub mod traffic;
 pub mod transfer;
+pub mod upkeep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

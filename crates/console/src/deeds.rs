@@ -113,6 +113,7 @@ pub(crate) const WORDS: &[Word] = &[
         "shield",
         "Rules for administrators changed",
     ),
+    word("organisation.restored", "sync", "Restored from a backup"),
 ];
 
 /// The nouns by which the log is filtered, with what they are called.

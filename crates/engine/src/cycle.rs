@@ -51,11 +51,23 @@ impl Engine {
     }
 
     /// Makes the caller the only one who provisions an application.
+    ///
+    /// # Errors
+    /// [`Error::Busy`]; [`Error::Stopped`] while nobody may, because the store was restored from a backup.
     pub(crate) async fn claim(
         &self,
         context: &Context,
         application: ApplicationId,
     ) -> Result<Arc<Claim>, Error> {
+        let reading = context
+            .tenant()
+            .read::<_, Error, _>(move |reader| Ok(reader.job(application)?));
+        if let Some(held) = reading.await?.held() {
+            return Err(Error::Stopped {
+                reason: held.reason,
+                message: held.message.clone(),
+            });
+        }
         match context.tenant().claim_job(application).await {
             Ok(claim) => Ok(Arc::new(claim)),
             Err(rollcall_store::Error::Occupied(_)) => Err(Error::Busy),
@@ -205,9 +217,15 @@ async fn perform(work: &Arc<Work>, job: &JobState, kind: &mut CycleKind) -> Resu
     {
         objects::hold(work, &survey).await?;
         let code = list_code(&survey.held);
-        let message = format!(
-            "{leaving} people or groups would be disabled or deleted, after {recent} in the last day, and {limit} may be in a day: bring them back, or allow the list {code}"
-        );
+        let message = match work.restored {
+            None => format!(
+                "{leaving} people or groups would be disabled or deleted, after {recent} in the last day, and {limit} may be in a day: bring them back, or allow the list {code}"
+            ),
+            Some(restored) => format!(
+                "{leaving} people or groups would be disabled or deleted, in the first cycle after the store was restored from a backup of {}: bring them back, or allow the list {code}",
+                restored.backup
+            ),
+        };
         return Err(Error::Stopped {
             reason: QuarantineReason::TooManyDeletes,
             message,
@@ -346,6 +364,8 @@ fn remember(
                 job.basis = Some(basis);
                 job.retry = retry;
                 job.known = Some((generation, assignments));
+                // both ends were brought together
+                job.restored = None;
                 let before = job.quarantine.take();
                 job.quarantine = failures.map(|reason| {
                     let message =

@@ -10,6 +10,7 @@ use rollcall_model::provisioning::{JobState, ObjectKey};
 use rollcall_model::{Action, ApplicationId, Change, Kind, ResourceId};
 use rollcall_store::Reader;
 use rollcall_sync::guard::{Departures, Limit, Verdict, judge};
+use rollcall_sync::task::Entitlement;
 
 use crate::Error;
 use crate::directory::{self, Assigned};
@@ -307,7 +308,15 @@ pub(crate) fn leaves(
 ) -> Result<Option<Link>, Error> {
     let known = directory::known(reader, work.application, &work.assigned, kind, id)?;
     let entitlement = work.entitlement(&known.object);
+    let rules = work.rules.of(kind);
+    // nobody knows what became of a creation that was begun before a backup: what it may have left is taken away by somebody's word
+    let may_be_there = |link: &Link| {
+        work.restored.is_some()
+            && matches!(link.state, LinkState::Creating(_))
+            && entitlement != Entitlement::Entitled
+            && !entitlement.leaves_alone(rules)
+    };
     Ok(known
         .link
-        .filter(|link| entitlement.takes_away(work.rules.of(kind), link)))
+        .filter(|link| entitlement.takes_away(rules, link) || may_be_there(link)))
 }

@@ -12,7 +12,9 @@ use rollcall_app::applications::Configured;
 use rollcall_app::directory::Context;
 use rollcall_connect::target::{Surroundings, Target, Tested};
 use rollcall_model::application::{NestedGroups, Scope};
-use rollcall_model::provisioning::{Counts, ObjectKey, Phase, Progress, QuarantineReason};
+use rollcall_model::provisioning::{
+    Counts, ObjectKey, Phase, Progress, QuarantineReason, Restored,
+};
 use rollcall_model::{ApplicationId, CycleId, Kind, LinkState, ResourceId};
 use rollcall_store::{Claim, Standing, Tenant, Writer};
 use rollcall_sync::digest::Digest;
@@ -85,6 +87,8 @@ pub(crate) struct Work {
     pub(crate) basis: String,
     /// How many may leave in a day.
     pub(crate) limit: Limit,
+    /// From which backup the store was restored, unless a cycle has come to its end since.
+    pub(crate) restored: Option<Restored>,
     /// What groups within groups mean.
     pub(crate) nested: NestedGroups,
     /// The instant for which everything is decided.
@@ -212,7 +216,11 @@ impl Work {
             watermark,
             generation: job.generation,
             basis,
-            limit: Limit::of(settings),
+            limit: match job.restored {
+                None => Limit::of(settings),
+                Some(_) => Limit::NOBODY,
+            },
+            restored: job.restored,
             nested: settings.nested_groups,
             at: purpose.made().unwrap_or_else(|| app.now()),
             is_planned: matches!(purpose, Purpose::Plan { .. } | Purpose::Apply(_)),

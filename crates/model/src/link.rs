@@ -91,6 +91,15 @@ impl Link {
         self.members_unknown = self.kind == Kind::Group;
     }
 
+    /// Makes what was remembered when a backup was made fit to be used again: the link is kept, and doubted. What was allowed then is not
+    /// allowed now.
+    pub fn restore(&mut self) {
+        self.doubt();
+        if self.state == LinkState::Allowed {
+            self.state = LinkState::Held;
+        }
+    }
+
     /// Tells whether the counterpart exists and is meant to be in use; only such objects are sent as members or managers.
     pub fn is_active(&self) -> bool {
         self.target_id.is_some() && self.state == LinkState::Active

@@ -293,6 +293,10 @@ pub struct JobState {
     /// Why the job is in quarantine; absent: it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantine>,
+    /// From which backup the store was restored; absent: it was not, or both ends were brought together since. Until then nobody is
+    /// switched off or deleted without somebody's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
     /// When a complete cycle first had nothing to export.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steady_since: Option<Timestamp>,
@@ -321,6 +325,47 @@ pub struct JobState {
     /// Counts the words of administrators (restart, allowed deletions), so that a cycle that was running meanwhile does not undo
     /// them.
     pub generation: u64,
+}
+
+/// A restore of the whole store, as a job remembers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restored {
+    /// When the backup was made: what the target met since is not known here.
+    pub backup: Timestamp,
+    /// When it was brought back.
+    pub at: Timestamp,
+}
+
+impl JobState {
+    /// Makes what was remembered when a backup was made fit to be used again: the target may have moved on since. Nothing that was agreed
+    /// on is trusted, nothing that was asked for is carried out, and no cycle runs before somebody restarts the job.
+    pub fn restore(&mut self, restored: Restored) {
+        self.watermark = None;
+        self.unfinished = true;
+        self.retry = None;
+        self.comparison = None;
+        // plans do not hold that were made before, or in the time that is undone: words count by ones, and a restore by microseconds
+        let now = u64::try_from(restored.at.as_microsecond()).unwrap_or_default();
+        self.generation = now.max(self.generation + 1);
+        self.restored = Some(restored);
+        self.quarantine = Some(Quarantine {
+            reason: QuarantineReason::RestoredFromBackup,
+            message: format!(
+                "restored from a backup of {}: the target may have moved on since, so nothing is sent before somebody restarts it; then both ends are compared, and nobody is disabled or deleted whom you do not allow to be",
+                restored.backup
+            ),
+            since: restored.at,
+            count: 1,
+            next_attempt: None,
+        });
+    }
+
+    /// Returns why no cycle may run before somebody restarts the job; absent: one may.
+    pub fn held(&self) -> Option<&Quarantine> {
+        let quarantine = self.quarantine.as_ref()?;
+        (quarantine.reason == QuarantineReason::RestoredFromBackup).then_some(quarantine)
+    }
 }
 
 /// What a restart forgets. The words are those of Microsoft Graph's `resetScope`, separated by commas.
@@ -465,6 +510,8 @@ pub enum QuarantineReason {
     EncounteredEscrowProportionThreshold,
     /// The configuration cannot be used.
     InvalidConfiguration,
+    /// The store was restored from a backup: nobody knows what the target met since.
+    RestoredFromBackup,
     /// Anything else.
     Unknown,
 }

@@ -59,6 +59,19 @@ pub(crate) async fn sealer(
     store: &Store,
     randomness: &dyn Randomness,
 ) -> anyhow::Result<Sealer> {
+    if let Some(sealer) = existing(config, store, randomness).await? {
+        return Ok(sealer);
+    }
+    let keys = make(&config.key_file.value, randomness)?;
+    begin(store, Place::of(config), &keys, randomness).await
+}
+
+/// Makes what seals and opens, with the keys of the store; absent: neither they nor anything that they seal is there.
+pub(crate) async fn existing(
+    config: &Config,
+    store: &Store,
+    randomness: &dyn Randomness,
+) -> anyhow::Result<Option<Sealer>> {
     let place = Place::of(config);
     let keys = match (place.read()?, &place) {
         (None, Place::File(path)) => {
@@ -70,11 +83,20 @@ pub(crate) async fn sealer(
                 .hint("name it with ROLLCALL_KEY_FILE, or bring it back from where you keep it apart from the store: what is sealed in the store cannot be opened without it")
                 .into());
             }
-            make(path, randomness)?
+            return Ok(None);
         }
         (keys, _) => keys.unwrap_or_default(),
     };
-    let first = masters(&keys).ok_or_else(|| Trouble::wrong("there is no key".to_owned()))?;
+    begin(store, place, &keys, randomness).await.map(Some)
+}
+
+async fn begin(
+    store: &Store,
+    place: Place,
+    keys: &Keys,
+    randomness: &dyn Randomness,
+) -> anyhow::Result<Sealer> {
+    let first = masters(keys).ok_or_else(|| Trouble::wrong("there is no key".to_owned()))?;
     let source = Box::new(move || masters(&place.read().ok()??));
     match Sealer::begin(store, first, source, randomness).await {
         Err(Failure::Internal(error)) if error.is::<NotOpened>() => {

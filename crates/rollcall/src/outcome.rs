@@ -81,7 +81,8 @@ pub(crate) fn of_reason(reason: QuarantineReason) -> Exit {
         QuarantineReason::TooManyDeletes
         | QuarantineReason::EncounteredBaseEscrowThreshold
         | QuarantineReason::EncounteredTotalEscrowThreshold
-        | QuarantineReason::EncounteredEscrowProportionThreshold => Exit::No,
+        | QuarantineReason::EncounteredEscrowProportionThreshold
+        | QuarantineReason::RestoredFromBackup => Exit::No,
     }
 }
 
@@ -131,6 +132,10 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<String>) {
         }
         if let Some(store) = cause.downcast_ref::<rollcall_store::Error>() {
             return match store {
+                rollcall_store::Error::Backup(_) => (
+                    Exit::Wrong,
+                    Some("make a store of it: `rollcall restore FILE --store sqlite:NEW.db`".into()),
+                ),
                 rollcall_store::Error::Location(_) => (
                     Exit::Wrong,
                     Some("for example `--store sqlite:rollcall.db`, or `--store postgres://rollcall@localhost/rollcall`".into()),
@@ -151,6 +156,8 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<String>) {
 
 /// What to do when a target does not take the credential.
 pub(crate) const NEW_TOKEN: &str = "put a token there that the target takes, then repeat";
+/// What to do with a job that is held since the store was restored.
+const RESUME: &str = "make a plan, to see what would be done; `rollcall app restart`, or `rollcall job restart`, lets it run again";
 /// What to do when a plan does not hold.
 const NEW_PLAN: &str = "make a new plan, read it, and run that one";
 
@@ -165,6 +172,10 @@ fn of_engine(error: &rollcall_engine::Error) -> (Exit, Option<String>) {
             reason: QuarantineReason::CredentialRefused,
             ..
         } => (Exit::Wrong, NEW_TOKEN),
+        Error::Stopped {
+            reason: QuarantineReason::RestoredFromBackup,
+            ..
+        } => (Exit::No, RESUME),
         Error::Stopped { reason, .. } => match of_reason(*reason) {
             Exit::Unreachable => (
                 Exit::Unreachable,
@@ -236,6 +247,7 @@ mod tests {
             (stopped(QuarantineReason::CredentialRefused), Exit::Wrong),
             (stopped(QuarantineReason::InvalidConfiguration), Exit::Wrong),
             (stopped(QuarantineReason::TooManyDeletes), Exit::No),
+            (stopped(QuarantineReason::RestoredFromBackup), Exit::No),
             (Error::Busy, Exit::Unreachable),
             (Error::Deviated("why".into()), Exit::No),
             (Error::Failed(missing()), Exit::Wrong),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rollcall_app::sealing::Sealer;
 use rollcall_app::{App, Settings, SystemRandomness};
 use rollcall_connect::client::{Client, Options};
 use rollcall_mail::Way;
@@ -17,6 +18,11 @@ use crate::outcome::Trouble;
 
 /// Opens the store, which has to be there, and puts the use cases on it.
 pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
+    is_there(config).await?;
+    begun(config).await
+}
+
+async fn is_there(config: &Config) -> anyhow::Result<()> {
     if !config.store.value.holds_store().await? {
         return Err(Trouble::unreachable(format!(
             "there is no store `{}`",
@@ -25,12 +31,32 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         .hint("`rollcall org create` begins a new one; --store or ROLLCALL_STORE names another")
         .into());
     }
-    begun(config).await
+    Ok(())
 }
 
 /// Opens the store, making it when it is not there, and puts the use cases on it.
 pub(crate) async fn begun(config: &Config) -> anyhow::Result<App> {
     let store = Store::open(&config.store.value).await?;
+    let sealer = key::sealer(config, &store, &SystemRandomness::default()).await?;
+    on(config, store, sealer)
+}
+
+/// Opens the store, which has to be there, and puts the use cases on it if its key is at hand. No key is made; absent: there is none, and
+/// nothing is sealed. What is wrong with the key is no reason to fail.
+pub(crate) async fn whatever_its_key(
+    config: &Config,
+) -> anyhow::Result<(Store, anyhow::Result<Option<App>>)> {
+    is_there(config).await?;
+    let store = Store::open(&config.store.value).await?;
+    let app = match key::existing(config, &store, &SystemRandomness::default()).await {
+        Ok(Some(sealer)) => on(config, store.clone(), sealer).map(Some),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    Ok((store, app))
+}
+
+fn on(config: &Config, store: Store, sealer: Sealer) -> anyhow::Result<App> {
     let settings = Settings {
         region: config.region.value.clone(),
         regions: config.regions.value.clone(),
@@ -39,12 +65,10 @@ pub(crate) async fn begun(config: &Config) -> anyhow::Result<App> {
         sends_mail: config.smtp_url.value.is_some() || config.mail_dir.value.is_some(),
     };
     let registry = Arc::new(registry(config)?);
-    let randomness = SystemRandomness::default();
-    let sealer = key::sealer(config, &store, &randomness).await?;
     Ok(App::new(
         store,
         Arc::new(SystemClock),
-        Arc::new(randomness),
+        Arc::new(SystemRandomness::default()),
         registry,
         sealer,
         settings,

@@ -32,6 +32,9 @@ pub enum Error {
         /// The latest version known here.
         known: u32,
     },
+    /// The file is a backup: a store is made of it by a restore.
+    #[error("`{0}` is a backup, and no store: `rollcall restore` makes one of it")]
+    Backup(String),
     /// Another server runs on this store.
     #[error(
         "another rollcall server runs on `{0}`: stop it first, or give this one a store of its own"

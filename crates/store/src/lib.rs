@@ -6,6 +6,7 @@
 //! **Is not:** rules. What may be changed, and what is written to the feed and the audit log, is decided by `rollcall-app`.
 //! **Start at** [`Store`]; a unit of work is a plain function, see [`Tenant::write`].
 
+mod backup;
 mod books;
 #[cfg(test)]
 mod chain_tests;
@@ -33,7 +34,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
 use tokio::sync::Notify;
 
-pub use copy::{Copied, NotCopied, Progress, can_be_copied, copy, tables};
+pub use backup::{BackedUp, Contents, Ended, Returned, TableContents, backup, inspect, restore};
+pub use copy::{Copied, Existing, NotCopied, Progress, can_be_copied, copy, tables};
 pub use error::Error;
 pub use figures::{Figures, Occupancy, Units};
 pub use postgres::Address;

@@ -18,6 +18,12 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// Nobody: each one is asked for.
+    pub const NOBODY: Self = Self {
+        count: Some(0),
+        percent: None,
+    };
+
     /// Takes the limit from an application's settings.
     pub fn of(settings: &Settings) -> Self {
         Self {

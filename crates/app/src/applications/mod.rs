@@ -6,7 +6,7 @@ mod again;
 mod credentials;
 
 use rollcall_model::application::{Application, Assignment, Mode, NestedGroups, Status};
-use rollcall_model::provisioning::{ComparisonAsked, GIVEN_UP, Quarantine};
+use rollcall_model::provisioning::{ComparisonAsked, GIVEN_UP, Quarantine, QuarantineReason};
 use rollcall_model::{ApplicationId, JobState, Kind, Origin, ResourceId, Secret};
 use rollcall_scim::key::canonical;
 use rollcall_store::{Error, NewAudit, Writer};
@@ -263,6 +263,11 @@ impl App {
                     });
                 }
                 let mut job = writer.job(id)?;
+                if let Some(held) = job.held() {
+                    return Err(Failure::Forbidden {
+                        reason: format!("the application is held: {}", held.message),
+                    });
+                }
                 job.assignments += 1;
                 let lasts = |quarantine: &Quarantine| now.duration_since(quarantine.since);
                 // one that was given up begins anew
@@ -466,7 +471,9 @@ fn tell(
 ) -> Result<(), Error> {
     let mut job = writer.job(id)?;
     word(&mut job);
-    job.quarantine = None;
+    // what a restored store is held for is not answered by the way
+    job.quarantine
+        .take_if(|quarantine| quarantine.reason != QuarantineReason::RestoredFromBackup);
     job.generation += 1;
     writer.save_job(id, &job)
 }
@@ -487,7 +494,7 @@ pub(crate) fn missing(id: ApplicationId) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use rollcall_model::provisioning::QuarantineReason;
+    use rollcall_model::provisioning::{QuarantineReason, ResetScope, Restored};
 
     use super::*;
     use crate::testing::Installation;
@@ -576,5 +583,49 @@ mod tests {
             ..stopped
         };
         assert_eq!(job.quarantine, Some(tried));
+    }
+
+    #[tokio::test]
+    async fn an_application_that_was_restored_waits_for_a_restart_whatever_else_is_said() {
+        let installation = Installation::new().await;
+        let (app, context) = (&installation.app, installation.command());
+        let made = app.create_application(&context, "Vault".to_owned());
+        let id = made.await.unwrap().id;
+        let on = |application: &mut Application| {
+            application.mode = Mode::Automatic;
+            application.status = Status::On;
+        };
+        let one = || connection("https://one.example/scim", Some("secret"));
+        app.save_provisioning(&context, id, one(), on)
+            .await
+            .unwrap();
+        let restored = Restored {
+            backup: app.now(),
+            at: app.now(),
+        };
+        let restore = context.tenant().write::<_, Failure, _>(move |writer| {
+            let mut job = writer.job(id)?;
+            job.restore(restored);
+            Ok(writer.save_job(id, &job)?)
+        });
+        restore.await.unwrap();
+
+        let asked = app.ask_for_cycle(&context, id).await;
+        app.save_provisioning(&context, id, one(), on)
+            .await
+            .unwrap();
+        app.stop(&context, id).await.unwrap();
+        app.start(&context, id).await.unwrap();
+        let only_some = "Watermark, Escrows".parse().unwrap();
+        app.restart(&context, id, only_some).await.unwrap();
+
+        assert!(matches!(asked, Err(Failure::Forbidden { .. })), "{asked:?}");
+        let job = app.configured(&context, id).await.unwrap().job;
+        assert!(job.held().is_some(), "{job:?}");
+        let whole = ResetScope::default();
+        app.restart(&context, id, whole).await.unwrap();
+        let job = app.configured(&context, id).await.unwrap().job;
+        assert!(job.held().is_none(), "{job:?}");
+        assert_eq!(job.restored, Some(restored), "until a cycle ends well");
     }
 }

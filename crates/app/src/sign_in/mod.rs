@@ -7,7 +7,7 @@
 
 mod attempts;
 mod passwords;
-mod second_factor;
+pub(crate) mod second_factor;
 mod sessions;
 
 use std::sync::Arc;

@@ -8,8 +8,9 @@ use rollcall_app::attention::Attention;
 use rollcall_app::integrations::{Parties, Standing};
 use rollcall_app::{AuditQuery, Counts};
 use rollcall_model::application::Status;
+use rollcall_model::provisioning::{Quarantine, QuarantineReason};
 use rollcall_model::traffic::Hour;
-use rollcall_model::{IntegrationKind, Organisation, Permission, Plan};
+use rollcall_model::{Application, IntegrationKind, Organisation, Permission, Plan};
 
 use crate::Console;
 use crate::charts::{self, Chart};
@@ -17,6 +18,7 @@ use crate::deeds::{self, Row};
 use crate::filters;
 use crate::guard::Known;
 use crate::layout::{self, Frame, Place};
+use crate::pages::applications::waits_for_word;
 use crate::pages::integrations::tab;
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
@@ -140,6 +142,23 @@ fn wires(count: usize) -> Vec<u32> {
         .collect()
 }
 
+fn restored(application: &Application, quarantine: &Quarantine, zone: &Zone) -> Todo {
+    Todo {
+        is_bad: true,
+        icon: "alert",
+        what: format!(
+            "{} is held: the store was restored from a backup.",
+            application.name
+        ),
+        why: format!(
+            "Nothing is sent there since {}, until you restart it.",
+            zone.short(quarantine.since).text
+        ),
+        link: format!("/applications/{}", application.id),
+        button: "Look and restart",
+    }
+}
+
 fn todo(attention: &Attention, zone: &Zone) -> Todo {
     match attention {
         Attention::Held {
@@ -159,6 +178,12 @@ fn todo(attention: &Attention, zone: &Zone) -> Todo {
             link: format!("/applications/{}", application.id),
             button: "Review who",
         },
+        Attention::Quarantine {
+            application,
+            quarantine,
+        } if quarantine.reason == QuarantineReason::RestoredFromBackup => {
+            restored(application, quarantine, zone)
+        }
         Attention::Quarantine {
             application,
             quarantine,
@@ -353,9 +378,9 @@ async fn look(State(console): State<Console>, known: Known) -> Result<Response, 
             is_on: listed.application.status == Status::On,
             name: listed.application.name,
             in_use: listed.in_use,
-            stopped: listed.quarantine.map(|quarantine| {
-                quarantine.reason == rollcall_model::provisioning::QuarantineReason::TooManyDeletes
-            }),
+            stopped: listed
+                .quarantine
+                .map(|quarantine| waits_for_word(quarantine.reason)),
         });
     }
     let material = Material {

@@ -128,6 +128,20 @@ Whoever can write to the store can also write a log anew. Keep the head of the l
         after_help = "Example: rollcall store copy sqlite:rollcall.db env:NEW_STORE"
     )]
     Store(StoreCommand),
+    /// Writes everything that is in the store into one file, while servers go on
+    #[command(after_help = "Example: rollcall backup rollcall-2027-01-31.backup
+
+The file is what the store is at one instant, and is read again before it is said to be made. It holds people's data and hashes of passwords: keep it where nobody else can read it. The key that opens sealed secrets (key_file) is not in it: keep a copy of the key somewhere else. A backup of one kind of store is restored into either kind.")]
+    Backup(Backup),
+    /// Makes a store of a backup; nothing is sent to any target before somebody restarts each application
+    #[command(
+        after_help = "Example: rollcall restore rollcall-2027-01-31.backup --store sqlite:restored.db
+
+The file is checked as a whole before anything is written, and the store is written whole or not at all. Stop every server of the store first. The key that was used when the backup was made has to lie where key_file says; it is not in the backup.
+
+Every application that was on is held: make a plan, and restart it (`app restart`, `job restart`). Its next cycle compares everything, and disables and deletes nobody whom you do not allow to be (`app held`, `app allow`). Sessions, sign-in links and invitations end, and mail that waited is not sent. Tokens that were revoked since the backup work again: look at them with `rollcall token list`."
+    )]
+    Restore(Restore),
     /// Shows and replaces the keys that seal secrets in the store
     #[command(subcommand, after_help = "Example: rollcall key rotate")]
     Key(KeyCommand),
@@ -563,6 +577,26 @@ pub(crate) struct RotateKey {
     /// Of this organisation only [default: all]
     #[arg(long, value_name = "SLUG", requires = "data")]
     pub(crate) org: Option<rollcall_model::Slug>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Where the backup is to be
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Replace everything that is in the store
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

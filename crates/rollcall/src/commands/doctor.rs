@@ -1,8 +1,12 @@
 //! `rollcall doctor` and `rollcall migrate`.
 
 use rollcall_app::App;
+use rollcall_model::application::Status;
+use rollcall_model::provisioning::QuarantineReason;
 use rollcall_store::{Finding, Store};
 use serde_json::json;
+
+use super::{backup, files};
 
 use crate::config::Config;
 use crate::outcome::Exit;
@@ -10,10 +14,17 @@ use crate::{printer, runtime};
 
 /// Looks for trouble, explains it, and says what to do. Exit code 1 when there is any.
 pub(crate) async fn run(config: &Config, as_json: bool) -> anyhow::Result<Exit> {
-    let app = runtime::app(config).await?;
-    let mut findings = app.store().examine().await?;
-    findings.extend(super::audit::findings(&app).await?);
-    findings.extend(tokens_near_their_end(&app).await?);
+    // before the store is opened, which makes its files private
+    let of_files = files::look(config);
+    let (store, app) = runtime::whatever_its_key(config).await?;
+    let mut findings = store.examine().await?;
+    findings.extend(of_files);
+    findings.extend(backup::of_key(config, &app).await?);
+    findings.extend(stopped(&store).await?);
+    if let Ok(Some(app)) = &app {
+        findings.extend(super::audit::findings(app).await?);
+        findings.extend(tokens_near_their_end(app).await?);
+    }
     if as_json {
         let described: Vec<_> = findings
             .iter()
@@ -33,6 +44,46 @@ pub(crate) async fn run(config: &Config, as_json: bool) -> anyhow::Result<Exit> 
     } else {
         Exit::No
     })
+}
+
+/// Finds the applications that send nothing until somebody decides, or mends what is in the way.
+async fn stopped(store: &Store) -> anyhow::Result<Vec<Finding>> {
+    let organisations = store.organisations().await?;
+    let mut findings = Vec::new();
+    for one in store.schedule(None).await? {
+        let Some(quarantine) = &one.job.quarantine else {
+            continue;
+        };
+        let application = &one.application;
+        let runs = application.status == Status::On || application.job_file.is_some();
+        let is_held = one.job.held().is_some();
+        if !runs && !is_held {
+            continue;
+        }
+        let organisation = organisations.iter().find(|org| org.id == one.organisation);
+        let slug = organisation.map_or("", |organisation| organisation.slug.as_str());
+        let command = |job: &str, app: &str| match &application.job_file {
+            Some(file) => format!("rollcall job {job} {file}"),
+            None => format!("rollcall app {app} {:?} --org {slug}", application.name),
+        };
+        let state = if is_held { "held" } else { "in quarantine" };
+        findings.push(Finding {
+            trouble: format!(
+                "{slug}: {} is {state} since {}: {}",
+                application.name, quarantine.since, quarantine.message
+            ),
+            remedy: match quarantine.reason {
+                QuarantineReason::RestoredFromBackup => format!(
+                    "{}, to see what would be done; then {}",
+                    command("plan", "plan"),
+                    command("restart", "restart")
+                ),
+                QuarantineReason::TooManyDeletes => command("held", "held"),
+                _ => command("status", "show"),
+            },
+        });
+    }
+    Ok(findings)
 }
 
 async fn tokens_near_their_end(app: &App) -> anyhow::Result<Vec<Finding>> {

@@ -3,9 +3,11 @@
 mod admin;
 mod app;
 mod audit;
+mod backup;
 mod config;
 mod doctor;
 mod expression;
+mod files;
 mod history;
 mod job;
 mod key;
@@ -50,6 +52,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::History(command) => history::run(&config, command, common.json).await,
             Command::Key(command) => key::run(&config, command, common.json).await,
             Command::Store(command) => store::run(&config, command, &variable, common.json).await,
+            Command::Backup(command) => backup::backup(&config, &command, common.json).await,
+            Command::Restore(command) => backup::restore(&config, &command, common.json).await,
             Command::Migrate => doctor::migrate(&config, common.json).await,
             Command::Doctor => doctor::run(&config, common.json).await,
         }

@@ -44,7 +44,7 @@ async fn copy(
         Some(_) => None,
         None => Some(key::place(&old_key, &new_key)?),
     };
-    let copied = match rollcall_store::copy(&from, &to, telling()).await {
+    let copied = match rollcall_store::copy(&from, &to, telling("copying")).await {
         Ok(copied) => copied,
         Err(error) => {
             // a key without a store would be in the way of the next one. Where it is not known that nothing was written, it stays
@@ -92,7 +92,7 @@ fn keys(config: &Config, from: &Location, to: &Location) -> (PathBuf, PathBuf) {
 }
 
 /// Returns what says how far it is, on stderr: a line for each table that has rows, and one for so many rows of a long one.
-fn telling() -> impl Fn(Progress) + Send + Sync + 'static {
+pub(super) fn telling(deed: &'static str) -> impl Fn(Progress) + Send + Sync + 'static {
     const ROWS: u64 = 100_000;
     let said = Mutex::new(("", 0));
     move |progress| {
@@ -100,7 +100,7 @@ fn telling() -> impl Fn(Progress) + Send + Sync + 'static {
         let (at, text) = match progress {
             Progress::Written { rows: 0, .. } => return,
             Progress::Written { table, rows } => {
-                ((table, rows / ROWS), format!("copying {table} ({rows}) …"))
+                ((table, rows / ROWS), format!("{deed} {table} ({rows}) …"))
             }
             Progress::Compared { .. } => (("", 1), "comparing both …".to_owned()),
         };
@@ -162,8 +162,8 @@ fn show(
     ));
 }
 
-/// Says what can be done about a copy that was not made.
-fn refused(error: NotCopied) -> anyhow::Error {
+/// Says what can be done about a copy, a backup or a restore that was not made.
+pub(super) fn refused(error: NotCopied) -> anyhow::Error {
     let message = error.to_string();
     match error {
         NotCopied::NoStore(_) => Trouble::unreachable(message)
@@ -184,13 +184,41 @@ fn refused(error: NotCopied) -> anyhow::Error {
         NotCopied::Different { .. } => Trouble::no(message).hint(
             "nothing was kept. This is a defect of rollcall, or of the database: please report it",
         ),
+        NotCopied::Exists(_) => {
+            Trouble::wrong(message).hint("name another file, or replace it with --force")
+        }
+        NotCopied::OwnFile(_) => Trouble::wrong(message)
+            .hint("name another file: this one, and the key, are what a backup is for"),
+        NotCopied::NoBackup(_) => Trouble::wrong(message)
+            .hint("name a file that `rollcall backup` has made; one that was cut short on its way has to be copied again"),
+        NotCopied::DamagedBackup { .. } => Trouble::no(message)
+            .hint("nothing was written: use another copy of it, or an older backup"),
+        NotCopied::LaterBackup { .. } => Trouble::wrong(message)
+            .hint("nothing was written: use the rollcall that made it, or a later one"),
+        NotCopied::Backup(_) => Trouble::wrong(message)
+            .hint("make a store of it: `rollcall restore FILE --store sqlite:NEW.db`"),
+        NotCopied::DamagedStore { .. } => {
+            return Trouble::no(chain(error))
+                .hint("nothing was kept. Stop the server, move the file away, and restore the latest backup in its place; `rollcall doctor` says more")
+                .into();
+        }
+        NotCopied::Store(rollcall_store::Error::Unreachable(_)) => {
+            return Trouble::unreachable(chain(error))
+                .hint("nothing was kept: see to it that the store can be reached, and that there is room where it is")
+                .into();
+        }
         NotCopied::Store(error) => return error.into(),
         other => {
             // with its causes
-            return Trouble::unreachable(format!("{:#}", anyhow::Error::new(other)))
-                .hint("nothing was kept")
+            return Trouble::unreachable(chain(other))
+                .hint("nothing was kept: see to it that there is room on the disk, and that the folder may be written to")
                 .into();
         }
     }
     .into()
+}
+
+/// Returns what an error says, with its causes.
+fn chain(error: NotCopied) -> String {
+    format!("{:#}", anyhow::Error::new(error))
 }

@@ -116,6 +116,8 @@ fn data_is_json_when_it_is_asked_for() {
         &["audit", "head", "--org", "vault"],
         &["doctor"],
         &["migrate"],
+        &["backup", "vault.backup"],
+        &["restore", "vault.backup", "--store", "sqlite:restored.db"],
         &["demo", "--once", "--users", "40"],
     ] {
         let printed = installation.ok(&[arguments, &["--json"]].concat());

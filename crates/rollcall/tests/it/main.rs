@@ -11,6 +11,7 @@
 mod access;
 mod applications;
 mod audit;
+mod backups;
 mod browser;
 mod chance;
 mod commands;

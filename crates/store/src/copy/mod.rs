@@ -2,16 +2,16 @@
 //!
 //! **Is:** a copy that is whole and compared, or is not there: what is read is one snapshot, what is written is one transaction, and before
 //! it is committed the rows are counted and compared with what was read.
-//! **Is not:** a backup, or a way to keep two stores in step. Sealed secrets are copied as they are: whoever opens the copy needs the
+//! **Is not:** a backup (that is [`crate::backup`], which is built of the same parts), or a way to keep two stores in step. Sealed secrets are copied as they are: whoever opens the copy needs the
 //! same key.
 //! **Start at** [`copy`]; [`tables`] says what is copied, each backend knows how to read and to write it.
 
 mod rows;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ pub(crate) use tables::{Column, Kind, TABLES, Table, listed};
 use crate::{Claim, Error, Finding, Location, Store, postgres, sqlite};
 
 /// So many batches of rows wait for whoever writes them.
-const WAITING: usize = 2;
+pub(crate) const WAITING: usize = 2;
 
 /// Returns the names of the tables of which a store consists, but for those that are not copied.
 pub fn tables() -> impl Iterator<Item = &'static str> {
@@ -60,7 +60,16 @@ pub struct Copied {
     pub warnings: Vec<Finding>,
 }
 
-/// Why a store was not copied. Nothing is left of the attempt but, in a database that had none, empty tables. When a connection to
+/// What becomes of what is there already where something is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and nothing is written.
+    Keep,
+    /// It goes, once what takes its place is complete.
+    Replace,
+}
+
+/// Why a store was not copied, backed up or restored. Nothing is left of the attempt but, in a database that had none, empty tables. When a connection to
 /// PostgreSQL broke during the commit, it is not known whether that was carried out.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -123,6 +132,60 @@ pub enum NotCopied {
         #[source]
         source: Error,
     },
+    /// There is a file already where the backup is to be.
+    #[error("`{0}` is there already")]
+    Exists(PathBuf),
+    /// The store, or its key, would be overwritten by the backup.
+    #[error("`{0}` belongs to the store itself")]
+    OwnFile(PathBuf),
+    /// The file of a backup cannot be read or written.
+    #[error("the file `{path}` cannot be {deed}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `written`.
+        deed: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What is to be restored is something else.
+    #[error("`{0}` is no backup of rollcall, or its end is missing")]
+    NoBackup(PathBuf),
+    /// What is to be restored is not as it was when it was made.
+    #[error("`{file}` is damaged: {what}")]
+    DamagedBackup {
+        /// The file.
+        file: PathBuf,
+        /// What shows it.
+        what: String,
+    },
+    /// A later version has made the backup.
+    #[error(
+        "`{file}` was made by a later rollcall: its {what} has version {found}, this one knows {known}"
+    )]
+    LaterBackup {
+        /// The file.
+        file: PathBuf,
+        /// `format` or `schema`.
+        what: &'static str,
+        /// The version in it.
+        found: u32,
+        /// The latest version known here.
+        known: u32,
+    },
+    /// What is to be copied or served is the file of a backup.
+    #[error("`{0}` is a backup, and no store")]
+    Backup(String),
+    /// The store that is to be backed up cannot be read.
+    #[error("`{store}` is damaged, and cannot be read whole")]
+    DamagedStore {
+        /// The store.
+        store: String,
+        /// What was met.
+        #[source]
+        source: Error,
+    },
     /// A store failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -135,6 +198,8 @@ pub(crate) enum State {
     Nothing,
     /// Tables that are not ours.
     Foreign,
+    /// A backup.
+    Backup,
     /// A store.
     Store {
         version: u32,
@@ -150,14 +215,20 @@ pub async fn can_be_copied(from: &Location, to: &Location) -> Result<(), NotCopi
     if from == to {
         return Err(NotCopied::Same(from.to_string()));
     }
+    is_readable(from).await?;
+    is_free(to, Existing::Keep).await
+}
+
+/// Makes sure that there is a store, of this version.
+pub(crate) async fn is_readable(from: &Location) -> Result<(), NotCopied> {
     if !from.holds_store().await? {
         return Err(NotCopied::NoStore(from.to_string()));
     }
     match state(from).await? {
-        State::Store { version, .. } if version == known(from) => {}
+        State::Store { version, .. } if version == known(from) => Ok(()),
         State::Store { version: found, .. } => {
             let known = known(from);
-            return Err(if found > known {
+            Err(if found > known {
                 Error::Newer { found, known }.into()
             } else {
                 let store = from.to_string();
@@ -166,20 +237,31 @@ pub async fn can_be_copied(from: &Location, to: &Location) -> Result<(), NotCopi
                     found,
                     known,
                 }
-            });
+            })
         }
-        State::Nothing => return Err(NotCopied::NoStore(from.to_string())),
-        State::Foreign => return Err(NotCopied::Foreign(from.to_string())),
+        State::Nothing => Err(NotCopied::NoStore(from.to_string())),
+        State::Foreign => Err(NotCopied::Foreign(from.to_string())),
+        State::Backup => Err(NotCopied::Backup(from.to_string())),
     }
+}
+
+/// Makes sure that there is no store, or an empty one, or one that may be replaced.
+pub(crate) async fn is_free(to: &Location, existing: Existing) -> Result<(), NotCopied> {
     if !to.holds_store().await? {
         return Ok(());
     }
     match state(to).await? {
+        State::Store { version, .. } if version > known(to) => Err(Error::Newer {
+            found: version,
+            known: known(to),
+        }
+        .into()),
         State::Store {
             has_organisations: true,
             ..
-        } => Err(NotCopied::NotEmpty(to.to_string())),
+        } if existing == Existing::Keep => Err(NotCopied::NotEmpty(to.to_string())),
         State::Foreign => Err(NotCopied::Foreign(to.to_string())),
+        State::Backup => Err(NotCopied::Backup(to.to_string())),
         State::Nothing | State::Store { .. } => Ok(()),
     }
 }
@@ -194,27 +276,46 @@ pub async fn copy(
     progress: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<Copied, NotCopied> {
     can_be_copied(from, to).await?;
+    without_traces(to, attempt(from, to, Arc::new(progress))).await
+}
+
+/// Writes a store; when that fails, removes what a store that was not there has left.
+pub(crate) async fn without_traces<T>(
+    to: &Location,
+    writing: impl Future<Output = Result<T, NotCopied>>,
+) -> Result<T, NotCopied> {
     let is_new = !to.holds_store().await?;
     let traces = match to {
         Location::Sqlite(path) if is_new => sqlite::copying::traces(path),
         _ => Vec::new(),
     };
-    let copied = attempt(from, to, Arc::new(progress)).await;
-    if copied.is_err() {
+    let written = writing.await;
+    if written.is_err() {
         for trace in traces {
             // not all of them need have come to be, and what stays is empty
             drop(std::fs::remove_file(trace));
         }
     }
-    copied
+    written
 }
 
 async fn attempt(from: &Location, to: &Location, tell: Tell) -> Result<Copied, NotCopied> {
-    let _claims = claims(from, to).await?;
+    let _claims = claims(&[from, to]).await?;
     // it makes the tables, or refuses what a later version has made
     drop(Store::open(to).await?);
 
-    let prints = transfer(from, to, tell).await?;
+    let (pieces, arriving) = mpsc::channel(WAITING);
+    let (read, written) = tokio::join!(
+        sending(from, pieces),
+        receiving(to, arriving, tell, Existing::Keep)
+    );
+    // who reads stops without a word when nobody writes; who writes, when no more comes
+    read?;
+    completed(to, &written?).await
+}
+
+/// Looks at what was written.
+pub(crate) async fn completed(to: &Location, prints: &[Print]) -> Result<Copied, NotCopied> {
     let copy = Store::open(to).await?;
     let warnings = copy.warnings();
     let mut findings = copy.examine().await?;
@@ -229,46 +330,46 @@ async fn attempt(from: &Location, to: &Location, tell: Tell) -> Result<Copied, N
     })
 }
 
-/// Reads one while the other is written.
-async fn transfer(from: &Location, to: &Location, tell: Tell) -> Result<Vec<Print>, NotCopied> {
-    let (pieces, arriving) = mpsc::channel(WAITING);
-    let reading = async {
-        match from {
-            Location::Sqlite(path) => {
-                let path = path.clone();
-                blocking(move || sqlite::copying::send(&path, &pieces)).await
-            }
-            Location::Postgres(address) => postgres::copying::send(address, pieces).await,
+/// Reads a store: one snapshot.
+pub(crate) async fn sending(from: &Location, pieces: mpsc::Sender<Piece>) -> Result<(), NotCopied> {
+    match from {
+        Location::Sqlite(path) => {
+            let path = path.clone();
+            blocking(move || sqlite::copying::send(&path, &pieces)).await
         }
-    };
-    let writing = async {
-        match to {
-            Location::Sqlite(path) => {
-                let path = path.clone();
-                blocking(move || sqlite::copying::receive(&path, arriving, &tell)).await
-            }
-            Location::Postgres(address) => {
-                postgres::copying::receive(address, arriving, &tell).await
-            }
-        }
-    };
-    let (read, written) = tokio::join!(reading, writing);
-    // who reads stops without a word when nobody writes; who writes, when no more comes
-    read?;
-    written
+        Location::Postgres(address) => postgres::copying::send(address, pieces).await,
+    }
 }
 
-async fn blocking<T: Send + 'static>(
+/// Writes a store: one transaction.
+pub(crate) async fn receiving(
+    to: &Location,
+    arriving: mpsc::Receiver<Piece>,
+    tell: Tell,
+    existing: Existing,
+) -> Result<Vec<Print>, NotCopied> {
+    match to {
+        Location::Sqlite(path) => {
+            let path = path.clone();
+            blocking(move || sqlite::copying::receive(&path, arriving, &tell, existing)).await
+        }
+        Location::Postgres(address) => {
+            postgres::copying::receive(address, arriving, &tell, existing).await
+        }
+    }
+}
+
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, NotCopied> + Send + 'static,
 ) -> Result<T, NotCopied> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(Error::backend)?
 }
 
-/// Makes sure that nobody else uses either store, as far as that can be known, for as long as the guards live.
-async fn claims(from: &Location, to: &Location) -> Result<Vec<Claim>, NotCopied> {
+/// Makes sure that nobody else uses these stores, as far as that can be known, for as long as the guards live.
+pub(crate) async fn claims(locations: &[&Location]) -> Result<Vec<Claim>, NotCopied> {
     let mut files: Vec<&Path> = Vec::new();
-    for location in [from, to] {
+    for location in locations {
         match location {
             Location::Sqlite(path) => files.push(path),
             Location::Postgres(address) => {
@@ -282,7 +383,9 @@ async fn claims(from: &Location, to: &Location) -> Result<Vec<Claim>, NotCopied>
         && let (Ok(same), Ok(as_this)) = (one.canonicalize(), other.canonicalize())
         && same == as_this
     {
-        return Err(NotCopied::Same(from.to_string()));
+        return Err(NotCopied::Same(
+            Location::Sqlite(one.to_owned()).to_string(),
+        ));
     }
     // two files whose names differ in their ends share a lock
     files.dedup_by_key(|path| sqlite::copying::lock_file(path));
@@ -295,7 +398,7 @@ async fn claims(from: &Location, to: &Location) -> Result<Vec<Claim>, NotCopied>
     claims.collect()
 }
 
-async fn state(location: &Location) -> Result<State, NotCopied> {
+pub(crate) async fn state(location: &Location) -> Result<State, NotCopied> {
     match location {
         Location::Sqlite(path) => {
             let path = path.clone();

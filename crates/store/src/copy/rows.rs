@@ -38,7 +38,7 @@ pub(crate) enum Piece {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Print {
     pub(crate) rows: u64,
-    digest: [u8; 32],
+    pub(crate) digest: [u8; 32],
 }
 
 /// Takes the print of a table, row by row.

@@ -13,35 +13,35 @@ use super::{Column, Kind, NotCopied, Progress, TABLES, copy, listed};
 use crate::{Location, Store, conformance};
 
 /// A SQLite store in a folder of its own.
-struct File {
-    folder: TempDir,
+pub(crate) struct File {
+    pub(crate) folder: TempDir,
 }
 
 impl File {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { folder }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("rollcall.db")
     }
 
-    fn location(&self) -> Location {
+    pub(crate) fn location(&self) -> Location {
         Location::Sqlite(self.path())
     }
 
-    async fn open(&self) -> Store {
+    pub(crate) async fn open(&self) -> Store {
         Store::open(&self.location()).await.unwrap()
     }
 
-    fn sql(&self, statements: &str) {
+    pub(crate) fn sql(&self, statements: &str) {
         let connection = Connection::open(self.path()).unwrap();
         connection.execute_batch(statements).unwrap();
     }
 
     /// Makes a store with two rows in every table: with the least that a row can hold, and with everything.
-    async fn filled() -> Self {
+    pub(crate) async fn filled() -> Self {
         let file = Self::new();
         drop(file.open().await);
         let connection = Connection::open(file.path()).unwrap();
@@ -97,12 +97,12 @@ fn value(column: &Column, n: usize, is_full: bool) -> Value {
     }
 }
 
-fn location(database: &Database<'_>) -> Location {
+pub(crate) fn location(database: &Database<'_>) -> Location {
     database.url().parse().unwrap()
 }
 
 /// Everything in a SQLite file, read by nothing but SQLite.
-fn dump(path: &Path) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn dump(path: &Path) -> BTreeMap<String, Vec<String>> {
     let connection = Connection::open(path).unwrap();
     let names = strings(
         &connection,

@@ -14,8 +14,8 @@ use super::connections::Connections;
 use super::migrations;
 use crate::Error;
 use crate::copy::{
-    BYTES, Cell, Column, Kind, NotCopied, Piece, Print, Progress, ROWS, Row, State, TABLES, Table,
-    Taking, Tell, compare, listed, place, size,
+    BYTES, Cell, Column, Existing, Kind, NotCopied, Piece, Print, Progress, ROWS, Row, State,
+    TABLES, Table, Taking, Tell, compare, listed, place, size,
 };
 
 pub(crate) use super::migrations::known;
@@ -116,6 +116,7 @@ pub(crate) async fn receive(
     address: &Address,
     mut pieces: mpsc::Receiver<Piece>,
     tell: &Tell,
+    existing: Existing,
 ) -> Result<Vec<Print>, NotCopied> {
     let mut client = connection(address).await?;
     let transaction = begin(&mut client, false).await?;
@@ -124,6 +125,13 @@ pub(crate) async fn receive(
         .batch_execute("LOCK TABLE organisations, installation_secrets IN EXCLUSIVE MODE; DELETE FROM installation_secrets")
         .await
         .map_err(Error::from)?;
+    if existing == Existing::Replace {
+        // with everything that is in them
+        transaction
+            .batch_execute("DELETE FROM organisations")
+            .await
+            .map_err(Error::from)?;
+    }
     if has_organisations(&transaction).await? {
         return Err(NotCopied::NotEmpty(address.to_string()));
     }

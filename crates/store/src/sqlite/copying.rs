@@ -6,10 +6,10 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params_from_iter};
 use tokio::sync::mpsc;
 
-use super::{connect, lock, migrations, out_of_reach, writing};
+use super::{archive, connect, lock, migrations, out_of_reach, writing};
 use crate::copy::{
-    BYTES, Cell, Column, Kind, NotCopied, Piece, Print, Progress, ROWS, Row, State, TABLES, Table,
-    Taking, Tell, compare, listed, size,
+    BYTES, Cell, Column, Existing, Kind, NotCopied, Piece, Print, Progress, ROWS, Row, State,
+    TABLES, Table, Taking, Tell, compare, listed, size,
 };
 use crate::{Claim, Error};
 
@@ -27,6 +27,13 @@ pub(crate) fn claim(path: &Path) -> Result<Claim, Error> {
 
 /// Returns the files that a new store would bring along.
 pub(crate) fn traces(path: &Path) -> Vec<PathBuf> {
+    let mut files = files(path);
+    files.retain(|file| !file.exists());
+    files
+}
+
+/// Returns the files of a store.
+pub(crate) fn files(path: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = ["", "-wal", "-shm"]
         .iter()
         .map(|end| {
@@ -36,7 +43,6 @@ pub(crate) fn traces(path: &Path) -> Vec<PathBuf> {
         })
         .collect();
     files.push(lock_file(path));
-    files.retain(|file| !file.exists());
     files
 }
 
@@ -51,6 +57,9 @@ pub(crate) fn state(path: &Path) -> Result<State, Error> {
     let ours = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'organisations')";
     if !has(tables)? {
         return Ok(State::Nothing);
+    }
+    if archive::is_backup(&connection)? {
+        return Ok(State::Backup);
     }
     if version == 0 || !has(ours)? {
         return Ok(State::Foreign);
@@ -95,14 +104,24 @@ pub(crate) fn send(path: &Path, pieces: &mpsc::Sender<Piece>) -> Result<(), NotC
 /// Takes everything and writes it, in one transaction.
 pub(crate) fn receive(
     path: &Path,
-    mut pieces: mpsc::Receiver<Piece>,
+    pieces: mpsc::Receiver<Piece>,
     tell: &Tell,
+    existing: Existing,
 ) -> Result<Vec<Print>, NotCopied> {
     let mut connection = writing(path)?;
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(out_of_reach)?;
-    begin(&transaction, path)?;
+    begin(&transaction, path, existing)?;
+    take(transaction, pieces, tell)
+}
+
+/// Takes everything, writes it, and compares it.
+pub(super) fn take(
+    transaction: Transaction<'_>,
+    mut pieces: mpsc::Receiver<Piece>,
+    tell: &Tell,
+) -> Result<Vec<Print>, NotCopied> {
     let mut prints = Vec::new();
     for table in TABLES {
         prints.push(fill(&transaction, table, &mut pieces, tell)?);
@@ -115,8 +134,14 @@ pub(crate) fn receive(
     Ok(prints)
 }
 
-/// Makes sure that it is empty still, but for secrets that were made when it was begun.
-fn begin(transaction: &Transaction<'_>, path: &Path) -> Result<(), NotCopied> {
+/// Makes sure that it is empty, but for secrets that were made when it was begun.
+fn begin(transaction: &Transaction<'_>, path: &Path, existing: Existing) -> Result<(), NotCopied> {
+    if existing == Existing::Replace {
+        // with everything that is in them
+        transaction
+            .execute("DELETE FROM organisations", [])
+            .map_err(Error::from)?;
+    }
     let sql = "SELECT EXISTS (SELECT 1 FROM organisations)";
     if transaction
         .query_row(sql, [], |row| row.get(0))
@@ -193,6 +218,14 @@ impl ToSql for Value<'_> {
             Cell::Boolean(truth) => ValueRef::Integer(i64::from(*truth)),
         }))
     }
+}
+
+/// Takes the prints of all tables.
+pub(super) fn prints(connection: &Connection) -> Result<Vec<Print>, Error> {
+    let tables = TABLES.iter();
+    tables
+        .map(|table| each(connection, table, |_| true))
+        .collect()
 }
 
 /// Reads a table in the order of its key, until `take` has enough.

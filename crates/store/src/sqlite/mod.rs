@@ -6,6 +6,7 @@
 
 mod access;
 mod activations;
+pub(crate) mod archive;
 mod books;
 mod convert;
 pub(crate) mod copying;
@@ -300,6 +301,9 @@ fn writing(path: &Path) -> Result<Connection, Error> {
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
     )?;
+    if archive::is_backup(&connection)? {
+        return Err(Error::Backup(path.display().to_string()));
+    }
     private_file(path)?;
     connection
         .pragma_update(None, "journal_mode", "wal")

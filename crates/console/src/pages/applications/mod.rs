@@ -63,7 +63,7 @@ impl State {
             return state("run", "sync", "Running");
         }
         match &job.quarantine {
-            Some(quarantine) if quarantine.reason == QuarantineReason::TooManyDeletes => {
+            Some(quarantine) if waits_for_word(quarantine.reason) => {
                 return state("warn", "alert", "Held");
             }
             Some(_) => return state("bad", "xc", "In quarantine"),
@@ -176,6 +176,14 @@ impl Console {
     }
 }
 
+/// Tells whether nothing is broken: somebody has to decide.
+pub(crate) fn waits_for_word(reason: QuarantineReason) -> bool {
+    matches!(
+        reason,
+        QuarantineReason::TooManyDeletes | QuarantineReason::RestoredFromBackup
+    )
+}
+
 /// Says what stopped a job, as a title.
 pub(crate) fn title_of(reason: QuarantineReason) -> &'static str {
     match reason {
@@ -187,6 +195,7 @@ pub(crate) fn title_of(reason: QuarantineReason) -> &'static str {
         | QuarantineReason::EncounteredTotalEscrowThreshold
         | QuarantineReason::EncounteredEscrowProportionThreshold => "Too many objects fail",
         QuarantineReason::InvalidConfiguration => "The configuration cannot be used",
+        QuarantineReason::RestoredFromBackup => "Held: restored from a backup",
         QuarantineReason::Unknown => "Provisioning stopped",
     }
 }

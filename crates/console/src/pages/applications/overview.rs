@@ -44,11 +44,13 @@ struct RunningView {
     phases: Vec<PhaseRow>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is shown by itself")]
 #[derive(Debug)]
 struct QuarantineView {
     title: &'static str,
     message: String,
     is_held: bool,
+    is_restored: bool,
     is_credential: bool,
     since: Moment,
     count: String,
@@ -197,6 +199,7 @@ fn quarantine(standing: &Standing, zone: &Zone) -> Option<QuarantineView> {
         title: title_of(quarantine.reason),
         message: sentence(&quarantine.message),
         is_held: quarantine.reason == QuarantineReason::TooManyDeletes,
+        is_restored: quarantine.reason == QuarantineReason::RestoredFromBackup,
         is_credential: matches!(
             quarantine.reason,
             QuarantineReason::EncounteredQuarantineException | QuarantineReason::CredentialRefused
@@ -443,7 +446,9 @@ fn view(frame: Frame, standing: &Standing, zone: &Zone) -> OverviewPage {
 pub(super) fn samples() -> Vec<(String, String)> {
     use crate::layout::sample::{HOSTILE, frame};
     use rollcall_model::application::Target;
-    use rollcall_model::provisioning::{ComparisonAsked, DriftReport, Progress, Quarantine};
+    use rollcall_model::provisioning::{
+        ComparisonAsked, DriftReport, Progress, Quarantine, Restored,
+    };
     use rollcall_model::{ApplicationId, CycleId};
 
     let zone = super::sample::zone();
@@ -576,8 +581,14 @@ pub(super) fn samples() -> Vec<(String, String)> {
         QuarantineReason::TooManyDeletes,
         "65 people or groups would be disabled or deleted, after 0 in the last day, and 50 may be in a day: bring them back, or allow the list 3f9c21ab",
     );
+    let mut restored = standing("Ledger & Sons");
+    restored.job.restore(Restored {
+        backup: now - jiff::SignedDuration::from_hours(9),
+        at: now,
+    });
     [
         ("application", runs),
+        ("application-restored", restored),
         ("application-quarantine", refused),
         ("application-held", held),
         ("application-drift", drifted),

@@ -8,6 +8,7 @@ use super::{Desk, kinds};
 use crate::cli::app::{Changes, Set, Which};
 use crate::cli::words::{Interval, Notified, NumberOrDefault, PercentOrDefault};
 use crate::outcome::{Exit, Trouble};
+use crate::printer;
 
 pub(super) async fn set(desk: &Desk<'_>, command: Set) -> anyhow::Result<Exit> {
     let (context, application) = desk.find(&command.which).await?;
@@ -91,6 +92,11 @@ fn put<T: From<W>, W>(place: &mut T, word: Option<W>) {
 pub(super) async fn start(desk: &Desk<'_>, which: &Which) -> anyhow::Result<Exit> {
     let (context, application) = desk.find(which).await?;
     let application = desk.app.start(&context, application.id).await?;
+    let configured = desk.app.configured(&context, application.id).await?;
+    if let Some(held) = configured.job.held() {
+        printer::say(&held.message);
+        printer::hint("`rollcall app restart` lets it run again");
+    }
     desk.done(
         &format!(
             "`{}` is switched on: `rollcall serve` runs its cycles",

@@ -267,6 +267,7 @@ fn status(overview: &Overview) -> String {
         Status::Off => "off",
     };
     match overview.job.quarantine {
+        Some(_) if overview.job.held().is_some() => format!("{status}, held"),
         Some(_) => format!("{status}, in quarantine"),
         None => status.to_owned(),
     }

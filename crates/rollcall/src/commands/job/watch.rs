@@ -26,6 +26,11 @@ pub(crate) async fn run(config: &Config, path: &Path) -> anyhow::Result<Exit> {
         "watching `{}`; stop with Ctrl-C",
         stage.job.file.name
     ));
+    let job = stage.app.configured(&stage.context, stage.application);
+    if let Some(held) = job.await?.job.held() {
+        printer::say(&held.message);
+        printer::hint("`rollcall job restart` lets it run again");
+    }
     let stop = CancellationToken::new();
     let signal = stop.clone();
     tokio::spawn(async move {

@@ -15,6 +15,8 @@ mod restarts;
 use serde_json::Value;
 
 use crate::support::{Installation, Scim};
+pub(crate) use client::Outcome;
+
 use client::Client;
 
 /// The group whose members come from all clients.
@@ -37,7 +39,7 @@ pub(crate) async fn whole(scim: &Scim, collection: &str) -> Vec<Value> {
 }
 
 /// Makes the group of everybody, and the clients of an organisation in which there is nothing else.
-async fn clients(scim: &Scim, seed: u64) -> Vec<Client> {
+pub(crate) async fn clients(scim: &Scim, seed: u64) -> Vec<Client> {
     scim.group(EVERYBODY, &[]).await;
     let mut clients = Vec::new();
     for number in 1..=CLIENTS {

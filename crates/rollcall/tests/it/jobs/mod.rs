@@ -5,6 +5,7 @@ mod carried_out;
 mod desk;
 mod leaving;
 mod mistakes;
+mod restored;
 mod safety;
 mod secrets;
 mod sources;

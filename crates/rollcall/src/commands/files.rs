@@ -1,0 +1,67 @@
+//! What `rollcall doctor` sees of files: who may read them, and how much room there is beside them.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rollcall_store::{Finding, Location};
+
+use crate::config::Config;
+
+/// Less room than this is trouble, however small the store is: a log that cannot grow ends every write.
+const LEAST: u64 = 256 * 1024 * 1024;
+
+/// Looks at the files of the store and at its key.
+pub(super) fn look(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut private = vec![config.key_file.value.clone()];
+    if let Location::Sqlite(path) = &config.store.value {
+        private.extend(["", "-wal", "-shm"].map(|end| with_end(path, end)));
+        findings.extend(room(path));
+    }
+    findings.extend(private.iter().filter_map(|path| open_to_others(path)));
+    findings
+}
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// Finds a file that others may read or write.
+fn open_to_others(path: &Path) -> Option<Finding> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o077 != 0).then(|| Finding {
+        trouble: format!(
+            "{} can be used by other users of this machine (mode {:o})",
+            path.display(),
+            mode & 0o777
+        ),
+        remedy: format!("chmod 600 {}", path.display()),
+    })
+}
+
+/// Finds that there is little room on the volume of a file.
+fn room(path: &Path) -> Option<Finding> {
+    let file = std::fs::metadata(path).ok()?.len();
+    let volume = rustix::fs::statvfs(path).ok()?;
+    let free = volume.f_bavail.saturating_mul(volume.f_frsize);
+    is_short(free, file).then(|| Finding {
+        trouble: format!(
+            "{} MiB are free where {} is, and the store has {} MiB",
+            mebibytes(free),
+            path.display(),
+            mebibytes(file)
+        ),
+        remedy: "make room, or move the store: without room nothing can be written, and a copy or a backup beside it needs as much again".to_owned(),
+    })
+}
+
+/// Tells whether so many free bytes are little for a store of this size.
+fn is_short(free: u64, file: u64) -> bool {
+    free < LEAST.max(file)
+}
+
+fn mebibytes(bytes: u64) -> u64 {
+    bytes / (1024 * 1024)
+}
