@@ -3,6 +3,7 @@
 //! A letter may hold a link that signs in, so the queue holds it sealed.
 
 use jiff::{SignedDuration, Timestamp};
+use rollcall_model::clock::SKEW;
 use rollcall_model::letter::Content;
 use rollcall_model::provisioning::{Quarantine, QuarantineReason};
 use rollcall_model::{Actor, Administrator, Application, Letter, OrgId, Permission, Secret};
@@ -132,13 +133,15 @@ impl App {
     pub async fn due_letters(&self) -> Result<Vec<Due>, Failure> {
         const EACH: u64 = 50;
         let now = self.now();
+        let beyond = LONGEST_PAUSE.saturating_add(SKEW);
+        let beyond = now.saturating_add(beyond).unwrap_or(Timestamp::MAX);
         let mut due = Vec::new();
         for organisation in self.organisations().await? {
             let id = organisation.id;
             let waiting = self
                 .store()
                 .tenant(id)
-                .read::<_, Failure, _>(move |reader| Ok(reader.due_mail(now, EACH)?))
+                .read::<_, Failure, _>(move |reader| Ok(reader.due_mail(now, beyond, EACH)?))
                 .await?;
             for mail in waiting {
                 let opened = self.sealer().open(&place(id), &mail.sealed).ok();

@@ -6,7 +6,8 @@ mod again;
 mod credentials;
 
 use rollcall_model::application::{Application, Assignment, Mode, NestedGroups, Status};
-use rollcall_model::provisioning::{ComparisonAsked, GIVEN_UP, Quarantine};
+use rollcall_model::clock::is_within;
+use rollcall_model::provisioning::{ComparisonAsked, GIVEN_UP};
 use rollcall_model::{ApplicationId, JobState, Kind, Origin, ResourceId, Secret};
 use rollcall_scim::key::canonical;
 use rollcall_store::{Error, NewAudit, Writer};
@@ -273,10 +274,9 @@ impl App {
                 }
                 let mut job = writer.job(id)?;
                 job.assignments += 1;
-                let lasts = |quarantine: &Quarantine| now.duration_since(quarantine.since);
                 // one that was given up begins anew
                 job.quarantine
-                    .take_if(|quarantine| lasts(quarantine) >= GIVEN_UP);
+                    .take_if(|quarantine| !is_within(GIVEN_UP, quarantine.since, now));
                 if let Some(quarantine) = &mut job.quarantine {
                     quarantine.next_attempt = Some(now);
                 }
@@ -496,7 +496,7 @@ pub(crate) fn missing(id: ApplicationId) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use rollcall_model::provisioning::QuarantineReason;
+    use rollcall_model::provisioning::{Quarantine, QuarantineReason};
 
     use super::*;
     use crate::testing::Installation;
