@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rollcall_model::clock::SKEW;
 use rollcall_model::letter::Content;
 use rollcall_model::provisioning::{Quarantine, QuarantineReason};
-use rollcall_model::{Actor, Administrator, Application, Letter, OrgId, Permission, Secret};
+use rollcall_model::{Actor, Administrator, Application, Letter, OrgId, Permission, Role, Secret};
 use rollcall_store::{Reader, WaitingMail, Writer};
 
 use crate::invitations::is_to_be_sent;
@@ -287,6 +287,26 @@ impl App {
             self.settings().public_url,
             kind.word()
         )
+    }
+
+    /// Writes to the owners of the organisation.
+    pub(crate) fn post_to_owners(
+        &self,
+        writer: &mut dyn Writer,
+        now: Timestamp,
+        content: &Content,
+    ) -> Result<(), Failure> {
+        let organisation = writer.organisation()?.name;
+        let owners = writer.administrators()?.into_iter();
+        let letters: Vec<Letter> = owners
+            .filter(|one| one.role == Role::Owner)
+            .map(|one| Letter {
+                to: one.email,
+                organisation: organisation.clone(),
+                content: content.clone(),
+            })
+            .collect();
+        self.post(writer, now, &letters)
     }
 
     /// Writes to whoever may change provisioning that a token was made.

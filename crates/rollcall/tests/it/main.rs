@@ -11,11 +11,13 @@
 mod access;
 mod applications;
 mod browser;
+mod capture;
 mod chance;
 mod commands;
 mod console;
 mod copying;
 mod cycles;
+mod deactivation;
 mod demo;
 mod differential;
 mod discovery;
