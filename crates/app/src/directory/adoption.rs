@@ -88,7 +88,8 @@ impl App {
                 object: Some(id.to_string()),
                 ..AuditQuery::default()
             };
-            let is_known = writer.audit_where(&query, 1)?.iter().any(|last| {
+            // those of a few directories, each of which may go on trying
+            let is_known = writer.audit_where(&query, 10)?.iter().any(|last| {
                 is_same(&last.origin.actor, &origin.actor) && is_within(NOTED_EVERY, last.at, now)
             });
             if !is_known {

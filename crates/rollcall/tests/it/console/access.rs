@@ -5,7 +5,7 @@ use rollcall_model::{Permission, Role};
 use rollcall_web::table::{Needs, Policy, Route};
 
 use super::guest::{Guest, PASSWORD, administrator, encoded};
-use crate::access::page;
+use crate::access::{NOBODY, page};
 use crate::support::{Installation, Server};
 
 /// Every page and form, with what it needs.
@@ -196,4 +196,44 @@ async fn every_page_forbids_what_it_does_not_need() {
     assert!(
         pages().any(|(route, needs)| needs == Needs::Role(Permission::Read) && route.path == "/")
     );
+}
+
+#[tokio::test]
+async fn a_long_form_is_read_of_those_only_who_may_send_it() {
+    let (_installation, server) = with_roles().await;
+    let upload = format!("/applications/{NOBODY}/schema");
+    let stranger = Guest::new(&server);
+    let (mut auditor, mut owner) = (Guest::new(&server), Guest::new(&server));
+    auditor
+        .sign_in("auditor@example.com", PASSWORD)
+        .await
+        .is(303);
+    owner.sign_in("owner@example.com", PASSWORD).await.is(303);
+    let security = "/settings/security";
+    let kib = |many: usize| "x".repeat(many * 1024);
+
+    for (guest, page, action, length, limit) in [
+        (&stranger, "/signin", "/signin", 70, Some(64)),
+        (&stranger, "/signin", &*upload, 70, Some(64)),
+        (&auditor, security, &upload, 70, Some(64)),
+        (&auditor, security, "/me/name", 70, None),
+        (&owner, security, "/me/name", 1_030, Some(1_024)),
+        (&owner, security, &upload, 2_000, None),
+        (&owner, security, &upload, 8_200, Some(8_192)),
+    ] {
+        let text = kib(length);
+        let answer = guest
+            .clone()
+            .submit(page, action, &[("document", &text)])
+            .await;
+
+        let shown = format!("{action}, {length}: {} {}", answer.status, answer.body);
+        let refused = answer.body.contains("KiB that this form may have");
+        assert_eq!(refused, limit.is_some(), "{shown}");
+        if let Some(limit) = limit {
+            assert_eq!(answer.status, 400, "{shown}");
+            let said = format!("more than the {limit} KiB");
+            assert!(answer.body.contains(&said), "{shown}");
+        }
+    }
 }
