@@ -16,6 +16,7 @@ use rollcall_store::{AuditQuery, Entry, NewAudit, Reader, Writer};
 use serde_json::json;
 
 use super::Context;
+use crate::invitations::address;
 use crate::{App, Failure};
 
 /// So often it is noted, at most, that a directory was kept from one object.
@@ -161,11 +162,17 @@ fn is_same(one: &Actor, other: &Actor) -> bool {
     }
 }
 
-/// Leaves an account that is adopted its addresses: mail that opens it must not go elsewhere because a directory was connected. Whoever has
-/// charge may change them with the next request, and their owner is told. Returns what is changed besides.
+/// Leaves an account that is adopted its e-mail addresses: mail that opens it must not go elsewhere because a directory was connected. One
+/// that has none takes them over, unless mail goes to its userName and would go elsewhere from then on. Whoever has charge may change
+/// them with the next request. Returns what is changed.
 pub(super) fn keep_addresses(before: &Entry, resource: &mut Resource) -> Vec<Change> {
     if before.kind == Kind::User {
-        resource.keep_emails(&before.resource);
+        let has_none = before.resource.emails().next().is_none();
+        let own = address(&before.resource);
+        let stays = own.is_none() || own == address(resource);
+        if !(has_none && stays) {
+            resource.keep_emails(&before.resource);
+        }
     }
     patch::differences(&before.resource, resource)
 }

@@ -572,7 +572,7 @@ fn opened<R: Reader + ?Sized>(
 }
 
 /// Returns the address to which invitations go: the e-mail that is used first, else a userName that is an address.
-fn address(resource: &Resource) -> Option<Email> {
+pub(crate) fn address(resource: &Resource) -> Option<Email> {
     let emails = resource.as_map().get("emails").and_then(Value::as_array);
     let first = emails.and_then(|emails| emails.get(first_email(emails)?)?.get("value")?.as_str());
     let name = || resource.user_name()?.parse().ok();

@@ -199,6 +199,28 @@ async fn the_first_contact_changes_neither_how_somebody_signs_in_nor_where_their
 }
 
 #[tokio::test]
+async fn an_account_without_addresses_takes_those_over_that_divert_nothing() {
+    let house = House::new(false).await;
+    let own = "own@example.com";
+    imported(&house, &[("bare", ""), (ANN, ""), (own, "")]);
+    let scim = &house.scim;
+    for (name, address, is_taken) in [("bare", EVE, true), (ANN, EVE, false), (own, own, true)] {
+        let id = found(scim, name).await["id"].as_str().unwrap().to_owned();
+        let emails = json!([{"op": "replace", "path": "emails", "value": [{"value": address}]}]);
+
+        scim.patch(&format!("/Users/{id}"), emails).await.is(204);
+
+        let now = found(scim, name).await;
+        let expected = if is_taken {
+            json!(address)
+        } else {
+            Value::Null
+        };
+        assert_eq!(now["emails"][0]["value"], expected, "{now}");
+    }
+}
+
+#[tokio::test]
 async fn an_external_id_that_is_somebodys_id_selects_nobody() {
     let mut house = House::new(false).await;
     let scim = house.scim.clone();

@@ -1,5 +1,7 @@
 //! When tokens end, and how often they may ask.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::Installation;
@@ -98,20 +100,30 @@ async fn no_request_that_begins_after_a_reset_gets_in_with_the_old_token_however
     let (installation, old) = Installation::with("vault");
     let server = installation.serve(&[("ROLLCALL_RATE", "100000")]);
     let (stop, stopped) = tokio::sync::watch::channel(false);
+    let answered = Arc::new(AtomicUsize::new(0));
     let asking: Vec<_> = (0..8)
         .map(|_| {
             let (scim, stopped) = (server.scim("vault", &old), stopped.clone());
+            let answered = Arc::clone(&answered);
             tokio::spawn(async move {
                 let mut answers = Vec::new();
                 while !*stopped.borrow() {
                     let begun = Instant::now();
                     answers.push((begun, scim.get("/Users?count=1").await.status));
+                    answered.fetch_add(1, Ordering::Relaxed);
                 }
                 answers
             })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let many = async |more: usize| {
+        let enough = answered.load(Ordering::Relaxed) + more;
+        while answered.load(Ordering::Relaxed) < enough {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    many(50).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
 
     let before = Instant::now();
     let folder = installation.folder.path().to_owned();
@@ -123,7 +135,7 @@ async fn no_request_that_begins_after_a_reset_gets_in_with_the_old_token_however
     let done = Instant::now();
     let new = String::from_utf8(new.stdout).unwrap().trim().to_owned();
     server.scim("vault", &new).get("/Users").await.is(200);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    many(50).await;
     stop.send_replace(true);
 
     let mut counts = (0, 0);
