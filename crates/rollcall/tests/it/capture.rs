@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::console::guest::Page;
 use crate::console::invitations::{House, links, mailed};
+use crate::deactivation::Source;
 use crate::support::{Answer, Scim};
 
 const ANN: &str = "ann@example.com";
@@ -218,6 +219,29 @@ async fn an_account_without_addresses_takes_those_over_that_divert_nothing() {
         };
         assert_eq!(now["emails"][0]["value"], expected, "{now}");
     }
+}
+
+#[tokio::test]
+async fn what_was_kept_at_the_first_contact_our_own_sender_says_again() {
+    let house = House::new(true).await;
+    imported(&house, &[(ANN, "old@example.com")]);
+    let source = Source::new(&house).await;
+    let emails = json!([{"value": "new@example.com", "type": "work", "primary": true}]);
+    let body = json!({"userName": ANN, "emails": emails});
+    let ann = source.scim.post("/Users", body).await.is(201).id();
+    let member = json!([{"op": "add", "path": "members", "value": [{"value": ann}]}]);
+    source.member(member).await;
+
+    Source::app(&house, &["run", "Vault"]);
+    let first = found(&house.scim, ANN).await["emails"].to_string();
+    assert!(
+        first.contains("old@example.com") && !first.contains("new@example.com"),
+        "{first}"
+    );
+
+    Source::app(&house, &["run", "Vault"]);
+    let second = found(&house.scim, ANN).await["emails"].to_string();
+    assert!(second.contains("new@example.com"), "{second}");
 }
 
 #[tokio::test]

@@ -51,13 +51,13 @@ enum By {
 }
 
 /// An organisation from which people come, and its group of those who do.
-struct Source {
-    scim: crate::support::Scim,
+pub(crate) struct Source {
+    pub(crate) scim: crate::support::Scim,
     group: String,
 }
 
 impl Source {
-    async fn new(house: &House) -> Self {
+    pub(crate) async fn new(house: &House) -> Self {
         let installation = &house.installation;
         installation.ok(&["org", "create", "northwind", "--name", "Northwind"]);
         let token = installation.ok(&["token", "create", "--org", "northwind"]);
@@ -84,7 +84,7 @@ impl Source {
     }
 
     #[track_caller]
-    fn app(house: &House, arguments: &[&str]) {
+    pub(crate) fn app(house: &House, arguments: &[&str]) {
         let all = [&["app"], arguments, &["--org", "northwind"]].concat();
         let mut command = house.installation.command(&all);
         command.env("ROLLCALL_ALLOW_PRIVATE_TARGETS", "true");
@@ -94,7 +94,7 @@ impl Source {
         assert!(output.status.success(), "{arguments:?}: {said}");
     }
 
-    async fn member(&self, operation: Value) {
+    pub(crate) async fn member(&self, operation: Value) {
         let path = format!("/Groups/{}", self.group);
         self.scim.patch(&path, operation).await.is(204);
     }
