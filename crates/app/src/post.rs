@@ -40,16 +40,16 @@ impl App {
         if !self.settings().sends_mail {
             return Ok(());
         }
-        let organisation = writer.organisation()?;
+        let organisation = writer.organisation()?.id;
+        let randomness = &**self.randomness();
+        let key = (self.sealer()).sealing_key(writer, organisation, now, randomness)?;
         for letter in letters {
             let text = serde_json::to_string(letter)
                 .map_err(|error| Failure::Internal(Box::new(error)))?;
-            let sealed = self.sealer().seal(
-                &place(organisation.id),
-                &Secret::new(text),
-                &**self.randomness(),
-            );
-            writer.queue_mail(now, &sealed)?;
+            let text = Secret::new(text);
+            writer.queue_mail(now, &|sequence| {
+                key.seal(&place(organisation, sequence), &text, randomness)
+            })?;
         }
         self.letters.notify_one();
         Ok(())
@@ -138,13 +138,16 @@ impl App {
         let mut due = Vec::new();
         for organisation in self.organisations().await? {
             let id = organisation.id;
-            let waiting = self
-                .store()
-                .tenant(id)
-                .read::<_, Failure, _>(move |reader| Ok(reader.due_mail(now, beyond, EACH)?))
-                .await?;
-            for mail in waiting {
-                let opened = self.sealer().open(&place(id), &mail.sealed).ok();
+            let app = self.clone();
+            let unit = move |reader: &dyn Reader| {
+                let opened = reader.due_mail(now, beyond, EACH)?.into_iter().map(|mail| {
+                    let place = place(id, mail.sequence);
+                    let opened = app.sealer().open(reader, id, &place, &mail.sealed);
+                    (mail, opened.ok())
+                });
+                Ok::<_, Failure>(opened.collect::<Vec<_>>())
+            };
+            for (mail, opened) in self.store().tenant(id).read(unit).await? {
                 let letter = opened.and_then(|text| serde_json::from_str(text.expose()).ok());
                 if let Some(letter) = letter {
                     if !self.is_to_be_sent(id, &letter).await? {
@@ -362,6 +365,7 @@ pub(crate) fn called<R: Reader + ?Sized>(reader: &R, actor: &Actor) -> Result<St
     })
 }
 
-fn place(organisation: OrgId) -> Vec<u8> {
-    format!("mail {organisation}").into_bytes()
+/// Where a letter waits.
+fn place(organisation: OrgId, sequence: u64) -> String {
+    format!("mail.sealed {organisation} {sequence}")
 }

@@ -1,7 +1,7 @@
 //! An installation for the tests of this crate: a store of its own, a clock that stands still.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_model::{
@@ -15,15 +15,20 @@ use tempfile::TempDir;
 use crate::directory::Context;
 use crate::organisations::NewOrganisation;
 use crate::sealing::Sealer;
+use crate::sealing::master::MasterKeys;
 use crate::{App, Settings, SystemRandomness};
 
 /// When the clock stands at the beginning.
 pub(crate) const START: i64 = 1_800_000_000;
 
+/// The master key that seals, and those that came before it.
+type Keys = ([u8; 32], Vec<[u8; 32]>);
+
 pub(crate) struct Installation {
     pub(crate) app: App,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) organisation: Organisation,
+    master_keys: Arc<Mutex<Keys>>,
     _folder: TempDir,
 }
 
@@ -48,12 +53,24 @@ impl Installation {
         let location = format!("sqlite:{}", folder.path().join("store.db").display());
         let store = Store::open(&location.parse().unwrap()).await.unwrap();
         let clock = Arc::new(FixedClock::at(start()));
+        let master_keys = Arc::new(Mutex::new(([1; 32], Vec::new())));
+        let at_hand = Arc::clone(&master_keys);
+        let read = move || {
+            let (first, before) = &*at_hand.lock().unwrap();
+            MasterKeys::new(first, before)
+        };
+        let randomness = SystemRandomness::default();
+        let source = Box::new({
+            let read = read.clone();
+            move || Some(read())
+        });
+        let sealer = Sealer::begin(&store, read(), source, &randomness).await;
         let app = App::new(
             store,
             clock.clone(),
-            Arc::new(SystemRandomness::default()),
+            Arc::new(randomness),
             Arc::new(Registry::standard()),
-            Sealer::new(&[1; 32]),
+            sealer.unwrap(),
             Settings {
                 region: rollcall_model::Region::default(),
                 regions: BTreeMap::new(),
@@ -74,8 +91,14 @@ impl Installation {
             app,
             clock,
             organisation,
+            master_keys,
             _folder: folder,
         }
+    }
+
+    /// Puts other master keys where the installation reads them.
+    pub(crate) fn put_master_keys(&self, first: &[u8; 32], before: &[[u8; 32]]) {
+        *self.master_keys.lock().unwrap() = (*first, before.to_vec());
     }
 
     /// Returns the context of a command in the organisation.
@@ -105,6 +128,6 @@ impl Installation {
     }
 }
 
-fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     Timestamp::from_second(START).unwrap()
 }

@@ -25,6 +25,9 @@ pub const CONNECT: Duration = Duration::from_secs(5);
 pub const SILENCE: Duration = Duration::from_secs(30);
 /// How long a request may take in all.
 pub const TOTAL: Duration = Duration::from_mins(1);
+/// How long a connection that nobody uses is kept: shorter than servers keep it (60 s is common), so that no request is sent into one that is
+/// being closed.
+const IDLE: Duration = Duration::from_secs(20);
 /// Longest reply, in bytes.
 pub const REPLY_BYTES: usize = 8 * 1024 * 1024;
 
@@ -140,6 +143,7 @@ impl Client {
             .connect_timeout(options.connect)
             .read_timeout(options.silence)
             .timeout(options.total)
+            .pool_idle_timeout(IDLE)
             .redirect(Policy::none())
             .no_proxy()
             .https_only(reach == Reach::Public)

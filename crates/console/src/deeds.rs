@@ -111,6 +111,8 @@ pub(crate) const WORDS: &[Word] = &[
     word("recovery_codes.renewed", "shield", "Recovery codes renewed"),
     word("session.ended", "out", "Session ended"),
     word("session.others_ended", "out", "Other sessions ended"),
+    word("key.rotated", "key", "Keys sealed anew"),
+    word("key.replaced", "key", "Key replaced"),
     word("organisation.created", "org", "Organisation created"),
     word("organisation.changed", "org", "Organisation changed"),
     word(
@@ -129,6 +131,7 @@ pub(crate) const NOUNS: &[(&str, &str)] = &[
     ("administrator.", "Administrators and sign-in"),
     ("second_factor.", "Second factors"),
     ("session.", "Sessions"),
+    ("key.", "Keys"),
     ("organisation.", "The organisation"),
 ];
 

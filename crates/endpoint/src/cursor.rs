@@ -18,12 +18,12 @@ pub(crate) struct Cursors {
 
 impl Cursors {
     pub(crate) async fn new(app: &App) -> Result<Self, Failure> {
-        let mut fresh = [0; 32];
-        app.randomness().fill(&mut fresh);
-        let secret = app.store().installation_secret("cursor", fresh).await?;
+        let randomness = &**app.randomness();
+        let secret = (app.sealer()).installation_secret(app.store(), "cursor", randomness);
+        let secret = secret.await?;
         let lifetime = app.settings().limits.cursor_seconds;
         Ok(Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, &secret),
+            key: hmac::Key::new(hmac::HMAC_SHA256, &*secret),
             lifetime,
         })
     }

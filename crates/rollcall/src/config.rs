@@ -62,8 +62,10 @@ pub(crate) struct Config {
     pub(crate) rate: Setting<u32>,
     /// The proxies that may say for whom they ask.
     pub(crate) trusted_proxies: Setting<Proxies>,
-    /// The file with the key that seals stored credentials; made when it is not there.
+    /// The file with the keys that seal what is sealed in the store; made when it is not there.
     pub(crate) key_file: Setting<PathBuf>,
+    /// These keys themselves, where there is no file; from the environment alone.
+    pub(crate) key: Setting<Option<Secret>>,
     /// Whether targets may be reached by http and in private networks.
     pub(crate) allow_private_targets: Setting<bool>,
     /// Files with SCIM schemas (JSON) that extend the User.
@@ -239,6 +241,9 @@ impl Config {
             mail_dir: mail_dir.map(PathBuf::from),
             mail_from,
             key_file: key_file.parse("key_file")?,
+            key: layers
+                .pick_optional(("", None), "ROLLCALL_KEY", None)
+                .map(Secret::new),
             allow_private_targets: allow_private_targets
                 .try_map("allow_private_targets", truth_of)?,
         })
@@ -291,6 +296,14 @@ impl Config {
                 "key_file",
                 self.key_file.value.display().to_string(),
                 &self.key_file.source,
+            ),
+            row(
+                "key",
+                self.key
+                    .value
+                    .as_ref()
+                    .map_or_else(String::new, |_| "…".to_owned()),
+                &self.key.source,
             ),
             row(
                 "user_extensions",

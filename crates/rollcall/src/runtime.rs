@@ -40,7 +40,7 @@ pub(crate) async fn begun(config: &Config) -> anyhow::Result<App> {
     };
     let registry = Arc::new(registry(config)?);
     let randomness = SystemRandomness::default();
-    let sealer = key::sealer(&config.key_file.value, &randomness)?;
+    let sealer = key::sealer(config, &store, &randomness).await?;
     Ok(App::new(
         store,
         Arc::new(SystemClock),
@@ -57,6 +57,7 @@ pub(crate) async fn scratch(config: &Config) -> anyhow::Result<App> {
     let mut config = config.clone();
     config.store.value = Location::Sqlite(folder.path().join("scratch.db"));
     config.key_file.value = folder.path().join("scratch.key");
+    config.key.value = None;
     begun(&config).await
 }
 

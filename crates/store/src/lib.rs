@@ -39,9 +39,9 @@ pub use traits::{
     WriteDirectory, WriteJobs, WriteLedger, WriteTraffic, Writer,
 };
 pub use value::{
-    AuditQuery, Claim, Counts, Entry, ExchangeQuery, Finding, Listing, Member, NewAudit, NewChange,
-    Paging, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing, Tally, Tombstone,
-    WaitingMail, actor_key,
+    AuditQuery, Claim, Counts, DataKey, Entry, ExchangeQuery, Finding, Listing, Member, NewAudit,
+    NewChange, Paging, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing, Tally,
+    Tombstone, WaitingMail, actor_key,
 };
 
 use figures::Does;
@@ -274,13 +274,33 @@ impl Store {
         self.backend.claim_server()
     }
 
-    /// Returns a secret of this installation, made by `make` when it is first asked for.
+    /// Returns the secrets of this installation that were kept, by name, as they were kept: sealed.
+    pub async fn installation_secrets(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        self.backend.installation_secrets().await
+    }
+
+    /// Keeps a secret of this installation unless one of that name is kept already; returns the one that is kept.
     pub async fn installation_secret(
         &self,
         name: &'static str,
-        make: [u8; 32],
-    ) -> Result<[u8; 32], Error> {
-        self.backend.installation_secret(name, make).await
+        fresh: Vec<u8>,
+    ) -> Result<Vec<u8>, Error> {
+        self.backend.installation_secret(name, fresh).await
+    }
+
+    /// Replaces a secret of this installation, unless somebody else did so before.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] when another one than `old` is kept.
+    pub async fn replace_installation_secret(
+        &self,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<(), Error> {
+        self.backend
+            .replace_installation_secret(name, old, new)
+            .await
     }
 }
 

@@ -16,9 +16,9 @@ use rollcall_model::{
 };
 
 use crate::{
-    AuditQuery, Claim, Counts, Entry, Error, ExchangeQuery, Finding, Listing, Member, NewAudit,
-    NewChange, Occupancy, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing, Tally,
-    Tombstone, WaitingMail,
+    AuditQuery, Claim, Counts, DataKey, Entry, Error, ExchangeQuery, Finding, Listing, Member,
+    NewAudit, NewChange, Occupancy, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing,
+    Tally, Tombstone, WaitingMail,
 };
 
 /// A unit of reading.
@@ -47,11 +47,18 @@ pub(crate) trait Backend: Debug + Send + Sync {
         entry: &NewAudit,
     ) -> Result<(), Error>;
     async fn delete_organisation(&self, id: OrgId) -> Result<(), Error>;
+    async fn installation_secrets(&self) -> Result<Vec<(String, Vec<u8>)>, Error>;
     async fn installation_secret(
         &self,
         name: &'static str,
-        make: [u8; 32],
-    ) -> Result<[u8; 32], Error>;
+        fresh: Vec<u8>,
+    ) -> Result<Vec<u8>, Error>;
+    async fn replace_installation_secret(
+        &self,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<(), Error>;
     async fn examine(&self) -> Result<Vec<Finding>, Error>;
     /// What is wrong with how the store is set up.
     fn warnings(&self) -> Vec<Finding> {
@@ -336,7 +343,7 @@ pub trait WriteAccess {
     fn remove_activation(&mut self, person: ResourceId) -> Result<(), Error>;
 }
 
-/// What directories asked, and mail that waits.
+/// What directories asked, mail that waits, and the keys that seal.
 pub trait ReadTraffic {
     /// Returns the latest `count` exchanges that answer a query, with their places, latest first.
     fn exchanges(&self, query: ExchangeQuery, count: u64) -> Result<Vec<(u64, Exchange)>, Error>;
@@ -355,20 +362,26 @@ pub trait ReadTraffic {
     ) -> Result<Vec<WaitingMail>, Error>;
     /// Returns how many mails wait, due or not.
     fn waiting_mail(&self) -> Result<u64, Error>;
+    /// Returns the keys that seal the organisation's secrets, the one that seals now first.
+    fn data_keys(&self) -> Result<Vec<DataKey>, Error>;
 }
 
-/// Notes what directories asked, and keeps mail until it is sent.
+/// Notes what directories asked, keeps mail until it is sent, and the keys that seal.
 pub trait WriteTraffic {
     /// Appends exchanges, and forgets the oldest beyond [`rollcall_model::traffic::KEPT`].
     fn append_exchanges(&mut self, exchanges: &[Exchange]) -> Result<(), Error>;
     /// Adds requests to what was counted of their hours; there is one of each integration and hour at most.
     fn count_traffic(&mut self, hours: &[Hour]) -> Result<(), Error>;
-    /// Puts a sealed mail into the queue.
-    fn queue_mail(&mut self, due: Timestamp, sealed: &[u8]) -> Result<(), Error>;
+    /// Puts a mail into the queue; `seal` seals it for the place that it gets.
+    fn queue_mail(&mut self, due: Timestamp, seal: &dyn Fn(u64) -> Vec<u8>) -> Result<(), Error>;
     /// Puts a mail off, counting an attempt.
     fn defer_mail(&mut self, sequence: u64, due: Timestamp) -> Result<(), Error>;
     /// Takes a mail out of the queue.
     fn remove_mail(&mut self, sequence: u64) -> Result<(), Error>;
+    /// Stores a key that seals the organisation's secrets, in place of the one with its number if there is one.
+    fn save_data_key(&mut self, key: &DataKey) -> Result<(), Error>;
+    /// Forgets such a key: what it sealed cannot be opened any more.
+    fn remove_data_key(&mut self, number: u64) -> Result<(), Error>;
 }
 
 /// Applications, and what provisioning remembers between cycles.

@@ -297,6 +297,17 @@ pub fn actor_key(actor: &Actor) -> String {
     }
 }
 
+/// A key that seals an organisation's secrets, as it lies in the store: itself sealed, with a key that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataKey {
+    /// Which one of the organisation's: the one with the highest number seals.
+    pub number: u64,
+    /// When it was made.
+    pub since: Timestamp,
+    /// The key, sealed.
+    pub sealed: Vec<u8>,
+}
+
 /// A mail that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingMail {

@@ -1,7 +1,8 @@
 //! Where an application lives, and the credential for it: both change together, or not at all.
 
 use rollcall_model::application::{Application, Mode, Status, Target};
-use rollcall_model::{ApplicationId, JobState, Profile, Secret};
+use rollcall_model::{ApplicationId, JobState, OrgId, Profile, Secret};
+use rollcall_store::Writer;
 use rollcall_sync::rules::Rules;
 use serde_json::json;
 
@@ -32,9 +33,8 @@ impl App {
         tenant_url: String,
         token: &Secret,
     ) -> Result<(), Failure> {
-        let sealed = self
-            .sealer()
-            .seal(&place(context, id), token, &**self.randomness());
+        let (app, token) = (self.clone(), token.clone());
+        let organisation = context.tenant().organisation();
         let now = self.now();
         self.on_application(
             context,
@@ -50,7 +50,7 @@ impl App {
                 }
                 application.token_set = Some(now);
                 writer.save_application(&application)?;
-                writer.save_sealed_secret(id, Some(&sealed))?;
+                app.save_credential(writer, organisation, id, &token)?;
                 tell(writer, id, |job| {
                     if is_another {
                         move_away(job);
@@ -76,11 +76,8 @@ impl App {
         change: impl FnOnce(&mut Application) + Send + 'static,
     ) -> Result<Application, Failure> {
         let now = self.now();
-        let token = connection.as_ref().and_then(|one| one.token.as_ref());
-        let sealed = token.map(|token| {
-            self.sealer()
-                .seal(&place(context, id), token, &**self.randomness())
-        });
+        let app = self.clone();
+        let organisation = context.tenant().organisation();
         let origin = context.origin().clone();
         self.on_application(
             context,
@@ -92,7 +89,9 @@ impl App {
                 application.id = id;
                 application.target.clone_from(&before.target);
                 application.token_set = before.token_set;
+                let mut token = None;
                 if let Some(connection) = connection {
+                    token = connection.token;
                     application.target = Some(Target {
                         tenant_url: connection.tenant_url,
                     });
@@ -104,8 +103,8 @@ impl App {
                     writer.save_sealed_secret(id, None)?;
                     application.token_set = None;
                 }
-                if let Some(sealed) = &sealed {
-                    writer.save_sealed_secret(id, Some(sealed))?;
+                if let Some(token) = &token {
+                    app.save_credential(writer, organisation, id, token)?;
                     application.token_set = Some(now);
                 }
                 let runs = application.mode == Mode::Automatic && application.status == Status::On;
@@ -120,7 +119,7 @@ impl App {
                         move_away(job);
                     }
                 })?;
-                if is_another || sealed.is_some() {
+                if is_another || token.is_some() {
                     let target = application.target.as_ref();
                     let detail = json!({"tenant_url": target.map(|target| &target.tenant_url)});
                     let entry = entry(origin, id, "application.credentials", detail);
@@ -136,6 +135,21 @@ impl App {
     }
 }
 
+impl App {
+    fn save_credential(
+        &self,
+        writer: &mut dyn Writer,
+        organisation: OrgId,
+        id: ApplicationId,
+        token: &Secret,
+    ) -> Result<(), Failure> {
+        let randomness = &**self.randomness();
+        let key = (self.sealer()).sealing_key(writer, organisation, self.now(), randomness)?;
+        let sealed = key.seal(&place(organisation, id), token, randomness);
+        Ok(writer.save_sealed_secret(id, Some(&sealed))?)
+    }
+}
+
 /// Forgets what was learned of a target, because the application lives at another address now.
 fn move_away(job: &mut JobState) {
     job.watermark = None;
@@ -145,7 +159,7 @@ fn move_away(job: &mut JobState) {
 }
 
 /// What a sealed credential is bound to.
-pub(super) fn place(context: &Context, id: ApplicationId) -> Vec<u8> {
-    let organisation = context.tenant().organisation();
-    [organisation.as_bytes().as_slice(), id.as_bytes()].concat()
+/// Where the credential of an application is kept.
+pub(crate) fn place(organisation: OrgId, id: ApplicationId) -> String {
+    format!("applications.sealed_secret {organisation} {id}")
 }

@@ -19,7 +19,7 @@ use crate::{App, Failure};
 
 pub use again::Held;
 pub use credentials::Connection;
-use credentials::place;
+pub(crate) use credentials::place as credential_place;
 
 /// An application as a cycle needs it.
 #[derive(Debug)]
@@ -141,33 +141,24 @@ impl App {
         context: &Context,
         id: ApplicationId,
     ) -> Result<Configured, Failure> {
-        let (application, sealed, assignments, job) = context
+        let app = self.clone();
+        let organisation = context.tenant().organisation();
+        context
             .tenant()
-            .read::<_, Failure, _>(move |reader| {
+            .read(move |reader| {
                 let application = reader.application(id)?.ok_or_else(|| missing(id))?;
-                let sealed = reader.sealed_secret(id)?;
-                Ok((
+                let place = credential_place(organisation, id);
+                let token = reader
+                    .sealed_secret(id)?
+                    .map(|sealed| app.sealer().open(reader, organisation, &place, &sealed));
+                Ok(Configured {
                     application,
-                    sealed,
-                    reader.assignments(id)?,
-                    reader.job(id)?,
-                ))
+                    token: token.transpose()?,
+                    assignments: reader.assignments(id)?,
+                    job: reader.job(id)?,
+                })
             })
-            .await?;
-        let token = match sealed {
-            Some(sealed) => Some(
-                self.sealer()
-                    .open(&place(context, id), &sealed)
-                    .map_err(|error| Failure::Internal(Box::new(error)))?,
-            ),
-            None => None,
-        };
-        Ok(Configured {
-            application,
-            token,
-            assignments,
-            job,
-        })
+            .await
     }
 
     /// Changes an application's configuration: mappings, scope, mode, status, settings. The target is changed by

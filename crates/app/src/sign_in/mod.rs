@@ -32,6 +32,7 @@ use attempts::Against;
 pub(crate) use attempts::Attempts;
 pub(crate) use passwords::{Passwords, check as check_password};
 pub use second_factor::Enrolment;
+pub(crate) use second_factor::place as factor_place;
 
 /// So many accounts of one address, each in an organisation of its own, are tried with one password.
 const ACCOUNTS: usize = 5;

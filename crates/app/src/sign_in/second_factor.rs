@@ -63,7 +63,7 @@ impl App {
             .to_url()
             .map_err(|error| Failure::Internal(Box::new(error)))?;
         let place = place(visitor.organisation.id, visitor.administrator.id);
-        let sealed = self.sealer().seal(&place, &secret, &**self.randomness());
+        let sealed = (self.sealer()).seal_form(&place, &secret, &**self.randomness());
         let typed: Vec<u8> = decoded(&secret)?;
         let typed = totp_rs::Secret::new(typed.into_boxed_slice()).to_base32();
         let groups: Vec<&str> = typed
@@ -84,7 +84,7 @@ impl App {
         };
         let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| refused())?;
         let place = place(visitor.organisation.id, visitor.administrator.id);
-        self.sealer().open(&place, &sealed).map_err(|_| refused())
+        (self.sealer().open_form(&place, &sealed)).map_err(|_| refused())
     }
 
     /// Keeps a second factor whose first code is right, and returns the recovery codes, which cannot be had again. The session that set it
@@ -103,14 +103,7 @@ impl App {
         let step = step(&secret, code, now)?.ok_or_else(wrong)?;
         let organisation = visitor.organisation.id;
         let id = visitor.administrator.id;
-        let kept = self
-            .sealer()
-            .seal(&place(organisation, id), &secret, &**self.randomness());
-        let factor = SecondFactor {
-            sealed_secret: kept,
-            since: now,
-            last_step: step,
-        };
+        let app = self.clone();
         let codes: Vec<Secret> = (0..CODES)
             .map(|_| recovery_code(&**self.randomness()))
             .collect();
@@ -118,6 +111,13 @@ impl App {
         let origin = visitor.origin();
         let proof = self
             .promote(visitor, move |writer| {
+                let randomness = &**app.randomness();
+                let key = (app.sealer()).sealing_key(writer, organisation, now, randomness)?;
+                let factor = SecondFactor {
+                    sealed_secret: key.seal(&place(organisation, id), &secret, randomness),
+                    since: now,
+                    last_step: step,
+                };
                 writer.save_second_factor(id, Some(&factor))?;
                 writer.save_recovery_codes(id, &digests)?;
                 let entry = NewAudit {
@@ -205,10 +205,9 @@ impl App {
         };
         let digits: String = code.chars().filter(|c| !c.is_whitespace()).collect();
         if digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            let secret = self
-                .sealer()
-                .open(&place(organisation, id), &factor.sealed_secret)
-                .map_err(|error| Failure::Internal(Box::new(error)))?;
+            let place = place(organisation, id);
+            let secret =
+                (self.sealer()).open(&*writer, organisation, &place, &factor.sealed_secret)?;
             return Ok(match step(&secret, &digits, now)? {
                 Some(step) if step <= factor.last_step && is_believed(factor.last_step, now) => {
                     CodeVerdict::UsedBefore
@@ -250,8 +249,9 @@ pub(super) fn wrong() -> Failure {
     }
 }
 
-fn place(organisation: OrgId, id: AdminId) -> Vec<u8> {
-    format!("second factor {organisation} {id}").into_bytes()
+/// Where the secret of a second factor is kept.
+pub(crate) fn place(organisation: OrgId, id: AdminId) -> String {
+    format!("second_factors.sealed_secret {organisation} {id}")
 }
 
 fn decoded(secret: &Secret) -> Result<Vec<u8>, Failure> {

@@ -80,3 +80,21 @@ async fn who_is_in_the_list_is_active_unless_it_says_otherwise() {
     let active: Vec<bool> = reading.records.iter().map(is_active).collect();
     assert_eq!(active, [true, false, true, false]);
 }
+
+/// What one request may hold is too little for a file: a group of so many members, as it is exported, is read again.
+#[tokio::test]
+async fn a_large_group_is_one_line() {
+    const MEMBERS: usize = 340_000;
+    let member = r#"{"value":"u1"}"#;
+    let members = vec![member; MEMBERS].join(",");
+    let text = format!(
+        "{{\"userName\":\"u1\"}}\n{{\"displayName\":\"All\",\"members\":[{members}],\"meta\":{{\"resourceType\":\"Group\"}}}}\n"
+    );
+
+    let reading = read_files(&[(Kind::User, "all.jsonl", text.as_bytes())])
+        .await
+        .unwrap();
+
+    assert_eq!(reading.keys(), ["u1", "all"]);
+    assert_eq!(reading.records[1].members.len(), MEMBERS);
+}

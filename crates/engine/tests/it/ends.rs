@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use rollcall_app::directory::{Context, Expected, Wanted};
 use rollcall_app::organisations::NewOrganisation;
 use rollcall_app::sealing::Sealer;
+use rollcall_app::sealing::master::MasterKeys;
 use rollcall_app::{App, Settings};
 use rollcall_connect::client::{Client, Options};
 use rollcall_connect::guard::Reach;
@@ -83,12 +84,15 @@ impl Ends {
             limits: STANDARD,
             sends_mail: false,
         };
+        let randomness = Seeded::new(behaviour.seed);
+        let masters = MasterKeys::new(&[1; 32], &[]);
+        let sealer = Sealer::begin(&store, masters, Box::new(|| None), &randomness).await;
         let app = App::new(
             store,
             clock.clone(),
-            Arc::new(Seeded::new(behaviour.seed)),
+            Arc::new(randomness),
             Arc::new(Registry::standard()),
-            Sealer::new(&[1; 32]),
+            sealer.unwrap(),
             settings,
         );
         let new = NewOrganisation {

@@ -104,6 +104,9 @@ A job is checked, planned, run for one cycle, or kept running. Its state is in t
         after_help = "Example: rollcall store copy sqlite:rollcall.db env:NEW_STORE"
     )]
     Store(StoreCommand),
+    /// Shows and replaces the keys that seal secrets in the store
+    #[command(subcommand, after_help = "Example: rollcall key rotate")]
+    Key(KeyCommand),
     /// Brings the store to this version's schema
     #[command(after_help = "Example: rollcall migrate --store sqlite:rollcall.db")]
     Migrate,
@@ -351,6 +354,39 @@ Stop every server of both stores first. The new store is a new file, or an empty
 An address is written as with --store. Other people on the machine see what is typed: put an address with a password into a variable, and type env:NAME."
     )]
     Copy(CopyStore),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Tells which keys are at hand and how much each of them seals
+    #[command(after_help = "Example: rollcall key show --json")]
+    Show,
+    /// Puts a new key into the key file, before the others: it seals from now on, and nothing is sealed anew yet
+    #[command(after_help = "Example: rollcall key add
+
+Where several nodes serve the store: add a key on one, copy the key file to the others, then `rollcall key rotate`.")]
+    Add,
+    /// Seals everything anew: with the key that comes first in the key file, or with a new one when that is in use
+    #[command(after_help = "Example: rollcall key rotate
+         rollcall key rotate --data --org acme
+
+Servers may run meanwhile. The old key stays in the key file until `rollcall key prune`: backups made before need it.")]
+    Rotate(RotateKey),
+    /// Takes keys out of the key file that seal nothing in the store any more
+    #[command(after_help = "Example: rollcall key prune
+
+Backups that were made before the last `rollcall key rotate` need the old keys: keep a copy of the file with them.")]
+    Prune,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateKey {
+    /// Replace the keys of organisations too, and seal their secrets anew
+    #[arg(long)]
+    pub(crate) data: bool,
+    /// Of this organisation only [default: all]
+    #[arg(long, value_name = "SLUG", requires = "data")]
+    pub(crate) org: Option<rollcall_model::Slug>,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod expression;
 mod job;
+mod key;
 mod org;
 pub(crate) mod serve;
 mod store;
@@ -41,6 +42,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Job(job) => job::run(&config, job, common.json).await,
             Command::Expression(command) => expression::run(command, common.json),
             Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),
+            Command::Key(command) => key::run(&config, command, common.json).await,
             Command::Store(command) => store::run(&config, command, &variable, common.json).await,
             Command::Migrate => doctor::migrate(&config, common.json).await,
             Command::Doctor => doctor::run(&config, common.json).await,

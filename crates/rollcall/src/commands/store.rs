@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cli::{CopyStore, StoreCommand};
 use crate::config::{Config, Source};
-use crate::key::Place;
+use crate::key::Placed;
 use crate::outcome::{Exit, Trouble};
 use crate::{key, printer};
 
@@ -39,13 +39,17 @@ async fn copy(
         .await
         .map_err(refused)?;
     let (old_key, new_key) = keys(config, &from, &to);
-    let placed = key::place(&old_key, &new_key)?;
+    // keys in the environment serve both stores
+    let placed = match config.key.value {
+        Some(_) => None,
+        None => Some(key::place(&old_key, &new_key)?),
+    };
     let copied = match rollcall_store::copy(&from, &to, telling()).await {
         Ok(copied) => copied,
         Err(error) => {
             // a key without a store would be in the way of the next one. Where it is not known that nothing was written, it stays
             let is_free = rollcall_store::can_be_copied(&from, &to).await.is_ok();
-            if placed == Place::New && is_free {
+            if placed == Some(Placed::New) && is_free {
                 drop(std::fs::remove_file(&new_key));
             }
             return Err(refused(error));
@@ -132,7 +136,7 @@ fn described(
 fn show(
     copied: &Copied,
     (from, to): (&Location, &Location),
-    (key_file, placed): (&std::path::Path, Place),
+    (key_file, placed): (&std::path::Path, Option<Placed>),
 ) {
     let rows = copied
         .tables
@@ -145,10 +149,11 @@ fn show(
     let key_file = key_file.display();
     printer::good(&format!("{to} has everything that {from} has"));
     printer::say(&match placed {
-        Place::New => format!(
+        None => "the key belongs to the store: the new one needs the same ROLLCALL_KEY".to_owned(),
+        Some(Placed::New) => format!(
             "the key belongs to the store: a copy of it lies in {key_file}. Where the new store is served from another folder or machine, take it there and name it with ROLLCALL_KEY_FILE"
         ),
-        Place::Same => format!(
+        Some(Placed::Same) => format!(
             "the key belongs to the store: the new one needs {key_file} too. Where it is served from another folder or machine, take it there and name it with ROLLCALL_KEY_FILE"
         ),
     });

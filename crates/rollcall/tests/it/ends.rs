@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rollcall_app::directory::{Context, Expected, Wanted};
 use rollcall_app::sealing::Sealer;
+use rollcall_app::sealing::master::MasterKeys;
 use rollcall_app::{App, Settings, SystemRandomness};
 use rollcall_connect::client::Client;
 use rollcall_connect::guard::Reach;
@@ -29,6 +30,9 @@ pub(crate) async fn app(folder: &Path) -> App {
 pub(crate) async fn app_on(location: &Location, folder: &Path) -> App {
     let store = Store::open(location).await.unwrap();
     let key = std::fs::read(folder.join(location.key_file())).unwrap();
+    let masters = MasterKeys::new(key.as_slice().try_into().unwrap(), &[]);
+    let randomness = SystemRandomness::default();
+    let sealer = Sealer::begin(&store, masters, Box::new(|| None), &randomness).await;
     let settings = Settings {
         region: Region::default(),
         regions: BTreeMap::new(),
@@ -39,9 +43,9 @@ pub(crate) async fn app_on(location: &Location, folder: &Path) -> App {
     App::new(
         store,
         Arc::new(SystemClock),
-        Arc::new(SystemRandomness::default()),
+        Arc::new(randomness),
         Arc::new(Registry::standard()),
-        Sealer::new(key.as_slice().try_into().unwrap()),
+        sealer.unwrap(),
         settings,
     )
 }

@@ -1,13 +1,18 @@
 //! A server for a test, and a client for it.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// So many lines of what a server said are kept.
+const LAST_WORDS: usize = 40;
 
 /// An installation in a folder of its own.
 pub(crate) struct Installation {
@@ -73,6 +78,8 @@ pub(crate) fn rollcall(folder: &Path, arguments: &[&str]) -> Command {
 pub(crate) struct Server {
     pub(crate) process: Child,
     pub(crate) url: String,
+    /// What it said last, for whoever wonders why a test failed.
+    last_words: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Server {
@@ -101,12 +108,23 @@ impl Server {
             }
         }
         // what else it says must not fill the pipe
-        std::thread::spawn(move || lines.for_each(drop));
+        let last_words = Arc::<Mutex<VecDeque<String>>>::default();
+        let heard = Arc::clone(&last_words);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut heard = heard.lock().unwrap();
+                if heard.len() == LAST_WORDS {
+                    heard.pop_front();
+                }
+                heard.push_back(line);
+            }
+        });
         let address = said
             .iter()
             .find_map(|line| Some(line.split_once(" on ")?.1.trim().to_owned()));
         let server = Self {
             process,
+            last_words,
             url: format!("http://{}", address.unwrap()),
         };
         (server, said)
@@ -119,7 +137,18 @@ impl Server {
 }
 
 impl Drop for Server {
+    #[expect(
+        clippy::print_stderr,
+        reason = "whoever reads why a test failed reads this too"
+    )]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let ended = self.process.try_wait();
+            eprintln!("the server has ended: {ended:?}; its last words:");
+            for line in self.last_words.lock().unwrap().iter() {
+                eprintln!("  {line}");
+            }
+        }
         drop(self.process.kill());
         drop(self.process.wait());
     }
@@ -131,7 +160,12 @@ impl Drop for Server {
 )]
 fn client() -> reqwest::Client {
     drop(rustls::crypto::ring::default_provider().install_default());
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    reqwest::Client::builder()
+        .no_proxy()
+        // shorter than a server keeps a connection that nobody uses
+        .pool_idle_timeout(Duration::from_secs(20))
+        .build()
+        .unwrap()
 }
 
 /// A SCIM client.

@@ -12,7 +12,9 @@ use serde_json::json;
 
 use super::listing::{EVERYTHING, all};
 use super::{DICE, at, change, organisation, origin, person};
-use crate::{AuditQuery, Error, ExchangeQuery, NewAudit, Paging, SecondFactor, Store, Tenant};
+use crate::{
+    AuditQuery, DataKey, Error, ExchangeQuery, NewAudit, Paging, SecondFactor, Store, Tenant,
+};
 
 async fn administrator(tenant: &Tenant, email: &str) -> AdminId {
     let administrator = Administrator {
@@ -315,8 +317,11 @@ pub async fn what_is_done_is_tallied_and_found_again(store: Store) {
 pub async fn mail_waits_until_it_is_sent(store: Store) {
     let tenant = organisation(&store, "one").await;
     change(&tenant, |writer| {
-        writer.queue_mail(at(5), b"late")?;
-        writer.queue_mail(at(1), b"soon")
+        writer.queue_mail(at(5), &|_| b"late".to_vec())?;
+        writer.queue_mail(at(1), &|sequence| {
+            assert_eq!(sequence, 2);
+            b"soon".to_vec()
+        })
     })
     .await;
     let due = async |tenant: &Tenant, second| {
@@ -389,6 +394,42 @@ pub async fn plans_have_numbers(store: Store) {
         })
         .await
         .unwrap();
+}
+
+/// The keys that seal belong to one organisation; what is not in any is kept once, and replaced by whoever knows what was there.
+pub async fn keys_that_seal_are_kept_and_replaced(store: Store) {
+    let (one, two) = (
+        organisation(&store, "one").await,
+        organisation(&store, "two").await,
+    );
+    let key = |number, sealed: &[u8]| DataKey {
+        number,
+        since: at(number.cast_signed()),
+        sealed: sealed.to_vec(),
+    };
+    let (first, second, again) = (key(1, b"one"), key(2, b"two"), key(1, b"again"));
+    for key in [first, second.clone(), again.clone()] {
+        change(&one, move |writer| writer.save_data_key(&key)).await;
+    }
+    let keys = async |tenant: &Tenant| {
+        let keys = tenant.read::<_, Error, _>(|reader| reader.data_keys());
+        keys.await.unwrap()
+    };
+    assert_eq!(keys(&one).await, [second.clone(), again]);
+    assert_eq!(keys(&two).await, []);
+    change(&one, |writer| writer.remove_data_key(1)).await;
+    assert_eq!(keys(&one).await, [second]);
+
+    let kept = store.installation_secret("of tests", b"a".to_vec()).await;
+    assert_eq!(kept.unwrap(), b"a");
+    let kept = store.installation_secret("of tests", b"b".to_vec()).await;
+    assert_eq!(kept.unwrap(), b"a");
+    let stale = store.replace_installation_secret("of tests", b"b", b"c");
+    assert!(matches!(stale.await, Err(Error::Stale)));
+    let replaced = store.replace_installation_secret("of tests", b"a", b"c");
+    replaced.await.unwrap();
+    let all = store.installation_secrets().await.unwrap();
+    assert_eq!(all, [("of tests".to_owned(), b"c".to_vec())]);
 }
 
 /// Who signs in is found by address, in whichever organisation.

@@ -300,6 +300,16 @@ pub(crate) const TABLES: &[Table] = &[
         ],
     ),
     table(
+        "data_keys",
+        2,
+        &[
+            id("org"),
+            integer("number"),
+            integer("since"),
+            bytes("sealed"),
+        ],
+    ),
+    table(
         "activations",
         2,
         &[

@@ -194,7 +194,10 @@ async fn a_store_is_copied_to_another_one_of_its_kind() {
     let [first, second] = databases.each_ref().map(location);
     // a server was there once, and left an empty store with a secret of its own
     let begun = other.open().await;
-    begun.installation_secret("console", [9; 32]).await.unwrap();
+    begun
+        .installation_secret("console", vec![9; 32])
+        .await
+        .unwrap();
     drop(begun);
 
     copy(&file.location(), &other.location(), |_| {})

@@ -42,7 +42,7 @@ use crate::traits::{Backend, Look, Unit};
 use crate::turns::Turns;
 use crate::{Claim, Error, Figures, Finding, NewAudit, Occupancy, Scheduled, WriteLedger};
 use connections::{Connections, Purpose, READERS, READERS_OF_ONE};
-use convert::{digest, document, existing, id, json, uuid};
+use convert::{document, existing, id, json, uuid};
 use migrations::Applying;
 use unit::Tenant;
 
@@ -224,18 +224,52 @@ impl Backend for Postgres {
             .await
     }
 
+    async fn installation_secrets(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        self.connections
+            .run(Purpose::Installation, |store| {
+                let sql = "SELECT name, secret FROM installation_secrets ORDER BY name";
+                let rows = store.rows(sql, &[])?;
+                rows.iter()
+                    .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+                    .collect()
+            })
+            .await
+    }
+
+    async fn replace_installation_secret(
+        &self,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<(), Error> {
+        let (name, old, new) = (name.to_owned(), old.to_vec(), new.to_vec());
+        self.connections
+            .run(Purpose::Installation, move |store| {
+                let replaced = store.execute(
+                    "UPDATE installation_secrets SET secret = $3 WHERE name = $1 AND secret = $2",
+                    &[&name, &old, &new],
+                )?;
+                if replaced == 1 {
+                    Ok(())
+                } else {
+                    Err(Error::Stale)
+                }
+            })
+            .await
+    }
+
     async fn installation_secret(
         &self,
         name: &'static str,
-        make: [u8; 32],
-    ) -> Result<[u8; 32], Error> {
+        fresh: Vec<u8>,
+    ) -> Result<Vec<u8>, Error> {
         self.connections.run(Purpose::Installation, move |store| {
             store.execute(
                 "INSERT INTO installation_secrets (name, secret) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                &[&name, &make.as_slice()],
+                &[&name, &fresh],
             )?;
             let sql = "SELECT secret FROM installation_secrets WHERE name = $1";
-            digest(&store.row(sql, &[&name])?.ok_or(Error::Missing)?, 0)
+            Ok(store.row(sql, &[&name])?.ok_or(Error::Missing)?.try_get(0)?)
         })
         .await
     }

@@ -160,7 +160,7 @@ async fn whatever_a_statement_says_it_meets_one_organisation_only() {
         })
     };
     store
-        .installation_secret("of tests", [1; 32])
+        .installation_secret("of tests", vec![1; 32])
         .await
         .unwrap();
     assert_eq!(

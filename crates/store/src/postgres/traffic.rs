@@ -11,7 +11,7 @@ use super::convert::{
     uuid,
 };
 use super::unit::{Counter, Tenant};
-use crate::{Error, ExchangeQuery, ReadTraffic, WaitingMail, WriteTraffic};
+use crate::{DataKey, Error, ExchangeQuery, ReadTraffic, WaitingMail, WriteTraffic};
 
 impl ReadTraffic for Tenant<'_> {
     fn exchanges(&self, query: ExchangeQuery, count: u64) -> Result<Vec<(u64, Exchange)>, Error> {
@@ -93,6 +93,21 @@ impl ReadTraffic for Tenant<'_> {
         mails.collect()
     }
 
+    fn data_keys(&self) -> Result<Vec<DataKey>, Error> {
+        let rows = self.rows(
+            "SELECT number, since, sealed FROM data_keys WHERE org = $1 ORDER BY number DESC",
+            &[&self.org()],
+        )?;
+        let keys = rows.iter().map(|row| {
+            Ok(DataKey {
+                number: from_number(row.try_get(0)?),
+                since: from_instant(row.try_get(1)?),
+                sealed: row.try_get(2)?,
+            })
+        });
+        keys.collect()
+    }
+
     fn waiting_mail(&self) -> Result<u64, Error> {
         let sql = "SELECT count(*) FROM mail WHERE org = $1";
         let row = self.row(sql, &[&self.org()])?;
@@ -150,8 +165,26 @@ impl WriteTraffic for Tenant<'_> {
         Ok(())
     }
 
-    fn queue_mail(&mut self, due: Timestamp, sealed: &[u8]) -> Result<(), Error> {
+    fn save_data_key(&mut self, key: &DataKey) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO data_keys (org, number, since, sealed) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (org, number) DO UPDATE SET since = excluded.since, sealed = excluded.sealed",
+            &[&self.org(), &number(key.number), &instant(key.since), &key.sealed],
+        )?;
+        Ok(())
+    }
+
+    fn remove_data_key(&mut self, key: u64) -> Result<(), Error> {
+        self.execute(
+            "DELETE FROM data_keys WHERE org = $1 AND number = $2",
+            &[&self.org(), &number(key)],
+        )?;
+        Ok(())
+    }
+
+    fn queue_mail(&mut self, due: Timestamp, seal: &dyn Fn(u64) -> Vec<u8>) -> Result<(), Error> {
         let sequence = self.count_up(Counter::Mail, 1)?;
+        let sealed = seal(sequence.unsigned_abs());
         self.execute(
             "INSERT INTO mail (org, sequence, due, sealed) VALUES ($1, $2, $3, $4)",
             &[&self.org(), &sequence, &instant(due), &sealed],

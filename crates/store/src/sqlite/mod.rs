@@ -161,16 +161,48 @@ impl Backend for Sqlite {
             .await
     }
 
+    async fn installation_secrets(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        self.look(|connection| {
+            let mut statement = connection
+                .prepare("SELECT name, secret FROM installation_secrets ORDER BY name")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    async fn replace_installation_secret(
+        &self,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<(), Error> {
+        let (name, old, new) = (name.to_owned(), old.to_vec(), new.to_vec());
+        self.writer
+            .run(move |connection| {
+                let replaced = connection.execute(
+                    "UPDATE installation_secrets SET secret = ?3 WHERE name = ?1 AND secret = ?2",
+                    params![name, old, new],
+                )?;
+                if replaced == 1 {
+                    Ok(())
+                } else {
+                    Err(Error::Stale)
+                }
+            })
+            .await
+    }
+
     async fn installation_secret(
         &self,
         name: &'static str,
-        make: [u8; 32],
-    ) -> Result<[u8; 32], Error> {
+        fresh: Vec<u8>,
+    ) -> Result<Vec<u8>, Error> {
         self.writer
             .run(move |connection| {
                 connection.execute(
                     "INSERT INTO installation_secrets (name, secret) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                    params![name, make],
+                    params![name, fresh],
                 )?;
                 Ok(connection.query_row(
                     "SELECT secret FROM installation_secrets WHERE name = ?1",

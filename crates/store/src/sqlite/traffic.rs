@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params, params_from_iter};
 
 use super::convert::{HOUR, blob, from_instant, from_json, from_number, instant, json, number};
 use super::unit::{Counter, Tenant};
-use crate::{Error, ExchangeQuery, ReadTraffic, WaitingMail, WriteTraffic};
+use crate::{DataKey, Error, ExchangeQuery, ReadTraffic, WaitingMail, WriteTraffic};
 
 /// The column of an integration: empty for what was refused.
 fn column(integration: Option<IntegrationId>) -> Vec<u8> {
@@ -115,6 +115,20 @@ impl ReadTraffic for Tenant<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    fn data_keys(&self) -> Result<Vec<DataKey>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT number, since, sealed FROM data_keys WHERE org = ?1 ORDER BY number DESC",
+        )?;
+        let rows = statement.query_map([self.org()], |row| {
+            Ok(DataKey {
+                number: from_number(row.get(0)?),
+                since: from_instant(row.get(1)?),
+                sealed: row.get(2)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn waiting_mail(&self) -> Result<u64, Error> {
         let sql = "SELECT count(*) FROM mail WHERE org = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -167,8 +181,30 @@ impl WriteTraffic for Tenant<'_> {
         Ok(())
     }
 
-    fn queue_mail(&mut self, due: Timestamp, sealed: &[u8]) -> Result<(), Error> {
+    fn save_data_key(&mut self, key: &DataKey) -> Result<(), Error> {
+        self.connection.execute(
+            "INSERT OR REPLACE INTO data_keys (org, number, since, sealed) VALUES (?1, ?2, ?3, ?4)",
+            params![
+                self.org(),
+                number(key.number),
+                instant(key.since),
+                key.sealed
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn remove_data_key(&mut self, key: u64) -> Result<(), Error> {
+        self.connection.execute(
+            "DELETE FROM data_keys WHERE org = ?1 AND number = ?2",
+            params![self.org(), number(key)],
+        )?;
+        Ok(())
+    }
+
+    fn queue_mail(&mut self, due: Timestamp, seal: &dyn Fn(u64) -> Vec<u8>) -> Result<(), Error> {
         let sequence = self.next(Counter::Mail)?;
+        let sealed = seal(sequence);
         self.connection
             .prepare_cached(
                 "INSERT INTO mail (org, sequence, due, sealed) VALUES (?1, ?2, ?3, ?4)",

@@ -1,6 +1,7 @@
 //! Applications by commands only: their whole life, and what programs read. How they are set up, and how their cycles run, is in files of
 //! their own.
 
+mod keys;
 mod running;
 mod setting_up;
 

@@ -232,6 +232,16 @@ CREATE TABLE mail (
 );
 CREATE INDEX mail_by_due ON mail (org, due);
 
+-- The keys that seal an organisation's secrets, themselves sealed with a key that is not in the store. The one with the highest number
+-- seals; the others open what was sealed before.
+CREATE TABLE data_keys (
+    org uuid NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    number bigint NOT NULL,
+    since bigint NOT NULL,
+    sealed bytea NOT NULL,
+    PRIMARY KEY (org, number)
+);
+
 -- The sending end. Secrets of target systems lie here sealed.
 CREATE TABLE applications (
     org uuid NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
@@ -374,7 +384,7 @@ BEGIN
     FOREACH fenced IN ARRAY ARRAY[
         'installation_secrets', 'organisations', 'resources', 'emails', 'members', 'tombstones', 'changes', 'audit', 'tallies',
         'integrations', 'tokens', 'administrators', 'sign_in_links', 'sessions', 'second_factors', 'recovery_codes', 'exchanges',
-        'traffic', 'mail', 'applications', 'leases', 'assignments', 'links', 'exported_members', 'provisioning_log', 'cycles', 'plans',
+        'traffic', 'mail', 'data_keys', 'applications', 'leases', 'assignments', 'links', 'exported_members', 'provisioning_log', 'cycles', 'plans',
         'plan_pages', 'activations'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', fenced);

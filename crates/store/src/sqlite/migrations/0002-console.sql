@@ -96,6 +96,16 @@ CREATE TABLE mail (
 CREATE INDEX mail_by_due ON mail (org, due);
 ALTER TABLE organisations ADD COLUMN last_mail INTEGER NOT NULL DEFAULT 0;
 
+-- The keys that seal an organisation's secrets, themselves sealed with a key that is not in the store. The one with the highest number
+-- seals; the others open what was sealed before.
+CREATE TABLE data_keys (
+    org BLOB NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (org, number)
+) STRICT, WITHOUT ROWID;
+
 -- Plans that wait for somebody to approve them.
 CREATE TABLE plans (
     org BLOB NOT NULL,
