@@ -1,6 +1,7 @@
 //! Administrators: added, listed, given a new way in.
 
 use jiff::SignedDuration;
+use rollcall_model::clock::has_come;
 use rollcall_model::letter::Content;
 use rollcall_model::{
     Actor, AdminId, Administrator, Email, OrgId, Origin, Role, Rules, Secret, Slug,
@@ -44,6 +45,11 @@ pub enum Handed {
     Nothing,
     /// The address of a page that signs in once.
     Link(Secret),
+}
+
+/// Tells whether a link still works.
+pub(crate) fn is_good(link: &SignInLink, now: jiff::Timestamp) -> bool {
+    !has_come(link.expires, now, LINK_LIFETIME)
 }
 
 impl App {

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use rollcall_model::clock::is_within;
 use rollcall_model::link::Setback;
 use rollcall_model::provisioning::{CycleReport, LogStatus, NOTE_LASTS, ObjectKey, Running};
 use rollcall_model::{Application, ApplicationId, JobState, Kind, LinkState, LogEntry, ResourceId};
@@ -135,7 +136,7 @@ pub struct SetUp {
 
 /// Returns the cycle that is noted to be running, unless the note is so old that it has died.
 fn alive(running: Option<Running>, now: Timestamp) -> Option<Running> {
-    running.filter(|running| now.duration_since(running.noted) < NOTE_LASTS)
+    running.filter(|running| is_within(NOTE_LASTS, running.noted, now))
 }
 
 /// Which entries of the provisioning log are wanted.

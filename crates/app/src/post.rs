@@ -3,9 +3,10 @@
 //! A letter may hold a link that signs in, so the queue holds it sealed.
 
 use jiff::{SignedDuration, Timestamp};
+use rollcall_model::clock::SKEW;
 use rollcall_model::letter::Content;
 use rollcall_model::provisioning::{Quarantine, QuarantineReason};
-use rollcall_model::{Actor, Administrator, Application, Letter, OrgId, Permission, Secret};
+use rollcall_model::{Actor, Administrator, Application, Letter, OrgId, Permission, Role, Secret};
 use rollcall_store::{Reader, WaitingMail, Writer};
 
 use crate::invitations::is_to_be_sent;
@@ -132,12 +133,14 @@ impl App {
     pub async fn due_letters(&self) -> Result<Vec<Due>, Failure> {
         const EACH: u64 = 50;
         let now = self.now();
+        let beyond = LONGEST_PAUSE.saturating_add(SKEW);
+        let beyond = now.saturating_add(beyond).unwrap_or(Timestamp::MAX);
         let mut due = Vec::new();
         for organisation in self.organisations().await? {
             let id = organisation.id;
             let app = self.clone();
             let unit = move |reader: &dyn Reader| {
-                let opened = reader.due_mail(now, EACH)?.into_iter().map(|mail| {
+                let opened = reader.due_mail(now, beyond, EACH)?.into_iter().map(|mail| {
                     let place = place(id, mail.sequence);
                     let opened = app.sealer().open(reader, id, &place, &mail.sealed);
                     (mail, opened.ok())
@@ -171,7 +174,7 @@ impl App {
         reader: &dyn Reader,
         organisation: OrgId,
     ) -> Result<Vec<(WaitingMail, Letter)>, Failure> {
-        let waiting = reader.due_mail(Timestamp::MAX, u64::MAX)?;
+        let waiting = reader.due_mail(Timestamp::MAX, Timestamp::MAX, u64::MAX)?;
         let letters = waiting.into_iter().filter_map(|mail| {
             let place = place(organisation, mail.sequence);
             let text = (self.sealer()).open(reader, organisation, &place, &mail.sealed);
@@ -304,6 +307,26 @@ impl App {
             self.settings().public_url,
             kind.word()
         )
+    }
+
+    /// Writes to the owners of the organisation.
+    pub(crate) fn post_to_owners(
+        &self,
+        writer: &mut dyn Writer,
+        now: Timestamp,
+        content: &Content,
+    ) -> Result<(), Failure> {
+        let organisation = writer.organisation()?.name;
+        let owners = writer.administrators()?.into_iter();
+        let letters: Vec<Letter> = owners
+            .filter(|one| one.role == Role::Owner)
+            .map(|one| Letter {
+                to: one.email,
+                organisation: organisation.clone(),
+                content: content.clone(),
+            })
+            .collect();
+        self.post(writer, now, &letters)
     }
 
     /// Writes to whoever may change provisioning that a token was made.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
+use rollcall_model::clock::is_within;
 use rollcall_model::integration::Seen;
 use rollcall_model::{
     Actor, Integration, IntegrationId, IntegrationKind, OrgId, Organisation, Origin,
@@ -273,7 +274,7 @@ impl App {
         let id = record.id;
         let is_recent = record
             .last_used
-            .is_some_and(|used| now.duration_since(used) < NOTED_EVERY);
+            .is_some_and(|used| is_within(NOTED_EVERY, used, now));
         if is_recent || !self.noting.begin(id) {
             return;
         }

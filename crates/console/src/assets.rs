@@ -2,15 +2,14 @@
 
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use ring::digest::{SHA256, digest};
+use rollcall_web::table::{Entry, Public, Table};
 
-use crate::Console;
+use crate::problem;
 
 /// The style sheet.
 pub(crate) const STYLE: &str = include_str!("../assets/style.css");
@@ -35,8 +34,10 @@ fn named(stem: &str, content: &str, ending: &str) -> String {
     format!("{stem}-{a:02x}{b:02x}{c:02x}{d:02x}.{ending}")
 }
 
-pub(crate) fn routes() -> Router<Console> {
-    Router::new().route("/assets/{name}", get(asset))
+/// Returns their one route, and what is said to anyone where there is no page.
+pub(crate) fn table() -> Table<(), Public> {
+    Table::new(vec![Entry::get("/assets/{name}", Public, asset)])
+        .or_no_path(Public, problem::no_page)
 }
 
 async fn asset(Path(name): Path<String>) -> Response {

@@ -24,17 +24,16 @@ use rollcall_app::sign_in::{Knock, Proof, Visitor};
 use rollcall_model::{Permission, Secret, Stage};
 use rollcall_web::body::{Unread, read};
 use rollcall_web::gate::Seen;
+use rollcall_web::limits;
 use subtle::ConstantTimeEq;
 
 use crate::cookies::Cookie;
 use crate::form::Form;
 use crate::layout::Mistakes;
 use crate::problem::Problem;
-use crate::table::Needs;
+use crate::table::{Asks, Needs};
 use crate::{Console, layout, pages};
 
-/// How large a form may be, in bytes: a synchronization schema is uploaded as one.
-const FORM_BYTES: usize = 8 * 1024 * 1024;
 /// So many sent forms are remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -118,11 +117,11 @@ impl Sent {
 
 /// Lets a request through to its handler, or answers it.
 pub(crate) async fn check(
-    State((console, needs)): State<(Console, Needs)>,
+    State((console, asks)): State<(Console, Asks)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match enter(&console, needs, &mut request).await {
+    match enter(&console, asks, &mut request).await {
         Ok(Entered { flash, renewed }) => {
             let secure = console.is_secure();
             let mut response = next.run(request).await;
@@ -146,11 +145,8 @@ struct Entered {
     renewed: Option<Proof>,
 }
 
-async fn enter(
-    console: &Console,
-    needs: Needs,
-    request: &mut Request,
-) -> Result<Entered, Response> {
+async fn enter(console: &Console, asks: Asks, request: &mut Request) -> Result<Entered, Response> {
+    let Asks { needs, .. } = asks;
     let secure = console.is_secure();
     let seen = request
         .extensions()
@@ -177,7 +173,8 @@ async fn enter(
     if request.method() == Method::POST {
         same_site(console, request.headers())?;
         let body = std::mem::take(request.body_mut());
-        let body = read(body, FORM_BYTES).await.map_err(unread)?;
+        let body = read(body, form_bytes(asks, visitor.as_ref())).await;
+        let body = body.map_err(unread)?;
         let form = Form::parse(request.headers(), body)
             .await
             .map_err(|error| Problem::refused(error.to_string()).into_response())?;
@@ -232,6 +229,20 @@ async fn enter(
         flash,
     });
     Ok(entered)
+}
+
+/// Returns how much is read of a form, in bytes: of whoever may not send it no more than anybody's sign-in takes.
+fn form_bytes(Asks { needs, bytes }: Asks, visitor: Option<&Visitor>) -> usize {
+    let is_in = visitor.filter(|visitor| visitor.session.stage == Stage::Full);
+    let may_send = is_in.is_some_and(|visitor| match needs {
+        Needs::Role(permission) | Needs::Fresh(permission) => visitor.may(permission).is_ok(),
+        Needs::Nothing | Needs::Begun | Needs::Session => true,
+    });
+    if may_send {
+        bytes
+    } else {
+        bytes.min(limits::GUEST_FORM_BYTES)
+    }
 }
 
 /// Makes sure that the visitor is who the route needs.
@@ -334,8 +345,8 @@ fn same_site(console: &Console, headers: &HeaderMap) -> Result<(), Response> {
 fn unread(unread: Unread) -> Response {
     let problem = match unread {
         Unread::TooLarge { limit } => Problem::refused(format!(
-            "this is more than the {} MiB that a form may have",
-            limit / 1024 / 1024
+            "this is more than the {} KiB that this form may have",
+            limit / 1024
         )),
         Unread::TooSlow | Unread::Broken => {
             Problem::refused("the form did not arrive whole: send it again".to_owned())

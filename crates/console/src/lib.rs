@@ -31,12 +31,12 @@ mod words;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use rollcall_app::App;
 use rollcall_engine::Engine;
-
-pub use table::{Needs, RouteInfo};
+use rollcall_web::table::{Public, Route, Routes};
 
 /// What the console's handlers share.
 #[derive(Debug, Clone)]
@@ -57,22 +57,26 @@ impl Console {
     }
 }
 
-/// Returns the routes of the console.
-pub fn routes(console: Console) -> Router {
-    let mut router = Router::new();
-    for (info, handler) in table::routes() {
-        let layer = from_fn_with_state((console.clone(), info.needs), guard::check);
-        router = router.route(info.path, handler.layer(layer));
-    }
-    router
-        .merge(assets::routes())
-        .fallback(problem::no_page)
-        .with_state(console)
+/// Returns the routes of the console, and what is said where there is none.
+pub fn routes(console: Console) -> Routes {
+    let state = console.clone();
+    table::table()
+        .guarded(state, |asks, handler| {
+            handler.layer(from_fn_with_state((console.clone(), asks), guard::check))
+        })
+        .and(assets::table().guarded((), |Public, handler| handler))
 }
 
 /// Lists every route of the console with what it needs.
-pub fn route_table() -> Vec<RouteInfo> {
-    table::routes().into_iter().map(|(info, _)| info).collect()
+pub fn route_table() -> Vec<Route> {
+    let mut routes = table::table().list();
+    routes.extend(assets::table().list());
+    routes
+}
+
+/// Returns the answer to a request that the gate refused, or that got none.
+pub fn refused(status: StatusCode) -> Response {
+    problem::Problem::Gate(status).into_response()
 }
 
 /// Returns samples of every page as whole documents, by name: how it looks empty, with one, with many, failing, and with hostile

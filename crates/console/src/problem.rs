@@ -25,6 +25,8 @@ pub(crate) enum Problem {
     SentBefore,
     /// The form was sent by another site.
     Elsewhere,
+    /// The gate refused the request, or it got no answer.
+    Gate(StatusCode),
     /// Something is wrong here.
     Internal(&'static str),
 }
@@ -89,7 +91,18 @@ impl Problem {
                 "This form came from another site",
                 "Forms are taken from this console alone. Nothing was changed.".to_owned(),
             ),
-            Self::Internal(_) => said(
+            Self::Gate(StatusCode::NOT_FOUND) => Self::NoPage.said(),
+            Self::Gate(status) if status.is_client_error() => said(
+                *status,
+                "This request is too long",
+                "The address, or what the browser sent with it, is longer than this server takes.".to_owned(),
+            ),
+            Self::Gate(StatusCode::SERVICE_UNAVAILABLE) => said(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "This took too long",
+                "It may have been done all the same: look before you repeat it.".to_owned(),
+            ),
+            Self::Gate(_) | Self::Internal(_) => said(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Something is wrong with this server",
                 "It was noted in the server's log under the number below.".to_owned(),

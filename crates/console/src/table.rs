@@ -1,74 +1,62 @@
 //! Every route of the console, with what it needs. The tests of access read this table, so a page cannot be forgotten.
 
-use axum::routing::{MethodRouter, get, post};
-use http::Method;
 use rollcall_model::Permission;
+use rollcall_web::limits;
+pub(crate) use rollcall_web::table::Needs;
+use rollcall_web::table::{Entry, Policy, Table};
 
 use crate::Console;
 use crate::pages::{self, security, sign_in};
 
-/// What a request has to bring before its handler runs.
+/// What a route of the console asks: who it is, and how much they may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
-    /// Nothing: anyone may see it.
-    Nothing,
-    /// A sign-in that has begun, whatever is still missing.
-    Begun,
-    /// A session. For what concerns only its owner.
-    Session,
-    /// A session whose role allows this.
-    Role(Permission),
-    /// Likewise, and a proof of identity that is at most five minutes old.
-    Fresh(Permission),
+pub(crate) struct Asks {
+    /// What a request has to bring.
+    pub(crate) needs: Needs,
+    /// How long a form may be, in bytes, of whoever brings it.
+    pub(crate) bytes: usize,
 }
 
-/// A route, as the tests of access see it.
-#[derive(Debug, Clone)]
-pub struct RouteInfo {
-    /// The method.
-    pub method: Method,
-    /// The path, with `{placeholders}`.
-    pub path: &'static str,
-    /// What it needs.
-    pub needs: Needs,
+impl From<Asks> for Policy {
+    fn from(asks: Asks) -> Self {
+        asks.needs.into()
+    }
 }
 
-pub(crate) type Routes = Vec<(RouteInfo, MethodRouter<Console>)>;
+/// The routes of a page, or of all.
+pub(crate) type Routes = Vec<Entry<Console, Asks>>;
 
 /// Describes a page that is looked at.
-pub(crate) fn page<H, T>(
-    path: &'static str,
-    needs: Needs,
-    handler: H,
-) -> (RouteInfo, MethodRouter<Console>)
+pub(crate) fn page<H, T>(path: &'static str, needs: Needs, handler: H) -> Entry<Console, Asks>
 where
     H: axum::handler::Handler<T, Console>,
     T: 'static,
 {
-    let info = RouteInfo {
-        method: Method::GET,
-        path,
-        needs,
-    };
-    (info, get(handler))
+    Entry::get(path, Asks { needs, bytes: 0 }, handler)
 }
 
 /// Describes a form that is sent.
-pub(crate) fn action<H, T>(
-    path: &'static str,
-    needs: Needs,
-    handler: H,
-) -> (RouteInfo, MethodRouter<Console>)
+pub(crate) fn action<H, T>(path: &'static str, needs: Needs, handler: H) -> Entry<Console, Asks>
 where
     H: axum::handler::Handler<T, Console>,
     T: 'static,
 {
-    let info = RouteInfo {
-        method: Method::POST,
-        path,
-        needs,
-    };
-    (info, post(handler))
+    let bytes = limits::FORM_BYTES;
+    Entry::post(path, Asks { needs, bytes }, handler)
+}
+
+/// Describes a form with a file.
+pub(crate) fn upload<H, T>(
+    path: &'static str,
+    permission: Permission,
+    handler: H,
+) -> Entry<Console, Asks>
+where
+    H: axum::handler::Handler<T, Console>,
+    T: 'static,
+{
+    let (needs, bytes) = (Needs::Role(permission), limits::UPLOAD_BYTES);
+    Entry::post(path, Asks { needs, bytes }, handler)
 }
 
 /// Returns every route of the console.
@@ -92,14 +80,22 @@ pub(crate) fn routes() -> Routes {
     routes
 }
 
+/// Returns the table of the console.
+pub(crate) fn table() -> Table<Console, Asks> {
+    Table::new(routes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn looking_needs_no_more_than_reading_and_changing_needs_more() {
-        for (info, _) in routes() {
-            match (info.method.as_str(), info.needs) {
+        for info in table().list() {
+            let Policy::Console(needs) = info.policy else {
+                panic!("{}: {:?}", info.path, info.policy);
+            };
+            match (info.method.as_str(), needs) {
                 ("GET", Needs::Fresh(_)) => panic!("{}: a page cannot ask for a proof", info.path),
                 ("POST", Needs::Role(Permission::Read)) => {
                     panic!(

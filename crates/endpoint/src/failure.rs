@@ -35,6 +35,8 @@ pub(crate) enum Failure {
     Method,
     /// The feature is not offered.
     NotOffered(&'static str),
+    /// The gate refused the request, or it got no answer.
+    Refused(StatusCode),
 }
 
 impl From<App> for Failure {
@@ -114,7 +116,28 @@ impl Failure {
                 None,
                 "this path does not take this method".into(),
             ),
+            Self::Refused(status) => Self::wire_of_refusal(*status),
             Self::NotOffered(what) => wire(StatusCode::NOT_IMPLEMENTED, None, (*what).into()),
+        }
+    }
+
+    fn wire_of_refusal(status: StatusCode) -> Wire {
+        let detail = match status {
+            StatusCode::NOT_FOUND => return Self::NoRoute.wire(),
+            StatusCode::URI_TOO_LONG => "the path and the query are too long together",
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                "the header fields are too many or too long"
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "the request took too long: look what became of it, then repeat it"
+            }
+            _ => "internal error",
+        };
+        Wire {
+            status,
+            scim_type: None,
+            detail: detail.into(),
+            retry_after: None,
         }
     }
 

@@ -18,13 +18,14 @@ mod search;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use rollcall_app::App;
 use rollcall_app::traffic::Recorder;
 use rollcall_model::Kind;
 use rollcall_web::rates::Rates;
+use rollcall_web::table::{Bearer, Entry, Route, Routes, Table};
 
 use failure::Failure;
 
@@ -57,50 +58,75 @@ impl Endpoint {
     }
 }
 
-/// Returns the routes of SCIM. Every one of them needs the token of an integration of the organisation in its path.
-pub fn routes(endpoint: Endpoint) -> Router {
-    let kinds = |kind: Kind| {
-        let name = resources::collection(kind);
-        // Microsoft's reference tests also write `users` and `/Users/`
-        [name.to_owned(), name.to_lowercase()]
-            .into_iter()
-            .fold(Router::new(), |router, name| {
-                let collection = || get(resources::list).post(resources::create);
-                let single = get(resources::read)
-                    .put(resources::replace)
-                    .patch(resources::patch)
-                    .delete(resources::delete);
-                router
-                    .route(&format!("/{name}"), collection())
-                    .route(&format!("/{name}/"), collection())
-                    .route(&format!("/{name}/.search"), post(search::in_kind))
-                    .route(&format!("/{name}/{{id}}"), single)
-            })
-            .layer(axum::Extension(kind))
-    };
-    let scim = Router::new()
-        .merge(kinds(Kind::User))
-        .merge(kinds(Kind::Group))
-        .route("/.search", post(search::everywhere))
-        .route("/Bulk", post(bulk::run))
-        .route("/Me", axum::routing::any(discovery::me))
-        .route(
-            "/ServiceProviderConfig",
-            get(discovery::service_provider_config),
-        )
-        // the name in Microsoft\'s reference tests
-        .route(
-            "/serviceConfiguration",
-            get(discovery::service_provider_config),
-        )
-        .route("/ResourceTypes", get(discovery::resource_types))
-        .route("/ResourceTypes/{name}", get(discovery::resource_type))
-        .route("/Schemas", get(discovery::schemas))
-        .route("/Schemas/{name}", get(discovery::schema))
-        .fallback(|| async { Failure::NoRoute })
-        .method_not_allowed_fallback(|| async { Failure::Method })
-        .layer(from_fn_with_state(endpoint.clone(), bearer::check))
-        .layer(from_fn_with_state(endpoint.clone(), record::note))
-        .with_state(endpoint);
-    Router::new().nest("/scim/v2/{organisation}", scim)
+/// Returns the routes of SCIM. Every one of them needs the token of an integration of the organisation in its path, and so does what is
+/// said of paths that are none.
+pub fn routes(endpoint: Endpoint) -> Routes {
+    let state = endpoint.clone();
+    table().guarded(state, |Bearer, handler| {
+        handler
+            .layer(from_fn_with_state(endpoint.clone(), bearer::check))
+            .layer(from_fn_with_state(endpoint.clone(), record::note))
+    })
+}
+
+/// Lists them.
+pub fn route_table() -> Vec<Route> {
+    table().list()
+}
+
+/// Returns the answer to a request that the gate refused, or that got none.
+pub fn refused(status: StatusCode) -> Response {
+    Failure::Refused(status).into_response()
+}
+
+fn table() -> Table<Endpoint, Bearer> {
+    let mut entries = Vec::new();
+    for kind in [Kind::User, Kind::Group] {
+        entries.extend(of_kind(kind));
+    }
+    entries.extend([
+        Entry::post("/.search", Bearer, search::everywhere),
+        Entry::post("/Bulk", Bearer, bulk::run),
+        Entry::get("/Me", Bearer, discovery::me),
+        Entry::post("/Me", Bearer, discovery::me),
+        Entry::put("/Me", Bearer, discovery::me),
+        Entry::patch("/Me", Bearer, discovery::me),
+        Entry::delete("/Me", Bearer, discovery::me),
+        Entry::get("/ResourceTypes", Bearer, discovery::resource_types),
+        Entry::get("/ResourceTypes/{name}", Bearer, discovery::resource_type),
+        Entry::get("/Schemas", Bearer, discovery::schemas),
+        Entry::get("/Schemas/{name}", Bearer, discovery::schema),
+    ]);
+    // the second is the name in Microsoft's reference tests
+    for path in ["/ServiceProviderConfig", "/serviceConfiguration"] {
+        entries.push(Entry::get(path, Bearer, discovery::service_provider_config));
+    }
+    Table::new(entries)
+        .under("/scim/v2/{organisation}")
+        .or_no_path(Bearer, async || Failure::NoRoute)
+        .or_no_method(Bearer, async || Failure::Method)
+}
+
+/// Returns the routes of a kind of resource.
+fn of_kind(kind: Kind) -> Vec<Entry<Endpoint, Bearer>> {
+    let mut entries = Vec::new();
+    let name = resources::collection(kind);
+    // Microsoft's reference tests also write `users` and `/Users/`
+    for name in [name.to_owned(), name.to_lowercase()] {
+        for collection in [format!("/{name}"), format!("/{name}/")] {
+            entries.extend([
+                Entry::get(&*collection, Bearer, resources::list),
+                Entry::post(&*collection, Bearer, resources::create),
+            ]);
+        }
+        let single = format!("/{name}/{{id}}");
+        entries.extend([
+            Entry::post(format!("/{name}/.search"), Bearer, search::in_kind),
+            Entry::get(&*single, Bearer, resources::read),
+            Entry::put(&*single, Bearer, resources::replace),
+            Entry::patch(&*single, Bearer, resources::patch),
+            Entry::delete(&*single, Bearer, resources::delete),
+        ]);
+    }
+    entries.into_iter().map(|entry| entry.told(kind)).collect()
 }

@@ -28,7 +28,7 @@ const QUARANTINE: SignedDuration = SignedDuration::from_mins(5);
 /// The shortest time between a cycle and one that tries failed objects again.
 const SHORTEST_REST: SignedDuration = SignedDuration::from_secs(5);
 /// The longest pause of a job in quarantine.
-const LONGEST_QUARANTINE: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const LONGEST_QUARANTINE: SignedDuration = SignedDuration::from_hours(24);
 
 impl Engine {
     /// Runs one cycle of an application: an initial one when there was none, when it was restarted, or when its rules or assignments

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::directory::Context;
 use rollcall_model::application::{Application, Mode, Status};
+use rollcall_model::clock::{has_come, is_within};
 use rollcall_model::provisioning::{CycleOutcome, CycleReport, DriftReport, GIVEN_UP, Quarantine};
 use rollcall_model::{Actor, ApplicationId, JobState, OrgId, Origin};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::cycle::LONGEST_QUARANTINE;
+use crate::settling::LONGEST_PAUSE;
 use crate::{Engine, Error, Watch};
 
 /// How often all change feeds are looked at: for what other processes wrote.
@@ -282,7 +285,7 @@ fn is_drift_check_due(application: &Application, job: &JobState, now: Timestamp)
         return false;
     };
     let every = SignedDuration::from_hours(i64::from(drift.every_hours.max(1)));
-    let is_time = |report: &DriftReport| now.duration_since(report.at) >= every;
+    let is_time = |report: &DriftReport| !is_within(every, report.at, now);
     job.quarantine.is_none()
         && job.last_complete.is_some()
         && job.drift.as_ref().is_none_or(is_time)
@@ -306,16 +309,18 @@ pub fn is_cycle_due(
     if let Some(quarantine) = &job.quarantine {
         // a target that was lost for so long comes back by somebody's word only
         return now.duration_since(quarantine.since) < GIVEN_UP
-            && quarantine.next_attempt.is_some_and(|at| at <= now);
+            && quarantine
+                .next_attempt
+                .is_some_and(|at| has_come(at, now, LONGEST_QUARANTINE));
     }
     let Some(last) = &job.last else { return true };
     let has_news = job
         .watermark
         .is_none_or(|watermark| watermark < last_change);
     let has_words = job.known != Some((job.generation, job.assignments));
-    let has_retries = job.retry.is_some_and(|at| at <= now);
+    let has_retries = job.retry.is_some_and(|at| has_come(at, now, LONGEST_PAUSE));
     let compares = is_drift_check_due(application, job, now);
-    has_news || has_words || has_retries || compares || now.duration_since(last.ended) >= SWEEP
+    has_news || has_words || has_retries || compares || !is_within(SWEEP, last.ended, now)
 }
 
 #[cfg(test)]
@@ -409,5 +414,29 @@ mod tests {
             quarantine.next_attempt = None;
         }
         assert!(!is_due(&application, &job, 99, at(9_999)));
+    }
+
+    #[test]
+    fn after_a_clock_went_a_year_ahead_and_back_nothing_waits_for_that_year() {
+        let mut application = Application::new(ID.parse().unwrap(), "App".into(), at(0));
+        application.mode = Mode::Automatic;
+        application.status = Status::On;
+        let now = at(10);
+        let year = SignedDuration::from_hours(365 * 24);
+        let mut ahead = job(Some(9), 10);
+        ahead.last.as_mut().unwrap().ended = now + year;
+        assert!(is_due(&application, &ahead, 9, now), "a sweep");
+        let mut ahead = job(Some(9), 10);
+        ahead.retry = Some(now + year);
+        assert!(is_due(&application, &ahead, 9, now), "a failed object");
+        let mut ahead = job(Some(9), 10);
+        ahead.quarantine = Some(Quarantine {
+            reason: QuarantineReason::EncounteredQuarantineException,
+            message: String::new(),
+            since: now,
+            count: 1,
+            next_attempt: Some(now + year),
+        });
+        assert!(is_due(&application, &ahead, 9, now), "a quarantine");
     }
 }

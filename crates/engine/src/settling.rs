@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::Failure;
+use rollcall_model::clock::is_within;
 use rollcall_model::link::{Link, LinkState, Setback};
 use rollcall_model::provisioning::Departures;
 use rollcall_model::{ApplicationId, Kind, Randomness, ResourceId};
@@ -21,7 +22,7 @@ use crate::{Error, entry};
 
 /// The shortest and the longest pause between two attempts at an object.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
+pub(crate) const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
 /// Departures so close together are counted as one entry.
 const TOGETHER: SignedDuration = SignedDuration::from_mins(5);
 
@@ -93,10 +94,10 @@ fn note_departure(
 ) -> Result<(), rollcall_store::Error> {
     let mut job = writer.job(application)?;
     match job.departures.last_mut() {
-        Some(last) if at.duration_since(last.at) < TOGETHER => last.count += 1,
+        Some(last) if is_within(TOGETHER, last.at, at) => last.count += 1,
         _ => {
             job.departures
-                .retain(|departures| at.duration_since(departures.at) < DAY);
+                .retain(|departures| is_within(DAY, departures.at, at));
             job.departures.push(Departures { at, count: 1 });
         }
     }

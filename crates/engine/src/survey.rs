@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_model::application::NestedGroups;
+use rollcall_model::clock::{has_come, is_within};
 use rollcall_model::link::{Link, LinkState};
 use rollcall_model::provisioning::{JobState, ObjectKey};
 use rollcall_model::{Action, ApplicationId, Change, Kind, ResourceId};
@@ -14,6 +15,7 @@ use rollcall_sync::task::Entitlement;
 
 use crate::Error;
 use crate::directory::{self, Assigned};
+use crate::settling::LONGEST_PAUSE;
 use crate::work::{PAGE, Work};
 
 /// The guard looks at everybody who left within so long: many small cycles are no way around it.
@@ -173,7 +175,7 @@ pub(crate) fn departures(job: &JobState, now: Timestamp) -> u64 {
     let recent = job
         .departures
         .iter()
-        .filter(|departures| now.duration_since(departures.at) < DAY);
+        .filter(|departures| is_within(DAY, departures.at, now));
     recent.map(|departures| departures.count).sum()
 }
 
@@ -207,7 +209,8 @@ fn add_restless(work: &Work, reader: &dyn Reader, chosen: &mut Chosen) -> Result
             let links = reader.links_needing_attention(work.application, kind, after, PAGE)?;
             let Some(last) = links.last() else { break };
             after = Some(last.object);
-            let is_due = |at: Option<Timestamp>| at.is_none_or(|at| at <= work.at);
+            let is_due =
+                |at: Option<Timestamp>| at.is_none_or(|at| has_come(at, work.at, LONGEST_PAUSE));
             let due = links.iter().filter(|link| is_due(link.next_attempt()));
             let due = due.map(|link| link.object);
             match kind {

@@ -114,6 +114,24 @@ fn parts(letter: &Letter) -> Parts {
             button: Some(("Activate the account", url.clone())),
             note: format!("The link works once, until {}, and is for you alone. If you did not expect this mail, do nothing: the account stays unused.", at(*until)),
         },
+        Content::AddressChanged { user_name, by } => Parts {
+            subject: format!("Your address at {organisation} was changed"),
+            paragraphs: vec![
+                format!("{by} has put another e-mail address, or none, in the place of this one for your account at {organisation}: {user_name}."),
+                "You still come in with your password. Nobody is sent a link that opens the account at the new address before an administrator has confirmed it.".to_owned(),
+            ],
+            button: None,
+            note: format!("If this surprises you, tell an administrator of {organisation} at once."),
+        },
+        Content::Adopts { kind, name, url } => Parts {
+            subject: format!("{} takes charge of accounts that were there before", kind.title()),
+            paragraphs: vec![
+                format!("{} has begun to manage accounts at {organisation} that no directory had managed, first {name}.", kind.title()),
+                "From now on it can change, disable and delete them. Their names for signing in and their addresses stayed as they were.".to_owned(),
+            ],
+            button: Some(("See what it did", url.clone())),
+            note: "You get this once a day at most. If it surprises you, stop the token of that directory and release the accounts.".to_owned(),
+        },
         Content::SecondFactorRemoved { by } => Parts {
             subject: format!("Your second factor at {organisation} was removed"),
             paragraphs: vec![
@@ -197,6 +215,15 @@ mod tests {
                 user_name: name.to_owned(),
                 url: url.clone(),
                 until,
+            },
+            Content::AddressChanged {
+                user_name: name.to_owned(),
+                by: by.clone(),
+            },
+            Content::Adopts {
+                kind,
+                name: name.to_owned(),
+                url: url.clone(),
             },
             Content::SecondFactorRemoved { by: by.clone() },
             Content::TokenMade {

@@ -7,6 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{has_come, is_within};
 use crate::{Email, ResourceId};
 
 /// How long the link of an invitation works.
@@ -33,6 +34,16 @@ pub struct Activation {
     pub link: Option<Invitation>,
     /// Their vault: present when they are active.
     pub vault: Option<Vault>,
+    /// The address that is known to be theirs: the one whose link they used, or one that an administrator has confirmed since. Absent: they
+    /// have never activated.
+    #[serde(default)]
+    pub proven: Option<Email>,
+    /// The address on record when it was looked at last.
+    #[serde(default)]
+    pub seen: Option<Email>,
+    /// When the owner of the proven address was told last that another one is on record.
+    #[serde(default)]
+    pub told: Option<Timestamp>,
 }
 
 /// A link by which a person activates, once.
@@ -82,6 +93,9 @@ pub enum NotInvited {
     /// There is nothing to invite to.
     #[error("this account is activated already")]
     Activated,
+    /// It would go to an address of which nobody knows that it is theirs.
+    #[error("the e-mail address was changed after this account was activated")]
+    Unconfirmed,
     /// Too many were sent lately.
     #[error("{AT_MOST} invitations were sent to this person within an hour")]
     TooMany {
@@ -112,7 +126,46 @@ impl Activation {
             sent: Vec::new(),
             link: None,
             vault: None,
+            proven: None,
+            seen: None,
+            told: None,
         }
+    }
+
+    /// Tells whether an invitation may go to an address. Once an account was activated, whoever can change its address must not be able
+    /// to have it reset to themselves.
+    pub fn is_open_to(&self, address: &Email) -> bool {
+        self.proven.as_ref().is_none_or(|proven| proven == address)
+    }
+
+    /// Returns the proven address and the one on record, when nobody has confirmed that one.
+    pub fn unconfirmed(&self) -> Option<(&Email, &Email)> {
+        let both = self.proven.as_ref().zip(self.seen.as_ref());
+        both.filter(|(proven, seen)| proven != seen)
+    }
+
+    /// Notes that an administrator vouches for an address.
+    pub fn confirm(&mut self, address: Email) {
+        if self.proven.is_some() {
+            self.seen = Some(address.clone());
+            self.proven = Some(address);
+        }
+    }
+
+    /// Notes the address on record after a change. Returns the proven one when its owner is to be told that it was replaced: once an hour
+    /// at most, for a directory may change its mind all day.
+    pub fn moves(&mut self, to: Option<&Email>, now: Timestamp) -> Option<Email> {
+        let proven = self.proven.clone()?;
+        if self.seen.as_ref() == to {
+            return None;
+        }
+        self.seen = to.cloned();
+        let was_told = self.told.is_some_and(|told| is_within(SPAN, told, now));
+        if Some(&proven) == to || was_told {
+            return None;
+        }
+        self.told = Some(now);
+        Some(proven)
     }
 
     /// Notes that an invitation is sent; the link of the one before, if any, is no longer good.
@@ -120,8 +173,11 @@ impl Activation {
         if self.vault.is_some() {
             return Err(NotInvited::Activated);
         }
+        if !self.is_open_to(&link.address) {
+            return Err(NotInvited::Unconfirmed);
+        }
         let next = |sent: &Timestamp| sent.saturating_add(SPAN).unwrap_or(Timestamp::MAX);
-        self.sent.retain(|sent| next(sent) > now);
+        self.sent.retain(|sent| is_within(SPAN, *sent, now));
         if let (AT_MOST.., Some(first)) = (self.sent.len(), self.sent.first()) {
             return Err(NotInvited::TooMany { next: next(first) });
         }
@@ -132,14 +188,17 @@ impl Activation {
 
     /// Returns the link, if it is good for this address.
     pub fn open_link(&self, address: Option<&Email>, now: Timestamp) -> Option<&Invitation> {
-        self.link
-            .as_ref()
-            .filter(|link| now < link.expires && Some(&link.address) == address)
+        self.link.as_ref().filter(|link| {
+            !has_come(link.expires, now, LINK_LIFETIME) && Some(&link.address) == address
+        })
     }
 
     /// Makes the person active; the link is used up.
     pub fn activate(&mut self, vault: Vault) {
-        self.link = None;
+        if let Some(link) = self.link.take() {
+            self.seen = Some(link.address.clone());
+            self.proven = Some(link.address);
+        }
         self.vault = Some(vault);
     }
 
@@ -239,5 +298,42 @@ mod tests {
         assert_eq!(ann.invite(link(2), at(2)), Err(NotInvited::Activated));
         ann.reset(at(3));
         assert_eq!(ann.invite(link(3), at(3)), Ok(()));
+    }
+
+    #[test]
+    fn who_activated_once_is_invited_to_another_address_only_when_somebody_has_confirmed_it() {
+        let mut ann = nobody();
+        ann.invite(link(0), at(0)).unwrap();
+        ann.activate(vault());
+        let (own, other) = ("ann@example.com", "eve@example.com");
+        let (own, other): (Email, Email) = (own.parse().unwrap(), other.parse().unwrap());
+        let to_other = |minute| Invitation {
+            address: other.clone(),
+            ..link(minute)
+        };
+
+        assert_eq!(ann.moves(Some(&other), at(1)), Some(own.clone()));
+        assert_eq!(ann.moves(Some(&other), at(2)), None, "it is no news");
+        assert_eq!(ann.moves(None, at(3)), None, "they were told a moment ago");
+        assert_eq!(ann.moves(Some(&other), at(90)), Some(own.clone()));
+        assert_eq!(ann.unconfirmed(), Some((&own, &other)));
+        ann.reset(at(91));
+        let refused = ann.invite(to_other(92), at(92));
+        assert_eq!(refused, Err(NotInvited::Unconfirmed));
+        assert_eq!(ann.link, None);
+        assert_eq!(ann.invite(link(93), at(93)), Ok(()));
+
+        ann.confirm(other.clone());
+        assert_eq!(ann.unconfirmed(), None);
+        assert_eq!(ann.invite(to_other(94), at(94)), Ok(()));
+        assert_eq!(ann.moves(Some(&own), at(200)), Some(other));
+    }
+
+    #[test]
+    fn who_never_activated_is_invited_to_whatever_address_is_on_record() {
+        let mut ann = nobody();
+        ann.confirm("eve@example.com".parse().unwrap());
+        assert_eq!(ann.moves(None, at(0)), None);
+        assert_eq!(ann.invite(link(0), at(0)), Ok(()));
     }
 }

@@ -1,4 +1,7 @@
-//! Time as an argument.
+//! Time as an argument; and what becomes of what was noted by a clock that was wrong.
+//!
+//! INVARIANT: nobody waits longer than the longest pause, and nothing lasts longer than it may, whichever way a clock jumps. An instant
+//! that lies further ahead than it could is not believed ([`has_come`], [`is_within`]).
 
 use std::fmt::Debug;
 use std::sync::Mutex;
@@ -23,6 +26,22 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+}
+
+/// How far the clocks of nodes that share a store may differ.
+pub const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// Tells whether an instant that somebody waits for has come. One that lies further ahead than `longest`, the longest pause there is,
+/// was noted before the clock was set back: it counts as come.
+pub fn has_come(at: Timestamp, now: Timestamp, longest: SignedDuration) -> bool {
+    at <= now || at.duration_since(now) > longest.saturating_add(SKEW)
+}
+
+/// Tells whether less than `time` has passed since `then`. What was noted in the future was noted before the clock was set back: nobody
+/// knows how long ago that is, so it does not count as recent.
+pub fn is_within(time: SignedDuration, then: Timestamp, now: Timestamp) -> bool {
+    let passed = now.duration_since(then);
+    passed < time && passed >= -SKEW
 }
 
 /// A clock that stands still until it is moved; for tests and for replays.
@@ -51,5 +70,30 @@ impl Clock for FixedClock {
             .0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_a_year_makes_nobody_wait_longer_and_nothing_last_longer() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let year = SignedDuration::from_hours(365 * 24);
+        let hour = SignedDuration::from_hours(1);
+
+        assert!(has_come(now, now, hour));
+        assert!(!has_come(now + hour, now, hour));
+        // another node's clock is a little ahead
+        assert!(!has_come(now + hour + SKEW, now, hour));
+        assert!(has_come(now + year, now, hour));
+        assert!(has_come(now - year, now, hour));
+
+        assert!(is_within(hour, now, now));
+        assert!(!is_within(hour, now - hour, now));
+        assert!(is_within(hour, now + SKEW, now));
+        assert!(!is_within(hour, now + year, now));
+        assert!(!is_within(hour, now - year, now));
     }
 }

@@ -49,6 +49,13 @@ pub enum Content {
         /// Until when it works.
         until: Timestamp,
     },
+    /// Another address is on record for the account that they activated.
+    AddressChanged {
+        /// The userName of the account.
+        user_name: String,
+        /// Who changed it.
+        by: String,
+    },
     /// Their second factor was removed.
     SecondFactorRemoved {
         /// Who did it.
@@ -61,6 +68,15 @@ pub enum Content {
         /// Who did it.
         by: String,
         /// The page of the integration.
+        url: String,
+    },
+    /// A directory has begun to take charge of accounts that were there before it.
+    Adopts {
+        /// Which one.
+        kind: IntegrationKind,
+        /// The first account.
+        name: String,
+        /// The page with all that it did.
         url: String,
     },
     /// A provisioning token ends soon.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ApplicationId, Kind, ResourceId};
 
 /// What an application remembers of one object of the source.
+#[expect(clippy::struct_excessive_bools, reason = "each is noted by itself")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Link {
@@ -47,6 +48,10 @@ pub struct Link {
     /// Whether nobody knows which members the target has in the group: they are read there before they are compared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub members_unknown: bool,
+    /// Whether it was found in the target, changed there, and not compared since: a target may keep what lets somebody in when it is
+    /// first spoken to about an account, and take it the next time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
     /// The last of the members, in order of id, that were tried before too many were refused: the next attempt begins behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_up_to: Option<ResourceId>,
@@ -77,6 +82,7 @@ impl Link {
             waiting: false,
             references_unknown: false,
             members_unknown: false,
+            adopted: false,
             refused_up_to: None,
             failure: None,
             changed,
@@ -118,6 +124,7 @@ impl Link {
     pub fn needs_attention(&self) -> bool {
         self.failure.is_some()
             || self.waiting
+            || self.adopted
             || matches!(
                 self.state,
                 LinkState::Creating(_) | LinkState::Held | LinkState::Allowed

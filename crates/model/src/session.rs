@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::is_within;
 use crate::{AdminId, SessionId};
 
 /// How long a session lasts without a request, when the organisation says nothing else.
@@ -53,16 +54,17 @@ pub enum Stage {
 impl Session {
     /// Tells whether it still lasts at `now`, where a signed-in session may rest for `idle`.
     pub fn lasts(&self, now: Timestamp, idle: SignedDuration) -> bool {
-        let age = now.duration_since(self.created);
         match self.stage {
-            Stage::Full => age < ABSOLUTE && now.duration_since(self.seen) < idle,
-            Stage::SecondFactor | Stage::Enrolment => age < UNFINISHED,
+            Stage::Full => {
+                is_within(ABSOLUTE, self.created, now) && is_within(idle, self.seen, now)
+            }
+            Stage::SecondFactor | Stage::Enrolment => is_within(UNFINISHED, self.created, now),
         }
     }
 
     /// Tells whether its holder proved a short time ago who they are.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
-        self.stage == Stage::Full && now.duration_since(self.proven) < FRESH
+        self.stage == Stage::Full && is_within(FRESH, self.proven, now)
     }
 }
 
@@ -93,6 +95,17 @@ mod tests {
         assert!(full.lasts(after(719), IDLE));
         assert!(!full.lasts(after(720), IDLE));
         assert!(!session(Stage::SecondFactor).lasts(after(10), IDLE));
+    }
+
+    #[test]
+    fn a_session_of_a_clock_that_was_a_year_ahead_is_over_and_none_lasts_longer() {
+        let year = SignedDuration::from_hours(365 * 24);
+        for stage in [Stage::Full, Stage::SecondFactor, Stage::Enrolment] {
+            let begun = session(stage);
+            assert!(!begun.lasts(begun.created + year, IDLE), "{stage:?}");
+            assert!(!begun.lasts(begun.created - year, IDLE), "{stage:?}");
+            assert!(!begun.is_fresh(begun.created - year), "{stage:?}");
+        }
     }
 
     #[test]

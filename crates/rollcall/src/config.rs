@@ -10,6 +10,7 @@ use rollcall_connect::destinations::Destinations;
 use rollcall_connect::guard::Reach;
 use rollcall_model::{Region, Secret};
 use rollcall_store::Location;
+use rollcall_web::proxies::Proxies;
 use serde::Deserialize;
 
 use crate::cli::{Common, Serve};
@@ -61,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) regions: Setting<BTreeMap<Region, String>>,
     /// Requests per second and token.
     pub(crate) rate: Setting<u32>,
+    /// The proxies that may say for whom they ask.
+    pub(crate) trusted_proxies: Setting<Proxies>,
     /// The file with the keys that seal what is sealed in the store; made when it is not there.
     pub(crate) key_file: Setting<PathBuf>,
     /// These keys themselves, where there is no file; from the environment alone.
@@ -91,6 +94,8 @@ struct File {
     #[serde(default)]
     regions: BTreeMap<String, String>,
     rate: Option<u32>,
+    #[serde(default)]
+    trusted_proxies: Vec<String>,
     key_file: Option<String>,
     allow_private_targets: Option<Allowed>,
     #[serde(default)]
@@ -190,6 +195,15 @@ impl Config {
             file.rate.map(|rate| rate.to_string()),
             || rollcall_web::limits::TOKEN_RATE.to_string(),
         );
+        let trusted_proxies = layers.pick(
+            (
+                "--trusted-proxies",
+                serve.and_then(|serve| serve.trusted_proxies.clone()),
+            ),
+            "ROLLCALL_TRUSTED_PROXIES",
+            (!file.trusted_proxies.is_empty()).then(|| file.trusted_proxies.join(",")),
+            String::new,
+        );
         let store: Setting<Location> = store.parse("store")?;
         let key_file = layers.pick(("", None), "ROLLCALL_KEY_FILE", file.key_file, || {
             store.value.key_file().display().to_string()
@@ -244,6 +258,7 @@ impl Config {
                 source: regions_source,
             },
             rate: rate.try_map("rate", rate_of)?,
+            trusted_proxies: trusted_proxies.parse("trusted_proxies")?,
             user_extensions,
             smtp_url: smtp_url.map(Secret::new),
             mail_dir: mail_dir.map(PathBuf::from),
@@ -295,6 +310,11 @@ impl Config {
             row("region", self.region.value.to_string(), &self.region.source),
             row("regions", regions.join(" "), &self.regions.source),
             row("rate", self.rate.value.to_string(), &self.rate.source),
+            row(
+                "trusted_proxies",
+                self.trusted_proxies.value.to_string(),
+                &self.trusted_proxies.source,
+            ),
             row(
                 "key_file",
                 self.key_file.value.display().to_string(),
@@ -455,7 +475,7 @@ fn read_file(path: &Path) -> anyhow::Result<File> {
             error.to_string().trim_end()
         ))
         .hint(
-            "the keys are store, listen, metrics_listen, otlp_endpoint, public_url, region, regions, rate, key_file, allow_private_targets, user_extensions, smtp_url, mail_dir and mail_from",
+            "the keys are store, listen, metrics_listen, otlp_endpoint, public_url, region, regions, rate, trusted_proxies, key_file, allow_private_targets, user_extensions, smtp_url, mail_dir and mail_from",
         )
         .into()
     })

@@ -28,7 +28,7 @@ use rollcall_connect::client::{Client, Options};
 use rollcall_connect::guard::Reach;
 use rollcall_observe::{Counter, TRACE};
 use rollcall_web::figures::{Surface, UNMATCHED};
-use rollcall_web::gate::REQUEST_ID;
+use rollcall_web::gate::Seen;
 use tokio::runtime::Handle;
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -225,15 +225,13 @@ pub(crate) async fn continued(request: Request, next: Next) -> Response {
     let parent = TraceContextPropagator::new().extract(&Headers(request.headers()));
     // refused where nobody listens to the span
     drop(span.set_parent(parent));
+    if let Some(Seen { id, .. }) = request.extensions().get::<Seen>() {
+        span.record("rollcall.request.id", tracing::field::display(id));
+    }
     let response = next.run(request).instrument(span.clone()).await;
     span.record("http.response.status_code", response.status().as_u16());
     if response.status().is_server_error() {
         span.record("otel.status_code", "ERROR");
-    }
-    if let Some(id) = response.headers().get(REQUEST_ID)
-        && let Ok(id) = id.to_str()
-    {
-        span.record("rollcall.request.id", id);
     }
     response
 }

@@ -102,6 +102,14 @@ impl Resource {
         Ok(changes)
     }
 
+    /// Keeps the e-mail addresses of another version of it, whatever this one says of them.
+    pub fn keep_emails(&mut self, of: &Self) {
+        match of.document.get("emails") {
+            Some(emails) => self.document.insert("emails".to_owned(), emails.clone()),
+            None => self.document.shift_remove("emails"),
+        };
+    }
+
     /// Returns the resource of a document that this crate wrote earlier; nothing is checked.
     pub fn from_stored(document: Value) -> Self {
         let document = match document {

@@ -377,8 +377,13 @@ pub trait ReadTraffic {
     fn traffic(&self, from: Timestamp) -> Result<Vec<Hour>, Error>;
     /// Returns the first exchange that is kept of an integration.
     fn first_exchange(&self, integration: IntegrationId) -> Result<Option<Exchange>, Error>;
-    /// Returns `count` mails that are due by `now`, in order of being due.
-    fn due_mail(&self, now: Timestamp, count: u64) -> Result<Vec<WaitingMail>, Error>;
+    /// Returns `count` mails that are due by `now`, or only after `beyond`, which is later than any mail is put off; in order of being due.
+    fn due_mail(
+        &self,
+        now: Timestamp,
+        beyond: Timestamp,
+        count: u64,
+    ) -> Result<Vec<WaitingMail>, Error>;
     /// Returns how many mails wait, due or not.
     fn waiting_mail(&self) -> Result<u64, Error>;
     /// Returns the keys that seal the organisation's secrets, the one that seals now first.

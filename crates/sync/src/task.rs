@@ -546,9 +546,14 @@ impl<'r> Task<'r> {
         }
     }
 
-    /// The target is as it should be: the link remembers it.
+    /// The target is as it should be: the link remembers it. Whether somebody who was found there took everything is seen in the next
+    /// cycle.
     fn settle(&mut self, decision: Decision) {
         self.remember_agreement();
+        if decision == Decision::Adopt && !self.properties.is_empty() && self.link.is_active() {
+            self.link.adopted = true;
+            self.link.digest = None;
+        }
         let ending = self.ending(decision, None);
         self.state = State::Over(Some(Box::new(ending)));
     }
@@ -573,6 +578,7 @@ impl<'r> Task<'r> {
         if let Some(name) = self.object.name() {
             self.link.name = Some(name.to_owned());
         }
+        self.link.adopted = false;
         self.forget_failure();
         if self.entitlement != Entitlement::Entitled {
             // references are compared when it comes back
@@ -613,6 +619,7 @@ impl<'r> Task<'r> {
             // its references are compared when it comes back
             self.link.failure = None;
             self.link.waiting = false;
+            self.link.adopted = false;
         }
         let ending = self.ending(decision, reason);
         self.state = State::Over(Some(Box::new(ending)));

@@ -64,3 +64,56 @@ async fn swallow(body: &mut Body) {
         left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, ready};
+    use std::time::Duration;
+
+    use http_body::Frame;
+    use tokio::time::Sleep;
+
+    use super::*;
+
+    /// A body that sends a byte now and then, and never ends.
+    struct Drip {
+        every: Duration,
+        next: Pin<Box<Sleep>>,
+    }
+
+    impl Drip {
+        fn every(every: Duration) -> Body {
+            let next = Box::pin(tokio::time::sleep(every));
+            Body::new(Self { every, next })
+        }
+    }
+
+    impl http_body::Body for Drip {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            ready!(self.next.as_mut().poll(context));
+            self.next = Box::pin(tokio::time::sleep(self.every));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_given_up_after_a_minute_and_one_that_pauses_sooner() {
+        let begun = Instant::now();
+        let dripping = read(Drip::every(Duration::from_secs(5)), 1_000).await;
+        assert_eq!(dripping, Err(Unread::TooSlow));
+        assert_eq!(begun.elapsed(), limits::BODY_TIME);
+
+        let begun = Instant::now();
+        let pausing = read(Drip::every(limits::BODY_IDLE * 2), 1_000).await;
+        assert_eq!(pausing, Err(Unread::TooSlow));
+        assert_eq!(begun.elapsed(), limits::BODY_IDLE);
+    }
+}

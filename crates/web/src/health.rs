@@ -5,26 +5,34 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 use http::StatusCode;
 use rollcall_app::App;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::limits;
+use crate::table::{Entry, Public, Route, Routes, Table};
 
 /// Returns the routes `/healthz` and `/readyz`.
-pub fn routes(app: App) -> Router {
+pub fn routes(app: App) -> Routes {
     let readiness = Readiness {
         app,
         known: Arc::default(),
     };
-    Router::new()
-        .route("/healthz", get(|| async { "up\n" }))
-        .route("/readyz", get(ready))
-        .with_state(readiness)
+    table().guarded(readiness, |Public, handler| handler)
+}
+
+/// Lists them.
+pub fn route_table() -> Vec<Route> {
+    table().list()
+}
+
+fn table() -> Table<Readiness, Public> {
+    Table::new(vec![
+        Entry::get("/healthz", Public, async || "up\n"),
+        Entry::get("/readyz", Public, ready),
+    ])
 }
 
 #[derive(Debug, Clone)]

@@ -35,6 +35,13 @@ pub const TOKEN_BURST: u32 = 200;
 /// Failed authentications per minute and address.
 pub const FAILED_PER_MINUTE: u32 = 20;
 
+/// A form of the console that nobody has signed in for, in bytes.
+pub const GUEST_FORM_BYTES: usize = 64 * 1024;
+/// A form of a signed-in administrator, in bytes: an attribute list of hundreds of attributes is one.
+pub const FORM_BYTES: usize = 1024 * 1024;
+/// A form with a file, of an administrator who may send it, in bytes.
+pub const UPLOAD_BYTES: usize = 8 * 1024 * 1024;
+
 /// How much of a body that is too long is read and forgotten, so that its sender sees the answer.
 pub const SWALLOW_BYTES: usize = 64 * 1024 * 1024;
 /// How long that may take, in all and between two pieces.

@@ -320,11 +320,11 @@ impl Write for Watched {
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::{Instant, timeout};
 
     use super::*;
+    use crate::table::{Entry, Public, Table};
 
     const PATIENCE: Duration = Duration::from_secs(20);
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -353,9 +353,11 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(1_200)).await;
             "slow"
         };
-        let router = Router::new()
-            .route("/", get(|| async { "here" }))
-            .route("/slow", get(slow));
+        let table: Table<(), Public> = Table::new(vec![
+            Entry::get("/", Public, async || "here"),
+            Entry::get("/slow", Public, slow),
+        ]);
+        let router = table.guarded((), |Public, handler| handler).into_router();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let server = tokio::spawn(serve(listener, router, bounds, async {
             drop(stopped.await);

@@ -6,7 +6,8 @@ mod again;
 mod credentials;
 
 use rollcall_model::application::{Application, Assignment, Mode, NestedGroups, Status};
-use rollcall_model::provisioning::{ComparisonAsked, GIVEN_UP, Quarantine, QuarantineReason};
+use rollcall_model::clock::is_within;
+use rollcall_model::provisioning::{ComparisonAsked, GIVEN_UP, QuarantineReason};
 use rollcall_model::{ApplicationId, JobState, Kind, Origin, ResourceId, Secret};
 use rollcall_scim::key::canonical;
 use rollcall_store::{Error, NewAudit, Writer};
@@ -269,10 +270,9 @@ impl App {
                     });
                 }
                 job.assignments += 1;
-                let lasts = |quarantine: &Quarantine| now.duration_since(quarantine.since);
                 // one that was given up begins anew
                 job.quarantine
-                    .take_if(|quarantine| lasts(quarantine) >= GIVEN_UP);
+                    .take_if(|quarantine| !is_within(GIVEN_UP, quarantine.since, now));
                 if let Some(quarantine) = &mut job.quarantine {
                     quarantine.next_attempt = Some(now);
                 }
@@ -494,7 +494,7 @@ pub(crate) fn missing(id: ApplicationId) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use rollcall_model::provisioning::{QuarantineReason, ResetScope, Restored};
+    use rollcall_model::provisioning::{Quarantine, QuarantineReason, ResetScope, Restored};
 
     use super::*;
     use crate::testing::Installation;

@@ -7,7 +7,7 @@ use rollcall_scim::resource::Resource;
 use rollcall_store::{Entry, Writer};
 use serde_json::Value;
 
-use super::adoption::{Charge, charge, may_revive};
+use super::adoption::{Charge, Kept, charge, keep_addresses, may_revive};
 use super::rules::{self, Effect, Event, plan_allows};
 use super::{Context, Shown, membership};
 use crate::{App, Failure};
@@ -30,7 +30,7 @@ impl App {
         let now = self.now();
         let id = ResourceId::new(now, &**self.randomness());
         let (app, inner) = (self.clone(), context.clone());
-        let entry = context
+        let outcome = context
             .tenant
             .write(move |writer| {
                 app.create_in(
@@ -45,7 +45,8 @@ impl App {
                     now,
                 )
             })
-            .await?;
+            .await;
+        let entry = self.noted(context, outcome).await?;
         let wanted = super::Wanted {
             // who was adopted, or is back, has another id; who is new is in no group yet
             groups: entry.id != id,
@@ -60,7 +61,7 @@ impl App {
         context: &Context,
         draft: Draft,
         now: Timestamp,
-    ) -> Result<Entry, Failure> {
+    ) -> Result<Entry, Kept> {
         let name = match draft.kind {
             Kind::User => draft.resource.user_name(),
             Kind::Group => draft.resource.display_name(),
@@ -118,8 +119,8 @@ impl App {
         Ok(entry)
     }
 
-    /// Takes charge of the account that has the name already. Its userName stays as it is: signing in must not change because
-    /// a directory was connected.
+    /// Takes charge of the account that has the name already. Its userName and its addresses stay as they are: signing in must not
+    /// change because a directory was connected.
     fn adopt(
         &self,
         writer: &mut dyn Writer,
@@ -127,7 +128,7 @@ impl App {
         draft: Draft,
         there: ResourceId,
         now: Timestamp,
-    ) -> Result<Entry, Failure> {
+    ) -> Result<Entry, Kept> {
         let taken = |hint| Failure::Taken {
             attribute: unique(draft.kind),
             hint,
@@ -137,20 +138,24 @@ impl App {
             .ok_or_else(|| super::missing(draft.kind, there))?;
         match charge(writer, context, &before) {
             Ok(Charge::Takes) => {}
-            Ok(Charge::Has) => return Err(taken("it exists already; look it up and change it")),
-            Err(Failure::Forbidden { .. }) => {
-                return Err(taken(
-                    "an account that this directory cannot take over has it; choose another value",
-                ));
+            Ok(Charge::Has) => {
+                return Err(taken("it exists already; look it up and change it").into());
             }
-            Err(other) => return Err(other),
+            Err(Kept::From { kind, id, .. }) => {
+                let failure = taken(
+                    "an account that this directory cannot take over has it; choose another value",
+                );
+                return Err(Kept::From { kind, id, failure });
+            }
+            Err(failed) => return Err(failed),
         }
         let mut resource = before.resource.clone();
-        let changes = resource.take_over(
+        resource.take_over(
             &draft.resource,
             self.resource_type(draft.kind),
             &self.settings().limits,
         )?;
+        let changes = keep_addresses(&before, &mut resource);
         let after = Entry {
             version: before.version + 1,
             modified: now,
@@ -171,6 +176,7 @@ impl App {
             changes: rules::described(&changes),
         };
         rules::record(self, writer, context, now, event)?;
+        self.tell_of_adoption(writer, context, now, &after)?;
         Ok(after)
     }
 }

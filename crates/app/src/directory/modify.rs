@@ -8,7 +8,7 @@ use rollcall_scim::resource::Resource;
 use rollcall_store::{Entry, Writer};
 use serde_json::Value;
 
-use super::adoption::{Charge, charge};
+use super::adoption::{Charge, Kept, charge, keep_addresses};
 use super::rules::{self, Effect, Event, plan_allows};
 use super::{Context, Expected, Shown, Wanted, membership};
 use crate::{App, Failure};
@@ -112,20 +112,21 @@ impl App {
     {
         let now = self.now();
         let (app, inner) = (self.clone(), context.clone());
-        let after = context
+        let outcome = context
             .tenant
             .write(move |writer| {
                 let before = writer
                     .entry(kind, id)?
                     .ok_or_else(|| super::missing(kind, id))?;
                 if !expected.allows(before.version) {
-                    return Err(Failure::Precondition);
+                    return Err(Failure::Precondition.into());
                 }
                 let charge = charge(writer, &inner, &before)?;
                 let modified = change(&app, writer, &before)?;
                 settle(&app, writer, &inner, now, before, modified, charge)
             })
-            .await?;
+            .await;
+        let after = self.noted(context, outcome).await?;
         Ok(super::read::written(context, after, wanted).await)
     }
 }
@@ -146,10 +147,10 @@ fn settle(
     before: Entry,
     modified: Modified,
     charge: Charge,
-) -> Result<Entry, Failure> {
+) -> Result<Entry, Kept> {
     let Modified {
-        resource,
-        changes,
+        mut resource,
+        mut changes,
         membership,
     } = modified;
     let adopts = charge == Charge::Takes;
@@ -159,10 +160,11 @@ fn settle(
     let name = |resource: &Resource| resource.user_name().map(key::canonical);
     if adopts && name(&before.resource) != name(&resource) {
         // taking charge must not change how somebody signs in; that is a step of its own, by who has charge already
-        return Err(Failure::Forbidden {
-            reason: "no directory manages this account yet: take charge of it under its present userName first, then rename it"
-                .into(),
-        });
+        let reason = "no directory manages this account yet: take charge of it under its present userName first, then rename it";
+        return Err(Kept::from(&before, reason.to_owned()));
+    }
+    if adopts {
+        changes = keep_addresses(&before, &mut resource);
     }
     let after = Entry {
         version: before.version + 1,
@@ -193,5 +195,8 @@ fn settle(
         changes: rules::described(&changes),
     };
     rules::record(app, writer, context, now, event)?;
+    if adopts {
+        app.tell_of_adoption(writer, context, now, &after)?;
+    }
     Ok(after)
 }

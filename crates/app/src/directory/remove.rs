@@ -7,7 +7,7 @@ use rollcall_scim::schema::ENTERPRISE_USER;
 use rollcall_store::{Entry, Writer};
 use serde_json::{Value, json};
 
-use super::adoption::{Charge, charge};
+use super::adoption::{Charge, Kept, charge};
 use super::rules::{self, Event};
 use super::{Context, Expected};
 use crate::{App, Failure};
@@ -27,27 +27,27 @@ impl App {
     ) -> Result<(), Failure> {
         let now = self.now();
         let (app, inner) = (self.clone(), context.clone());
-        context
+        let outcome = context
             .tenant
-            .write(move |writer| {
+            .write::<_, Kept, _>(move |writer| {
                 let before = writer
                     .entry(kind, id)?
                     .ok_or_else(|| super::missing(kind, id))?;
                 if !expected.allows(before.version) {
-                    return Err(Failure::Precondition);
+                    return Err(Failure::Precondition.into());
                 }
                 if charge(writer, &inner, &before)? == Charge::Takes {
                     // a directory sees what was there before it, and may not have meant it
-                    return Err(Failure::Forbidden {
-                        reason: format!(
-                            "no directory manages this {}: take charge of it first, by creating it (POST) or changing it (PATCH), then delete it",
-                            kind.resource_type().to_lowercase()
-                        ),
-                    });
+                    let noun = kind.resource_type().to_lowercase();
+                    let reason = format!(
+                        "no directory manages this {noun}: take charge of it first, by creating it (POST) or changing it (PATCH), then delete it"
+                    );
+                    return Err(Kept::from(&before, reason));
                 }
-                take_away(&app, writer, &inner, now, kind, id)
+                Ok(take_away(&app, writer, &inner, now, kind, id)?)
             })
-            .await
+            .await;
+        self.noted(context, outcome).await
     }
 }
 

@@ -20,9 +20,10 @@ use rollcall_scim::resource::Resource;
 use rollcall_store::{Entry, NewAudit, Reader, Writer};
 use serde_json::{Value, json};
 
-use crate::administrators::Handed;
+use crate::administrators::{Handed, is_good};
 use crate::directory::rules::Event;
 use crate::directory::{Context, first_email, missing};
+use crate::post::called;
 use crate::sign_in::{Knock, sha256, taken_apart};
 use crate::{App, Failure};
 
@@ -144,6 +145,37 @@ impl App {
         self.invite(context, id, true).await
     }
 
+    /// Vouches for the address on record of an account that was activated under another one: from now on invitations may go there.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`]; [`Failure::Precondition`] when `address` is not the one on record any more.
+    pub async fn confirm_address(
+        &self,
+        context: &Context,
+        id: ResourceId,
+        address: &Email,
+    ) -> Result<(), Failure> {
+        let (now, confirmed) = (self.now(), address.clone());
+        let origin = context.origin().clone();
+        context
+            .tenant()
+            .write(move |writer| {
+                let entry = writer.entry(Kind::User, id)?;
+                let entry = entry.ok_or_else(|| missing(Kind::User, id))?;
+                if self::address(&entry.resource).as_ref() != Some(&confirmed) {
+                    return Err(Failure::Precondition);
+                }
+                let mut activation = activation(writer, id, now)?;
+                if activation.is_open_to(&confirmed) {
+                    return Ok(());
+                }
+                activation.confirm(confirmed);
+                writer.save_activation(&activation)?;
+                note(writer, now, &origin, "user.address_confirmed", id, "")
+            })
+            .await
+    }
+
     async fn invite(
         &self,
         context: &Context,
@@ -205,6 +237,9 @@ impl App {
                 NotInvited::Activated => {
                     forbidden(&format!("{refused}: reset it when the password is lost"))
                 }
+                NotInvited::Unconfirmed => forbidden(&format!(
+                    "{refused}: ask its owner whether the new one is theirs, then confirm it on this person's page"
+                )),
             })?;
         writer.save_activation(&activation)?;
         let organisation = writer.organisation()?;
@@ -413,10 +448,14 @@ pub(crate) fn follow(
         Action::Created => None,
         _ => writer.activation(entry.id)?,
     };
+    let address = address(&entry.resource);
+    let there = match there {
+        Some(there) => Some(app.follow_address(writer, context, now, (entry, &address), there)?),
+        None => None,
+    };
     if there.as_ref().is_some_and(|there| there.vault.is_some()) {
         return Ok(());
     }
-    let address = address(&entry.resource);
     let is_active = entry.resource.is_active();
     let ended = there.filter(|there| {
         let link = there.link.as_ref();
@@ -438,9 +477,43 @@ pub(crate) fn follow(
         return Ok(());
     }
     match app.invite_in(writer, context.origin(), now, entry) {
-        // a directory that switches somebody off and on all day is not kept from it
-        Ok(_) | Err(Failure::TooMany { .. }) => Ok(()),
+        // a directory that switches somebody off and on all day is not kept from it, nor is one that changes the address of somebody
+        // who was active: it only has nobody invited there
+        Ok(_) | Err(Failure::TooMany { .. } | Failure::Forbidden { .. }) => Ok(()),
         Err(other) => Err(other),
+    }
+}
+
+impl App {
+    /// Looks whether the address of somebody who was activated once has changed: an administrator who changes it by hand vouches for it;
+    /// of any other change the owner of the address before is told.
+    fn follow_address(
+        &self,
+        writer: &mut dyn Writer,
+        context: &Context,
+        now: Timestamp,
+        (entry, address): (&Entry, &Option<Email>),
+        mut activation: Activation,
+    ) -> Result<Activation, Failure> {
+        let before = activation.clone();
+        let told = activation.moves(address.as_ref(), now);
+        let actor = &context.origin().actor;
+        if let (Actor::Administrator { .. }, Some(address), true) =
+            (actor, address, activation.seen != before.seen)
+        {
+            activation.confirm(address.clone());
+        }
+        if activation != before {
+            writer.save_activation(&activation)?;
+        }
+        if let Some(to) = told {
+            let content = Content::AddressChanged {
+                user_name: entry.resource.user_name().unwrap_or_default().to_owned(),
+                by: called(writer, actor)?,
+            };
+            self.post_to(writer, now, &to, content)?;
+        }
+        Ok(activation)
     }
 }
 
@@ -454,17 +527,21 @@ pub(crate) fn standing(
     Standing::of(entry.resource.is_active(), is_expected, activation)
 }
 
-/// Tells whether a letter is still to be sent: an invitation whose link has ended is not.
+/// Tells whether a letter is still to be sent: one whose link has ended is not.
 pub(crate) fn is_to_be_sent<R: Reader + ?Sized>(
     reader: &R,
     letter: &Letter,
     now: Timestamp,
 ) -> Result<bool, Failure> {
-    let Content::Activation { url, .. } = &letter.content else {
-        return Ok(true);
-    };
-    let secret = url.rsplit('.').next().unwrap_or_default();
-    Ok(opened(reader, &sha256(secret), now)?.is_some())
+    let digest = |url: &str| sha256(url.rsplit('.').next().unwrap_or_default());
+    match &letter.content {
+        Content::Activation { url, .. } => Ok(opened(reader, &digest(url), now)?.is_some()),
+        Content::Invitation { url, .. } | Content::NewWayIn { url, .. } => {
+            let link = reader.sign_in_link_by_digest(&digest(url))?;
+            Ok(link.is_some_and(|link| is_good(&link, now)))
+        }
+        _ => Ok(true),
+    }
 }
 
 /// A link that is good, with whose it is.
@@ -495,7 +572,7 @@ fn opened<R: Reader + ?Sized>(
 }
 
 /// Returns the address to which invitations go: the e-mail that is used first, else a userName that is an address.
-fn address(resource: &Resource) -> Option<Email> {
+pub(crate) fn address(resource: &Resource) -> Option<Email> {
     let emails = resource.as_map().get("emails").and_then(Value::as_array);
     let first = emails.and_then(|emails| emails.get(first_email(emails)?)?.get("value")?.as_str());
     let name = || resource.user_name()?.parse().ok();

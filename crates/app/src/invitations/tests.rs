@@ -353,3 +353,68 @@ async fn without_a_way_to_send_mail_a_link_is_handed_over() {
     house.activate(&Secret::new(token)).await.unwrap();
     assert_eq!(house.standing(ann).await, Standing::Active);
 }
+
+#[tokio::test]
+async fn a_clock_that_goes_a_year_ahead_and_back_neither_opens_a_link_for_a_year_nor_holds_mail_back()
+ {
+    let house = House::inviting().await;
+    let app = house.app();
+    let year = 365 * 24 * 60;
+    house.advance(year);
+    let ann = house.created(&house.directory, "ann@example.com").await;
+    let ahead = house.link().await;
+    assert!(house.is_good(&ahead).await);
+    for _ in 0..2 {
+        app.send_invitation(&house.command, ann).await.unwrap();
+    }
+    let refused = app.send_invitation(&house.command, ann).await;
+    assert!(
+        matches!(refused, Err(Failure::TooMany { .. })),
+        "{refused:?}"
+    );
+    let latest = house.link().await;
+    // what could not be sent there is put off from there
+    for due in app.due_letters().await.unwrap() {
+        app.letter_failed(due).await.unwrap();
+    }
+    assert_eq!(house.waiting().await.len(), 0);
+
+    house.advance(-year);
+
+    assert!(!house.is_good(&latest).await);
+    app.send_invitation(&house.command, ann).await.unwrap();
+    let link = house.link().await;
+    assert!(house.is_good(&link).await);
+    assert_eq!(
+        house.waiting().await.len(),
+        1,
+        "those with ended links are forgotten"
+    );
+}
+
+#[tokio::test]
+async fn a_letter_that_was_put_off_by_a_clock_that_was_wrong_is_sent_now() {
+    let house = House::inviting().await;
+    let app = house.app();
+    let year = 365 * 24 * 60;
+    house.advance(year);
+    // the letter about a token has no link that ends
+    house.installation.directory(IntegrationKind::Okta).await;
+    let email = "owner@example.com".parse().unwrap();
+    let organisation = house.installation.organisation.id;
+    let way = crate::administrators::WayIn::Password(Secret::new("correct horse battery"));
+    app.create_administrator(organisation, email, way, app.command_origin())
+        .await
+        .unwrap();
+    house.installation.directory(IntegrationKind::Ping).await;
+    let due = app.due_letters().await.unwrap();
+    assert_eq!(due.len(), 1);
+    for due in due {
+        app.letter_failed(due).await.unwrap();
+    }
+    assert!(app.due_letters().await.unwrap().is_empty());
+
+    house.advance(-year);
+
+    assert_eq!(app.due_letters().await.unwrap().len(), 1);
+}

@@ -1,22 +1,28 @@
 //! Who guesses has to wait, longer each time; who is locked out by a stranger's guesses is not.
 //!
 //! A failed attempt counts against the pair of account and network, so guesses from elsewhere do not keep the owner out, and, on its own
-//! and with more patience, against the account, so guesses from very many networks come to an end. A browser in which the owner has
-//! signed in before has a count of its own and does not meet that last limit.
+//! and with more patience, against the account, so guesses from very many networks come to an end; and against the network, so that one
+//! password is not tried on all accounts. A browser in which the owner has signed in before has a count of its own and does not meet these
+//! last two limits.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use rollcall_model::clock::{has_come, is_within};
 
 /// So many failures cost nothing.
 const FREE: u32 = 5;
 /// So many failures of one account, from anywhere, cost nothing.
 const FREE_ANYWHERE: u32 = 50;
+/// So many failures from one network, whatever the accounts, cost nothing.
+const FREE_NETWORK: u32 = 20;
 /// The first wait; it doubles with each failure.
 const FIRST_WAIT: i64 = 2;
 /// The longest wait, in seconds.
 const LONGEST_WAIT: i64 = 15 * 60;
+/// Likewise for a network: a whole office may be behind one address, and what one of them does must not keep the others out for long.
+const LONGEST_NETWORK_WAIT: i64 = 60;
 /// After so long without a failure everything is forgotten.
 const FORGOTTEN: SignedDuration = SignedDuration::from_hours(1);
 /// So many keys are remembered; beyond that the oldest go.
@@ -29,6 +35,8 @@ pub(crate) enum Against {
     From(String, String),
     /// An account, from anywhere that is not known.
     Anywhere(String),
+    /// Any account, from one network: somebody tries one password on many.
+    Network(String),
 }
 
 impl Against {
@@ -36,6 +44,15 @@ impl Against {
         match self {
             Self::From(..) => FREE,
             Self::Anywhere(_) => FREE_ANYWHERE,
+            Self::Network(_) => FREE_NETWORK,
+        }
+    }
+
+    /// The longest wait, in seconds.
+    fn longest(&self) -> i64 {
+        match self {
+            Self::From(..) | Self::Anywhere(_) => LONGEST_WAIT,
+            Self::Network(_) => LONGEST_NETWORK_WAIT,
         }
     }
 }
@@ -56,13 +73,17 @@ impl Attempts {
         let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         against
             .iter()
-            .filter_map(|key| Some((key.free(), remembered.get(key)?)))
-            .filter_map(|(free, failures)| {
-                let over = failures.count.checked_sub(free)?;
-                let wait = FIRST_WAIT.checked_shl(over).unwrap_or(LONGEST_WAIT);
-                let wait = SignedDuration::from_secs(wait.clamp(FIRST_WAIT, LONGEST_WAIT));
-                let left = wait - now.duration_since(failures.last);
-                left.is_positive().then_some(left)
+            .filter_map(|key| Some((key, remembered.get(key)?)))
+            .filter_map(|(key, failures)| {
+                let over = failures.count.checked_sub(key.free())?;
+                let longest = key.longest();
+                let wait = FIRST_WAIT.checked_shl(over).unwrap_or(longest);
+                // the bits that are shifted out at the top leave nothing
+                let wait = if over >= 32 { longest } else { wait };
+                let wait = SignedDuration::from_secs(wait.clamp(FIRST_WAIT, longest));
+                let end = failures.last.saturating_add(wait).unwrap_or(now);
+                let waits = !has_come(end, now, wait);
+                waits.then(|| end.duration_since(now))
             })
             .max()
     }
@@ -71,7 +92,7 @@ impl Attempts {
     pub(crate) fn failed(&self, against: &[Against], now: Timestamp) {
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED {
-            remembered.retain(|_, failures| now.duration_since(failures.last) < FORGOTTEN);
+            remembered.retain(|_, failures| is_within(FORGOTTEN, failures.last, now));
         }
         if remembered.len() >= REMEMBERED {
             let oldest = remembered.iter().min_by_key(|(_, failures)| failures.last);
@@ -84,7 +105,7 @@ impl Attempts {
                 count: 0,
                 last: now,
             });
-            if now.duration_since(failures.last) >= FORGOTTEN {
+            if !is_within(FORGOTTEN, failures.last, now) {
                 failures.count = 0;
             }
             failures.count = failures.count.saturating_add(1);
@@ -167,5 +188,49 @@ mod tests {
         }
         attempts.failed(&from("a"), after(3_600));
         assert_eq!(attempts.wait(&from("a"), after(3_600)), None);
+    }
+
+    #[test]
+    fn one_password_tried_on_many_accounts_is_slowed_down_and_an_office_never_waits_long() {
+        let attempts = Attempts::default();
+        let against = |account: &str, network: &str| {
+            vec![
+                Against::From(account.into(), network.into()),
+                Against::Anywhere(account.into()),
+                Against::Network(network.into()),
+            ]
+        };
+        for account in 0..FREE_NETWORK {
+            assert_eq!(attempts.wait(&against("ann", "office"), after(0)), None);
+            attempts.failed(&against(&account.to_string(), "office"), after(0));
+        }
+        let wait = attempts.wait(&against("ann", "office"), after(0));
+        assert_eq!(wait, Some(SignedDuration::from_secs(FIRST_WAIT)));
+        assert_eq!(attempts.wait(&against("ann", "home"), after(0)), None);
+        for account in 0..200 {
+            attempts.failed(&against(&format!("x{account}"), "office"), after(0));
+            let wait = attempts.wait(&against("ann", "office"), after(0));
+            let longest = SignedDuration::from_secs(LONGEST_NETWORK_WAIT);
+            assert!(wait.is_some_and(|wait| wait <= longest), "{wait:?}");
+        }
+        // whoever signs in themselves does not wipe out what else they tried
+        attempts.succeeded(&against("ann", "office"));
+        assert!(attempts.wait(&against("bob", "office"), after(0)).is_some());
+        let known = [Against::From("ann".into(), "browser".into())];
+        assert_eq!(attempts.wait(&known, after(0)), None);
+    }
+
+    #[test]
+    fn failures_of_a_clock_that_was_a_year_ahead_keep_nobody_out() {
+        let attempts = Attempts::default();
+        let year = 365 * 24 * 3_600;
+        for _ in 0..9 {
+            attempts.failed(&from("a"), after(year));
+        }
+        assert!(attempts.wait(&from("a"), after(year)).is_some());
+
+        assert_eq!(attempts.wait(&from("a"), after(0)), None);
+        // and back there again they are the old ones
+        assert_eq!(attempts.wait(&from("a"), after(2 * year)), None);
     }
 }

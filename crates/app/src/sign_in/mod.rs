@@ -16,6 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 use ring::digest::{SHA256, digest};
+use rollcall_model::clock::is_within;
 use rollcall_model::{
     Actor, AdminId, Administrator, Email, OrgId, Organisation, Origin, Permission, RequestId,
     Secret, Session, SessionId, Slug, Stage,
@@ -35,6 +36,8 @@ pub(crate) use second_factor::place as factor_place;
 
 /// So many accounts of one address, each in an organisation of its own, are tried with one password.
 const ACCOUNTS: usize = 5;
+/// How exactly is known when a session was used last.
+const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// How much of what a browser calls itself is kept.
 const AGENT_KEPT: usize = 200;
 
@@ -242,7 +245,7 @@ impl App {
         if !session.lasts(now, idle(&organisation)) {
             return Ok(None);
         }
-        if now.duration_since(session.seen) >= SignedDuration::from_mins(1) {
+        if !is_within(SEEN_EVERY, session.seen, now) {
             session.seen = now;
             let seen = session.clone();
             tenant
@@ -374,6 +377,7 @@ impl App {
             None => vec![
                 Against::From(account.to_owned(), knock.network.clone()),
                 Against::Anywhere(account.to_owned()),
+                Against::Network(knock.network.clone()),
             ],
         }
     }

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
+use rollcall_model::clock::SKEW;
 use rollcall_model::{AdminId, OrgId, Randomness, Secret};
 use rollcall_store::{NewAudit, SecondFactor, Writer};
 use serde_json::json;
@@ -14,6 +15,9 @@ use totp_rs::{Builder, Totp};
 
 use super::{Proof, Visitor};
 use crate::{App, Failure};
+
+/// How long a code is shown, in seconds (RFC 6238 §5.2).
+const STEP: u64 = 30;
 
 /// How many recovery codes are made.
 const CODES: usize = 10;
@@ -205,7 +209,9 @@ impl App {
             let secret =
                 (self.sealer()).open(&*writer, organisation, &place, &factor.sealed_secret)?;
             return Ok(match step(&secret, &digits, now)? {
-                Some(step) if step <= factor.last_step => CodeVerdict::UsedBefore,
+                Some(step) if step <= factor.last_step && is_believed(factor.last_step, now) => {
+                    CodeVerdict::UsedBefore
+                }
                 Some(step) => {
                     let used = SecondFactor {
                         last_step: step,
@@ -265,6 +271,14 @@ fn totp(secret: &Secret, named: Option<(&str, &str)>) -> Result<Totp, Failure> {
     builder
         .build()
         .map_err(|error| Failure::Internal(Box::new(error)))
+}
+
+/// Tells whether a code of this time step can have been used by now. If not, the clock was set back, and whoever used it must not be kept
+/// out until that time has come.
+fn is_believed(step: u64, now: Timestamp) -> bool {
+    let begins = i64::try_from(step.saturating_mul(STEP));
+    let begins = begins.ok().and_then(|at| Timestamp::from_second(at).ok());
+    begins.is_some_and(|begins| begins.duration_since(now) <= SKEW)
 }
 
 /// Returns the time step of a code, of those around `now`; absent: it is none of theirs.

@@ -5,6 +5,7 @@ use rollcall_store::NewAudit;
 use serde_json::json;
 
 use super::{Knock, Proof, Visitor, check_password};
+use crate::administrators::is_good;
 use crate::{App, Failure};
 
 impl App {
@@ -126,7 +127,7 @@ impl App {
             .tenant(organisation)
             .read::<_, rollcall_store::Error, _>(move |reader| {
                 let link = reader.sign_in_link_by_digest(&hash)?;
-                let Some(link) = link.filter(|link| now < link.expires) else {
+                let Some(link) = link.filter(|link| is_good(link, now)) else {
                     return Ok(None);
                 };
                 let administrator = reader
@@ -177,7 +178,7 @@ impl App {
             .write::<_, Failure, _>(move |writer| {
                 // of two who use it at once only one is let in
                 let link = writer.sign_in_link_by_digest(&digest)?;
-                link.filter(|link| now < link.expires).ok_or(GONE)?;
+                link.filter(|link| is_good(link, now)).ok_or(GONE)?;
                 let mut administrator = super::there(writer, id)?;
                 if name.is_some() {
                     administrator.name = name;

@@ -2,6 +2,8 @@
 
 use jiff::SignedDuration;
 
+use rollcall_model::Role;
+
 use super::second_factor::code_now;
 use super::*;
 use crate::administrators::{Handed, WayIn};
@@ -187,4 +189,108 @@ async fn who_guesses_waits_and_the_owner_at_a_known_browser_does_not() {
     assert!(app.sign_in(attempt).await.is_ok());
     installation.clock.advance(SignedDuration::from_mins(1));
     assert!(sign_in(app, "ann@example.com", PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_a_year_ahead_and_back_lets_nobody_stay_and_keeps_nobody_out() {
+    let installation = Installation::new().await;
+    let (app, clock) = (&installation.app, &installation.clock);
+    let year = SignedDuration::from_hours(365 * 24);
+    administrator(&installation, "ann@example.com").await;
+    let before = sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+
+    clock.advance(year);
+    assert!(visitor(app, &before).await.is_none(), "it is a year old");
+    let ahead = sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+    let ann = visitor(app, &ahead).await.unwrap();
+    let enrolment = app.begin_enrolment(&ann).unwrap();
+    let code = code_now(&enrolment, app.now());
+    let enrolled = app.finish_enrolment(&ann, &enrolment.sealed, &code).await;
+    let (_, ahead) = enrolled.unwrap();
+    for _ in 0..9 {
+        let wrong = sign_in(app, "ann@example.com", "wrong horse battery").await;
+        assert!(wrong.is_err());
+    }
+    let email = "bob@example.com".parse().unwrap();
+    let organisation = installation.organisation.id;
+    let origin = app.command_origin();
+    let made = app.create_administrator(organisation, email, WayIn::Link, origin);
+    let (_, Handed::Link(link)) = made.await.unwrap() else {
+        panic!("a link is handed over");
+    };
+    let link = Secret::new(link.expose().split_once("token=").unwrap().1);
+    assert!(app.link_owner(&link).await.unwrap().is_some());
+
+    clock.advance(-year);
+    assert!(visitor(app, &ahead).await.is_none(), "nobody knows its age");
+    assert!(app.link_owner(&link).await.unwrap().is_none());
+    // neither the failures nor the code of that time are held against her
+    let again = sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+    assert_eq!(again.stage, Stage::SecondFactor);
+    let ann = visitor(app, &again).await.unwrap();
+    let code = code_now(&enrolment, app.now());
+    let (full, _) = app.second_step(&ann, &code, &knock(app)).await.unwrap();
+    assert_eq!(full.stage, Stage::Full);
+
+    clock.advance(-year);
+    assert!(visitor(app, &full).await.is_none(), "a year before, too");
+    sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_password_is_not_tried_on_everybody_from_one_place() {
+    let installation = Installation::new().await;
+    let app = &installation.app;
+    for number in 0..20 {
+        let email = format!("person{number}@example.com");
+        let wrong = sign_in(app, &email, PASSWORD).await;
+        assert!(
+            matches!(wrong, Err(Failure::Unauthenticated { .. })),
+            "{wrong:?}"
+        );
+    }
+
+    let next = sign_in(app, "person20@example.com", PASSWORD).await;
+
+    let Err(Failure::TooMany { seconds }) = next else {
+        panic!("{next:?}");
+    };
+    assert!(seconds <= 3, "{seconds}");
+    installation.clock.advance(SignedDuration::from_secs(3));
+    let next = sign_in(app, "person20@example.com", PASSWORD).await;
+    assert!(matches!(next, Err(Failure::Unauthenticated { .. })));
+}
+
+#[tokio::test]
+async fn mail_with_a_link_that_has_ended_is_not_sent() {
+    let installation = Installation::new().await;
+    let app = &installation.app;
+    let organisation = installation.organisation.id;
+    administrator(&installation, "owner@example.com").await;
+    let proof = sign_in(app, "owner@example.com", PASSWORD).await.unwrap();
+    let owner = visitor(app, &proof).await.unwrap();
+    let waiting = async || -> Vec<String> {
+        let due = app.due_letters().await.unwrap();
+        due.iter().map(|due| due.letter.to.to_string()).collect()
+    };
+    let (removed, _) = app
+        .invite_administrator(&owner, "removed@example.com".parse().unwrap(), Role::Admin)
+        .await
+        .unwrap();
+    app.invite_administrator(&owner, "reset@example.com".parse().unwrap(), Role::Admin)
+        .await
+        .unwrap();
+    assert_eq!(waiting().await.len(), 2);
+
+    app.remove_administrator(&owner, removed.id).await.unwrap();
+    let email = "reset@example.com".parse().unwrap();
+    let way = WayIn::Link;
+    app.reset_administrator(organisation, email, way, app.command_origin())
+        .await
+        .unwrap();
+
+    // the letter with the latest link, and no other
+    assert_eq!(waiting().await, ["reset@example.com"]);
+    installation.clock.advance(SignedDuration::from_hours(25));
+    assert_eq!(waiting().await, Vec::<String>::new());
 }

@@ -167,6 +167,9 @@ pub(crate) struct Serve {
     /// The URL under which clients reach this server [default: http:// and the address] [env: ROLLCALL_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Proxies in front, as addresses or networks with commas in between, whose X-Forwarded-For or Forwarded says where a request comes from [default: none; the headers are ignored] [env: ROLLCALL_TRUSTED_PROXIES]
+    #[arg(long, value_name = "CIDR,…")]
+    pub(crate) trusted_proxies: Option<String>,
     /// Write mail into this folder, as .eml files. To send it instead, set ROLLCALL_SMTP_URL, such as smtps://USER:PASSWORD@HOST [env: ROLLCALL_MAIL_DIR]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) mail_dir: Option<String>,

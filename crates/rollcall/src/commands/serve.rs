@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use rollcall_app::App;
 use rollcall_app::traffic::Recorder;
 use rollcall_console::Console;
 use rollcall_endpoint::Endpoint;
 use rollcall_engine::Engine;
 use rollcall_mail::Way;
+use rollcall_web::figures::Surface;
 use rollcall_web::gate::Gate;
+use rollcall_web::proxies::Proxies;
 use rollcall_web::rates::Rates;
 use rollcall_web::serve::Bounds;
 use tokio::net::TcpListener;
@@ -67,6 +70,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
         runs_cycles: true,
         mail,
         rates,
+        proxies: config.trusted_proxies.value.clone(),
         metrics,
         traces: traces.as_ref().map(Traces::figures),
     };
@@ -155,6 +159,8 @@ pub(crate) struct Serving {
     /// The way that mail takes; absent: none is written.
     pub(crate) mail: Option<Way>,
     pub(crate) rates: Rates,
+    /// Whose word about addresses is taken.
+    pub(crate) proxies: Proxies,
     /// Where figures are shown; absent: nowhere.
     pub(crate) metrics: Option<TcpListener>,
     /// What is counted of traces; absent: none are sent.
@@ -169,6 +175,7 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
         runs_cycles,
         mail,
         rates,
+        proxies,
         metrics,
         traces,
     } = serving;
@@ -183,6 +190,8 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
     let gate = Gate {
         app: app.clone(),
         figures: Arc::default(),
+        proxies: Arc::new(proxies),
+        form,
     };
     let figures = Figures {
         app: app.clone(),
@@ -191,17 +200,20 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
         mail: Arc::default(),
         traces,
     };
-    let mut router = Router::new()
-        .merge(rollcall_web::health::routes(app.clone()))
-        .merge(rollcall_endpoint::routes(endpoint))
-        .merge(rollcall_console::routes(Console::new(
+    let routes = rollcall_web::health::routes(app.clone())
+        .and(rollcall_endpoint::routes(endpoint))
+        .and(rollcall_console::routes(Console::new(
             app.clone(),
             engine.clone(),
-        )))
-        .layer(from_fn_with_state(gate, rollcall_web::gate::enter));
-    if figures.traces.is_some() {
-        router = router.layer(from_fn(traces::continued));
-    }
+        )));
+    let is_traced = figures.traces.is_some();
+    let router = gate.before(routes, |router| {
+        if is_traced {
+            router.layer(from_fn(traces::continued))
+        } else {
+            router
+        }
+    });
     let stop = CancellationToken::new();
     let server = tokio::spawn(rollcall_web::serve::serve(
         listener,
@@ -228,7 +240,7 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
             ..Bounds::default()
         };
         let stop = stop.clone().cancelled_owned();
-        let shown = figures::routes(figures);
+        let shown = figures::routes(figures).into_router();
         tasks.push(tokio::spawn(rollcall_web::serve::serve(
             listener, shown, bounds, stop,
         )));
@@ -244,6 +256,15 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
         served.run_cycles(engine);
     }
     Ok(served)
+}
+
+/// Puts what the gate refuses into the form of the surface that was asked.
+fn form(surface: Surface, status: StatusCode) -> Response {
+    match surface {
+        Surface::Scim => rollcall_endpoint::refused(status),
+        Surface::Console => rollcall_console::refused(status),
+        Surface::Health => status.into_response(),
+    }
 }
 
 async fn forget(rates: Arc<Rates>, stop: CancellationToken) {
@@ -262,5 +283,137 @@ pub(crate) async fn stop_signal() -> std::io::Result<()> {
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted,
         _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_model::Permission;
+    use rollcall_web::serve::serve;
+    use rollcall_web::table::{Bearer, Entry, Needs, Policy, Public, Table, Watchers};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::cli::Common;
+
+    async fn breaks() -> &'static str {
+        tokio::task::yield_now().await;
+        panic!("on purpose")
+    }
+
+    /// Starts a server with routes that panic beside one that does not. Returns its address, and the folder in which it lives.
+    async fn started() -> (SocketAddr, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = format!("sqlite:{}", folder.path().join("rollcall.db").display());
+        let common = Common {
+            store: Some(store),
+            ..Common::default()
+        };
+        let config = Config::read(&common, None, &|_| None).unwrap();
+        let app = runtime::begun(&config).await.unwrap();
+        let table: Table<(), Public> = Table::new(vec![
+            Entry::get("/scim/v2/{organisation}/breaks", Public, breaks),
+            Entry::get("/breaks", Public, breaks),
+            Entry::get("/works", Public, async || "works"),
+        ]);
+        let gate = Gate {
+            app,
+            figures: Arc::default(),
+            proxies: Arc::default(),
+            form,
+        };
+        let router = gate.before(table.guarded((), |Public, handler| handler), |router| {
+            router
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(
+            listener,
+            router,
+            Bounds::default(),
+            std::future::pending(),
+        ));
+        (address, folder)
+    }
+
+    async fn asked(stream: &mut TcpStream, path: &str) -> String {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut read = Vec::new();
+        loop {
+            let mut part = [0; 1024];
+            let count = stream.read(&mut part).await.unwrap();
+            assert_ne!(count, 0, "{path}: {}", String::from_utf8_lossy(&read));
+            read.extend_from_slice(&part[..count]);
+            let text = String::from_utf8_lossy(&read).into_owned();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                continue;
+            };
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(": ")?;
+                (name.eq_ignore_ascii_case("content-length")).then(|| value.parse().unwrap())
+            });
+            if Some(body.len()) == length {
+                return text;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_told_in_the_form_of_its_surface_and_disturbs_nobody() {
+        let (address, _folder) = started().await;
+        // one connection for all: it goes on
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        for (path, status, kind, word) in [
+            (
+                "/scim/v2/vault/breaks",
+                500,
+                "application/scim+json",
+                "api:messages:2.0:Error",
+            ),
+            ("/works", 200, "text/plain", "works"),
+            ("/breaks", 500, "text/html", "Something is wrong"),
+            (
+                "/scim/v2/vault/none/../x",
+                404,
+                "application/scim+json",
+                "nothing at this path",
+            ),
+            ("//breaks", 404, "text/html", "no such page"),
+            ("/works", 200, "text/plain", "works"),
+        ] {
+            let answer = asked(&mut stream, path).await;
+
+            let begin = format!("HTTP/1.1 {status} ");
+            assert!(answer.starts_with(&begin), "{path}: {answer}");
+            let kind = format!("content-type: {kind}");
+            assert!(answer.contains(&kind), "{path}: {answer}");
+            assert!(answer.contains(word), "{path}: {answer}");
+            assert!(answer.contains("x-request-id: "), "{path}: {answer}");
+            assert!(!answer.contains("on purpose"), "{path}: {answer}");
+        }
+    }
+
+    #[test]
+    fn figures_are_for_those_who_watch_and_everything_else_is_declared_by_its_surface() {
+        let all = |routes: Vec<rollcall_web::table::Route>| -> Vec<Policy> {
+            routes.into_iter().map(|route| route.policy).collect()
+        };
+        assert_eq!(all(figures::route_table()), [Policy::from(Watchers)]);
+        let scim = all(rollcall_endpoint::route_table());
+        assert!(scim.iter().all(|policy| *policy == Bearer.into()));
+        let health = all(rollcall_web::health::route_table());
+        assert_eq!(health, [Policy::Public, Policy::Public]);
+        let console = all(rollcall_console::route_table());
+        assert!(console.contains(&Needs::Role(Permission::Read).into()));
+        assert_eq!(
+            console
+                .iter()
+                .filter(|policy| **policy == Policy::Public)
+                .count(),
+            1,
+            "the assets, and nothing else"
+        );
     }
 }

@@ -27,6 +27,7 @@ use rollcall_model::{
     ApplicationId, Email, IntegrationKind, Kind, Organisation, ResourceId, Secret,
 };
 use rollcall_store::{Claim, Location, Selection};
+use rollcall_web::proxies::Proxies;
 use rollcall_web::rates::Rates;
 use serde_json::json;
 
@@ -121,6 +122,7 @@ impl Stage {
             runs_cycles: false,
             mail: None,
             rates: Rates::new(NonZeroU32::MAX),
+            proxies: Proxies::default(),
             metrics: None,
             traces: None,
         };

@@ -12,15 +12,14 @@ mod process;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use rollcall_app::App;
 use rollcall_connect::figures::Calls;
 use rollcall_engine::{Cycles, Engine, Objects};
 use rollcall_observe::{Counter, Kind, Page};
 use rollcall_store::Units;
+use rollcall_web::table::{Entry, Routes, Table, Watchers};
 
 use crate::traces;
 
@@ -36,10 +35,18 @@ pub(crate) struct Figures {
 }
 
 /// Returns the one route of the address for those who watch.
-pub(crate) fn routes(figures: Figures) -> Router {
-    Router::new()
-        .route("/metrics", get(show))
-        .with_state(figures)
+pub(crate) fn routes(figures: Figures) -> Routes {
+    table().guarded(figures, |Watchers, handler| handler)
+}
+
+/// Lists it.
+#[cfg(test)]
+pub(crate) fn route_table() -> Vec<rollcall_web::table::Route> {
+    table().list()
+}
+
+fn table() -> Table<Figures, Watchers> {
+    Table::new(vec![Entry::get("/metrics", Watchers, show)])
 }
 
 async fn show(State(figures): State<Figures>) -> ([(http::HeaderName, &'static str); 1], String) {

@@ -326,7 +326,7 @@ pub async fn mail_waits_until_it_is_sent(store: Store) {
     .await;
     let due = async |tenant: &Tenant, second| {
         let mail = tenant
-            .read::<_, Error, _>(move |reader| reader.due_mail(at(second), 10))
+            .read::<_, Error, _>(move |reader| reader.due_mail(at(second), at(second + 100), 10))
             .await;
         let mail = mail.unwrap();
         mail.into_iter()
@@ -344,6 +344,11 @@ pub async fn mail_waits_until_it_is_sent(store: Store) {
     assert_eq!(due(&tenant, 5).await, [(1, 0, b"late".to_vec())]);
     change(&tenant, |writer| writer.remove_mail(1)).await;
     assert_eq!(due(&tenant, 9).await, [(2, 1, b"soon".to_vec())]);
+    // what nobody can have put off so far was put off by a clock that was wrong
+    change(&tenant, |writer| writer.defer_mail(2, at(109))).await;
+    assert_eq!(due(&tenant, 9).await, []);
+    change(&tenant, |writer| writer.defer_mail(2, at(110))).await;
+    assert_eq!(due(&tenant, 9).await, [(2, 3, b"soon".to_vec())]);
     assert_eq!(waiting(&tenant).await, 1);
 }
 

@@ -72,10 +72,15 @@ impl ReadTraffic for Tenant<'_> {
         hours.collect()
     }
 
-    fn due_mail(&self, now: Timestamp, count: u64) -> Result<Vec<WaitingMail>, Error> {
+    fn due_mail(
+        &self,
+        now: Timestamp,
+        beyond: Timestamp,
+        count: u64,
+    ) -> Result<Vec<WaitingMail>, Error> {
         let rows = self.rows(
-            "SELECT sequence, due, attempts, sealed FROM mail WHERE org = $1 AND due <= $2 ORDER BY due, sequence LIMIT $3",
-            &[&self.org(), &instant(now), &number(count)],
+            "SELECT sequence, due, attempts, sealed FROM mail WHERE org = $1 AND (due <= $2 OR due > $3) ORDER BY due, sequence LIMIT $4",
+            &[&self.org(), &instant(now), &instant(beyond), &number(count)],
         )?;
         let mails = rows.iter().map(|row| {
             Ok(WaitingMail {

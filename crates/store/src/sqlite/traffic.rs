@@ -92,19 +92,26 @@ impl ReadTraffic for Tenant<'_> {
         Ok(hours)
     }
 
-    fn due_mail(&self, now: Timestamp, count: u64) -> Result<Vec<WaitingMail>, Error> {
+    fn due_mail(
+        &self,
+        now: Timestamp,
+        beyond: Timestamp,
+        count: u64,
+    ) -> Result<Vec<WaitingMail>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, due, attempts, sealed FROM mail WHERE org = ?1 AND due <= ?2 ORDER BY due, sequence LIMIT ?3",
+            "SELECT sequence, due, attempts, sealed FROM mail WHERE org = ?1 AND (due <= ?2 OR due > ?3) ORDER BY due, sequence LIMIT ?4",
         )?;
-        let rows =
-            statement.query_map(params![self.org(), instant(now), number(count)], |row| {
+        let rows = statement.query_map(
+            params![self.org(), instant(now), instant(beyond), number(count)],
+            |row| {
                 Ok(WaitingMail {
                     sequence: from_number(row.get(0)?),
                     due: from_instant(row.get(1)?),
                     attempts: row.get(2)?,
                     sealed: row.get(3)?,
                 })
-            })?;
+            },
+        )?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -66,6 +66,24 @@ fn whoever_is_there_already_is_adopted_and_brought_up_to_date() {
 }
 
 #[test]
+fn what_a_target_kept_when_it_was_first_spoken_to_it_is_told_in_the_next_cycle() {
+    let ann = person("ann@example.com", json!({"title": "Buyer"}));
+    for (kept, next) in [("Seller", Decision::Update), ("Buyer", Decision::Keep)] {
+        let there = json!({"userName": "ann@example.com", "title": "Seller", "active": true});
+        let (mut link, mut target) = (None, Target::with(&[there]));
+        assert_eq!(calm(&ann, &mut link, &mut target), Decision::Adopt);
+        assert!(link.as_ref().unwrap().needs_attention());
+        target.resources[0]["title"] = kept.into();
+
+        assert_eq!(calm(&ann, &mut link, &mut target), next);
+
+        assert_eq!(target.resources[0]["title"], "Buyer");
+        assert!(!link.as_ref().unwrap().needs_attention());
+        assert_eq!(calm(&ann, &mut link, &mut target), Decision::Keep);
+    }
+}
+
+#[test]
 fn who_is_blocked_or_unassigned_is_never_created() {
     for object in [
         person("ann", json!({"active": false})),

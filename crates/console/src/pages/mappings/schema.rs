@@ -18,16 +18,16 @@ use crate::form::Form;
 use crate::guard::Known;
 use crate::layout::{self, Flash, Frame, Place};
 use crate::problem::Problem;
-use crate::table::{Needs, Routes, action, page};
+use crate::table::{Needs, Routes, page, upload};
 
 pub(super) fn routes() -> Routes {
     let look_at = Needs::Role(Permission::Read);
-    let change = Needs::Role(Permission::ManageProvisioning);
+    let change = Permission::ManageProvisioning;
     vec![
         page("/applications/{id}/schema", look_at, look),
         page("/applications/{id}/schema/download", look_at, download),
-        action("/applications/{id}/schema", change, read),
-        action("/applications/{id}/schema/apply", change, apply),
+        upload("/applications/{id}/schema", change, read),
+        upload("/applications/{id}/schema/apply", change, apply),
     ]
 }
 

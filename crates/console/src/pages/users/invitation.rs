@@ -11,6 +11,7 @@ use rollcall_model::{Kind, ResourceId};
 use super::change::{ask, parsed};
 use crate::Console;
 use crate::filters;
+use crate::form::Form;
 use crate::guard::Known;
 use crate::layout::{self, Flash, Frame, Place};
 use crate::pages::object_question::Verb;
@@ -79,6 +80,25 @@ pub(super) async fn reset(
         .reset_activation(&known.visitor.context(), id)
         .await;
     console.answered(&known, id, handed).await
+}
+
+pub(super) async fn confirm_address(
+    State(console): State<Console>,
+    known: Known,
+    Path(id): Path<String>,
+    form: Form,
+) -> Result<Response, Problem> {
+    let id = parsed(&id)?;
+    let address = form.text("address").parse();
+    let address = address.map_err(|_| {
+        Problem::refused("the form names no address: load this person's page again".to_owned())
+    })?;
+    let context = known.visitor.context();
+    console.app.confirm_address(&context, id, &address).await?;
+    let flash = Flash::ok(format!(
+        "Confirmed: invitations may go to {address} from now on."
+    ));
+    Ok(layout::done(&console, &format!("/users/{id}"), &flash))
 }
 
 impl Console {

@@ -56,6 +56,11 @@ pub(crate) fn routes() -> Routes {
             invitation::ask_reset,
         ),
         action("/users/{id}/reset-activation", fresh, invitation::reset),
+        action(
+            "/users/{id}/confirm-address",
+            fresh,
+            invitation::confirm_address,
+        ),
     ]
 }
 

@@ -55,6 +55,8 @@ struct Activation {
     /// Until when a link works, if one does.
     link: Option<Moment>,
     activated: Option<Moment>,
+    /// The address by which they activated, and the one on record that nobody has confirmed.
+    unconfirmed: Option<(String, String)>,
     /// Whether it is expected of this person at all.
     is_expected: bool,
     sends_mail: bool,
@@ -74,6 +76,9 @@ impl Activation {
             activated: there
                 .and_then(|there| there.vault.as_ref())
                 .map(|vault| zone.short(vault.since)),
+            unconfirmed: there
+                .and_then(rollcall_model::Activation::unconfirmed)
+                .map(|(proven, seen)| (proven.to_string(), seen.to_string())),
             is_expected: there.is_some() || whole.standing == Standing::Invited,
             sends_mail,
         }

@@ -146,6 +146,14 @@ fn activation(is_done: bool) -> Activation {
     activation
 }
 
+/// Somebody whose address was changed after they activated.
+fn moved() -> Activation {
+    let mut activation = activation(true);
+    activation.proven = "ingrid@alderbrook.example".parse().ok();
+    activation.seen = "i.solheim@elsewhere.example".parse().ok();
+    activation
+}
+
 pub(crate) fn samples() -> Vec<(String, String)> {
     let zone = Zone::new(Some("Europe/Oslo"), now());
     let parties = Parties::new(
@@ -279,6 +287,7 @@ fn activations(parties: &Parties, zone: &Zone) -> Vec<(&'static str, String)> {
         ("user-invited", invited(Some(activation(false)), true)),
         ("user-uninvited-no-mail", invited(None, false)),
         ("user-activated", invited(Some(activation(true)), true)),
+        ("user-activated-elsewhere", invited(Some(moved()), true)),
         ("user-invitation-link", link("Ingrid Solheim")),
         ("user-invitation-link-hostile", link(HOSTILE)),
     ]

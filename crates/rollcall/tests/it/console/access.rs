@@ -1,32 +1,20 @@
 //! Who may see and do what: every route of the console, from its own table, with every role; and every form from everywhere.
 
-use rollcall_console::{Needs, RouteInfo, route_table};
+use rollcall_console::route_table;
 use rollcall_model::{Permission, Role};
+use rollcall_web::table::{Needs, Policy, Route};
 
 use super::guest::{Guest, PASSWORD, administrator, encoded};
+use crate::access::{NOBODY, page};
 use crate::support::{Installation, Server};
 
-/// An id that nothing has.
-const NOBODY: &str = "0190b6f1-7c1d-7f5e-9a53-2f6b8c1d4e77";
-
-/// Fills the placeholders of a path.
-fn filled(path: &str) -> String {
-    path.split('/')
-        .map(|part| match part {
-            "{kind}" => "entra",
-            "{object}" | "{side}" => "users",
-            "{n}" | "{number}" => "0",
-            part if part.starts_with('{') => NOBODY,
-            part => part,
-        })
-        .collect::<Vec<_>>()
-        .join("/")
-}
-
-fn posts() -> impl Iterator<Item = RouteInfo> {
-    route_table()
-        .into_iter()
-        .filter(|route| route.method == "POST")
+/// Every page and form, with what it needs.
+fn pages() -> impl Iterator<Item = (Route, Needs)> {
+    let routes = route_table().into_iter();
+    routes.filter_map(|route| match route.policy {
+        Policy::Console(needs) => Some((route, needs)),
+        _ => None,
+    })
 }
 
 /// An organisation with an administrator of each role, by address `ROLE@example.com`.
@@ -63,15 +51,15 @@ async fn with_roles() -> (Installation, Server) {
 async fn nothing_is_shown_or_done_without_a_session() {
     let (installation, _) = Installation::with("vault");
     let server = installation.serve(&[]);
-    for route in route_table() {
-        let path = filled(route.path);
+    for (route, needs) in pages() {
+        let path = page(&route.path);
         let mut guest = Guest::new(&server);
         let answer = if route.method == "GET" {
             guest.get(&path).await
         } else {
             guest.submit("/signin", &path, &[]).await
         };
-        if route.needs == Needs::Nothing {
+        if needs == Needs::Nothing {
             assert!(answer.status < 500, "{path}: {}", answer.status);
         } else {
             assert_eq!(answer.status, 303, "{} {path}", route.method);
@@ -92,12 +80,12 @@ async fn each_role_may_what_its_permissions_say_and_no_more() {
         let mut fresh = Guest::new(&server);
         fresh.sign_in(&email, PASSWORD).await.is(303);
         let mut guest = fresh.clone();
-        for route in route_table() {
-            let permission = match route.needs {
+        for (route, needs) in pages() {
+            let permission = match needs {
                 Needs::Role(permission) | Needs::Fresh(permission) => permission,
                 Needs::Nothing | Needs::Begun | Needs::Session => continue,
             };
-            let path = filled(route.path);
+            let path = page(&route.path);
             let answer = if route.method == "GET" {
                 guest.get(&path).await
             } else {
@@ -157,8 +145,8 @@ async fn a_form_is_taken_from_this_site_and_this_session_alone() {
             "the browser says from elsewhere",
         ),
     ];
-    for route in posts() {
-        let path = filled(route.path);
+    for (route, _) in pages().filter(|(route, _)| route.method == "POST") {
+        let path = page(&route.path);
         for (token, header, what) in cases {
             let mut request = guest
                 .request("POST", &path)
@@ -183,11 +171,8 @@ async fn every_page_forbids_what_it_does_not_need() {
     let (_installation, server) = with_roles().await;
     let mut guest = Guest::new(&server);
     guest.sign_in("owner@example.com", PASSWORD).await.is(303);
-    for route in route_table() {
-        if route.method != "GET" {
-            continue;
-        }
-        let path = filled(route.path);
+    for (route, _) in pages().filter(|(route, _)| route.method == "GET") {
+        let path = page(&route.path);
         let page = guest.get(&path).await;
         let header = |name: &str| {
             page.headers
@@ -209,8 +194,46 @@ async fn every_page_forbids_what_it_does_not_need() {
         }
     }
     assert!(
-        route_table()
-            .iter()
-            .any(|route| { route.needs == Needs::Role(Permission::Read) && route.path == "/" })
+        pages().any(|(route, needs)| needs == Needs::Role(Permission::Read) && route.path == "/")
     );
+}
+
+#[tokio::test]
+async fn a_long_form_is_read_of_those_only_who_may_send_it() {
+    let (_installation, server) = with_roles().await;
+    let upload = format!("/applications/{NOBODY}/schema");
+    let stranger = Guest::new(&server);
+    let (mut auditor, mut owner) = (Guest::new(&server), Guest::new(&server));
+    auditor
+        .sign_in("auditor@example.com", PASSWORD)
+        .await
+        .is(303);
+    owner.sign_in("owner@example.com", PASSWORD).await.is(303);
+    let security = "/settings/security";
+    let kib = |many: usize| "x".repeat(many * 1024);
+
+    for (guest, page, action, length, limit) in [
+        (&stranger, "/signin", "/signin", 70, Some(64)),
+        (&stranger, "/signin", &*upload, 70, Some(64)),
+        (&auditor, security, &upload, 70, Some(64)),
+        (&auditor, security, "/me/name", 70, None),
+        (&owner, security, "/me/name", 1_030, Some(1_024)),
+        (&owner, security, &upload, 2_000, None),
+        (&owner, security, &upload, 8_200, Some(8_192)),
+    ] {
+        let text = kib(length);
+        let answer = guest
+            .clone()
+            .submit(page, action, &[("document", &text)])
+            .await;
+
+        let shown = format!("{action}, {length}: {} {}", answer.status, answer.body);
+        let refused = answer.body.contains("KiB that this form may have");
+        assert_eq!(refused, limit.is_some(), "{shown}");
+        if let Some(limit) = limit {
+            assert_eq!(answer.status, 400, "{shown}");
+            let said = format!("more than the {limit} KiB");
+            assert!(answer.body.contains(&said), "{shown}");
+        }
+    }
 }

@@ -41,7 +41,7 @@ impl House {
     }
 
     /// Likewise, with invitations switched on.
-    async fn inviting() -> Self {
+    pub(crate) async fn inviting() -> Self {
         let mut house = Self::new(true).await;
         house.switch("on").await;
         house
@@ -56,25 +56,42 @@ impl House {
     }
 
     /// Presses a button of a person's page.
-    async fn press(&mut self, id: &str, action: &str) -> super::guest::Page {
+    pub(crate) async fn press(&mut self, id: &str, action: &str) -> super::guest::Page {
         let page = format!("/users/{id}");
         let action = format!("{page}/{action}");
         self.owner.submit(&page, &action, &[]).await
     }
 
-    async fn page(&mut self, id: &str) -> String {
+    pub(crate) async fn page(&mut self, id: &str) -> String {
         self.owner.get(&format!("/users/{id}")).await.is(200).body
     }
 
     /// The address of the page that a link opens.
-    async fn invited(&self, address: &str, number: usize) -> String {
+    pub(crate) async fn invited(&self, address: &str, number: usize) -> String {
         let folder = self.mail.clone();
         let address = address.to_owned();
         let found = tokio::task::spawn_blocking(move || link(&folder, &address, number));
         found.await.unwrap()
     }
 
-    async fn is_good(&self, link: &str) -> bool {
+    /// The link of an invitation. One that a command sent may wait for a minute before the server looks: then the page makes a newer one.
+    pub(crate) async fn mailed_or_made(
+        &mut self,
+        address: &str,
+        id: &str,
+        number: usize,
+    ) -> String {
+        if links(&self.mail, address).len() < number {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+        }
+        if links(&self.mail, address).len() < number {
+            self.press(id, "invite").await.is(303);
+        }
+        self.invited(address, number).await;
+        links(&self.mail, address).pop().unwrap()
+    }
+
+    pub(crate) async fn is_good(&self, link: &str) -> bool {
         let page = Guest::new(&self.server).get(link).await;
         let is_good = page.status == 200;
         assert!(
@@ -86,7 +103,7 @@ impl House {
     }
 
     /// Does what the page's script does, with keys of no password.
-    async fn activate(&self, link: &str) -> super::guest::Page {
+    pub(crate) async fn activate(&self, link: &str) -> super::guest::Page {
         let mut guest = Guest::new(&self.server);
         let (_, token) = link.split_once("token=").unwrap();
         let salt = guest.get(link).await.value("salt");
@@ -111,7 +128,7 @@ impl House {
 }
 
 /// Every invitation in a folder to an address, the oldest first, by path and query of its link.
-fn links(folder: &Path, address: &str) -> Vec<String> {
+pub(crate) fn links(folder: &Path, address: &str) -> Vec<String> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
@@ -131,6 +148,26 @@ fn links(folder: &Path, address: &str) -> Vec<String> {
         }
     }
     links
+}
+
+/// Waits for a mail that says something, and makes sure that there are so many.
+pub(crate) async fn mailed(folder: &Path, text: &str, many: usize) -> String {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(20) {
+        let files = std::fs::read_dir(folder).into_iter().flatten();
+        let mails: Vec<String> = files
+            .map_while(Result::ok)
+            .map(|file| std::fs::read_to_string(file.path()).unwrap_or_default())
+            .map(|mail| mail.replace("=\r\n", "").replace("=3D", "="))
+            .filter(|mail| mail.contains(text))
+            .collect();
+        if let Some(mail) = mails.first() {
+            assert_eq!(mails.len(), many, "{mails:?}");
+            return mail.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no mail says `{text}`");
 }
 
 /// Waits for the invitation of this number to an address.

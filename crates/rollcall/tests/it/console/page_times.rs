@@ -5,7 +5,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use rollcall_console::{Needs, route_table};
+use rollcall_console::route_table;
+use rollcall_web::table::{Needs, Policy};
 use serde_json::{Value, json};
 
 use super::guest::{Guest, PASSWORD, administrator};
@@ -178,7 +179,9 @@ impl House {
         let is_sender = organisation == "northwind";
         let mut addresses: Vec<String> = route_table()
             .into_iter()
-            .filter(|route| route.method == "GET" && matches!(route.needs, Needs::Role(_)))
+            .filter(|route| {
+                route.method == "GET" && matches!(route.policy, Policy::Console(Needs::Role(_)))
+            })
             .filter(|route| !FILES.iter().any(|file| route.path.ends_with(file)))
             .filter(|route| is_sender || !route.path.contains("/applications/{"))
             .map(|route| {

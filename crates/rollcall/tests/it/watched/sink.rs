@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::routing::post;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span as Wire;
 use prost::Message;
 
 use super::PATIENCE;
+use rollcall_web::table::{Entry, Public, Table};
 
 /// A span that was sent.
 #[derive(Debug, Clone)]
@@ -58,9 +57,9 @@ impl Sink {
     /// Starts one; returns its base URL, too.
     pub(super) async fn start() -> (Self, String) {
         let sink = Self::default();
-        let router = Router::new()
-            .route("/v1/traces", post(take))
-            .with_state(sink.clone());
+        let table = Table::new(vec![Entry::post("/v1/traces", Public, take)]);
+        let routes = table.guarded(sink.clone(), |Public, handler| handler);
+        let router = routes.into_router();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
