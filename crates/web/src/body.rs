@@ -1,7 +1,13 @@
 //! Reading a body: bounded in size, in pause and in time.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -26,7 +32,6 @@ pub enum Unread {
 /// # Errors
 /// [`Unread`]; nothing of the body is kept.
 pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
-    use http_body::Body as _;
     if body.size_hint().lower() > limit as u64 {
         swallow(&mut body).await;
         return Err(Unread::TooLarge { limit });
@@ -65,14 +70,72 @@ async fn swallow(body: &mut Body) {
     }
 }
 
+/// What nobody has read of a body that was handed on.
+pub(crate) struct Rest(Arc<Mutex<Body>>);
+
+/// A body that was handed on, and that somebody looks after.
+struct Lent(Arc<Mutex<Body>>);
+
+/// Hands the body of a request on; what is left of it when the request is answered can be read to its end, see [`Rest::finish`].
+pub(crate) fn lend(request: &mut http::Request<Body>) -> Rest {
+    let body = Arc::new(Mutex::new(std::mem::take(request.body_mut())));
+    *request.body_mut() = Body::new(Lent(Arc::clone(&body)));
+    Rest(body)
+}
+
+impl Rest {
+    /// Reads what nobody has read, and forgets it; tells whether that was the end. A connection on which some of a request is still to come
+    /// cannot be used for the next one.
+    pub(crate) async fn finish(self) -> bool {
+        let end = Instant::now() + limits::REST_TIME;
+        let mut left = limits::REST_BYTES;
+        loop {
+            let frame = poll_fn(|context| Pin::new(&mut *locked(&self.0)).poll_frame(context));
+            match timeout_at(end, frame).await {
+                Ok(None) => return true,
+                Ok(Some(Ok(frame))) => {
+                    let bytes = frame.data_ref().map_or(0, Bytes::len);
+                    let Some(fewer) = left.checked_sub(bytes) else {
+                        return false;
+                    };
+                    left = fewer;
+                }
+                Ok(Some(Err(_))) | Err(_) => return false,
+            }
+        }
+    }
+}
+
+fn locked(body: &Mutex<Body>) -> MutexGuard<'_, Body> {
+    body.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl http_body::Body for Lent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut *locked(&self.0)).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        locked(&self.0).is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        locked(&self.0).size_hint()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::pin::Pin;
-    use std::task::{Context, Poll, ready};
+    use std::task::ready;
     use std::time::Duration;
 
-    use http_body::Frame;
     use tokio::time::Sleep;
 
     use super::*;

@@ -12,17 +12,17 @@ use axum::Router;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use http::header::RETRY_AFTER;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header::{CONNECTION, EXPECT, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, StatusCode, Version};
 use http_body::Body as _;
 use rollcall_app::App;
 use rollcall_model::RequestId;
 use tracing::Instrument;
 
 use crate::figures::{Figures, Surface};
-use crate::limits;
 use crate::proxies::Proxies;
 use crate::table::{self, Routes};
+use crate::{body, limits};
 
 /// The header that carries the request's id in every answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -68,6 +68,10 @@ async fn enter(State(gate): State<Gate>, mut request: Request, next: Next) -> Re
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let address = peer.map(|info| gate.proxies.client(info.0.ip(), request.headers()));
     request.extensions_mut().insert(Seen { id, address });
+    let is_alone = request.version() < Version::HTTP_2;
+    // who waits to be asked for the body is not asked for one that nobody wants
+    let waits = request.headers().contains_key(EXPECT);
+    let rest = (is_alone && !request.body().is_end_stream()).then(|| body::lend(&mut request));
     let mut response = if let Some(status) = refusal(&request) {
         let path = request.uri().path();
         let asked = gate.figures.begin(None, path, request.method());
@@ -89,6 +93,13 @@ async fn enter(State(gate): State<Gate>, mut request: Request, next: Next) -> Re
         http::header::CACHE_CONTROL,
         HeaderValue::from_static("no-store"),
     );
+    // otherwise the connection would be closed without a word, and the client's next request would be lost on it
+    if let Some(rest) = rest
+        && (waits || !rest.finish().await)
+    {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
     response
 }
 

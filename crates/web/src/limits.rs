@@ -42,6 +42,10 @@ pub const FORM_BYTES: usize = 1024 * 1024;
 /// A form with a file, of an administrator who may send it, in bytes.
 pub const UPLOAD_BYTES: usize = 8 * 1024 * 1024;
 
+/// How much of a body that nobody wanted is read and forgotten once its request is answered, so that the connection can be used again.
+pub const REST_BYTES: usize = 64 * 1024;
+/// How long that may take; then the connection is closed, and the answer says so.
+pub const REST_TIME: Duration = Duration::from_secs(1);
 /// How much of a body that is too long is read and forgotten, so that its sender sees the answer.
 pub const SWALLOW_BYTES: usize = 64 * 1024 * 1024;
 /// How long that may take, in all and between two pieces.

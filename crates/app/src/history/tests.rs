@@ -1,3 +1,5 @@
+//! What was, what differs, and the way back, on a directory that goes wrong.
+
 use jiff::SignedDuration;
 use rollcall_model::IntegrationKind;
 use serde_json::json;

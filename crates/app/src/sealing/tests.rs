@@ -1,3 +1,5 @@
+//! What is sealed opens at its place only, also after keys were replaced.
+
 use rollcall_model::Randomness as _;
 
 use super::master::key_id;

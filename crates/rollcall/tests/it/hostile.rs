@@ -284,3 +284,64 @@ async fn half_a_request_is_not_waited_for_for_ever() {
     }
     scim.get("/Users").await.is(200);
 }
+
+/// A client sends the body a moment after the head. Who is answered before that goes on with the same connection, or is told that it ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_answered_before_its_body_came_costs_no_other_request() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (installation, token) = Installation::with("vault");
+    let server = installation.serve(&[]);
+    let host = server.url.strip_prefix("http://").unwrap();
+    let wrong = format!("{token}x");
+    let head = |token: &str, length: usize, more: &str| {
+        format!(
+            "POST /scim/v2/vault/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{more}\r\n"
+        )
+    };
+    let read = async |stream: &mut tokio::net::TcpStream| {
+        let (mut reply, mut part) = (String::new(), [0; 4_096]);
+        loop {
+            let length = stream.read(&mut part).await.unwrap();
+            reply.push_str(std::str::from_utf8(&part[..length]).unwrap());
+            let is_whole = reply.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length: "));
+                length.is_some_and(|length| body.len() >= length.parse().unwrap())
+            });
+            if is_whole || length == 0 {
+                return reply.to_lowercase();
+            }
+        }
+    };
+    let pause = std::time::Duration::from_millis(100);
+
+    let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+    for turn in 0..3 {
+        stream
+            .write_all(head(&wrong, 2, "").as_bytes())
+            .await
+            .unwrap();
+        tokio::time::sleep(pause).await;
+        stream.write_all(b"{}").await.unwrap();
+        let reply = read(&mut stream).await;
+        assert!(reply.starts_with("http/1.1 401"), "{turn}: {reply}");
+        assert!(!reply.contains("connection: close"), "{turn}: {reply}");
+    }
+    let body = r#"{"userName": "ann"}"#;
+    let whole = head(&token, body.len(), "") + body;
+    stream.write_all(whole.as_bytes()).await.unwrap();
+    let reply = read(&mut stream).await;
+    assert!(reply.starts_with("http/1.1 201"), "{reply}");
+
+    for (length, more) in [(2, ""), (2, "Expect: 100-continue\r\n"), (900_000, "")] {
+        let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+        stream
+            .write_all(head(&wrong, length, more).as_bytes())
+            .await
+            .unwrap();
+        let reply = read(&mut stream).await;
+        assert!(reply.starts_with("http/1.1 401"), "{reply}");
+        assert!(reply.contains("connection: close"), "{reply}");
+    }
+}
