@@ -6,6 +6,7 @@ mod bar;
 mod cli;
 mod commands;
 mod config;
+mod confinement;
 mod demo;
 mod figures;
 mod key;
@@ -27,6 +28,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    confinement::begin();
     let arguments = cli::Arguments::parse();
     match commands::run(arguments) {
         Ok(exit) => exit.into(),

@@ -93,11 +93,14 @@ impl Server {
         listen: &str,
         variables: &[(&str, &str)],
     ) -> (Self, Vec<String>) {
-        let mut process = rollcall(folder, &["serve", "--listen", listen])
-            .envs(variables.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = rollcall(folder, &["serve", "--listen", listen]);
+        command.envs(variables.iter().copied());
+        Self::of(command)
+    }
+
+    /// Starts what becomes a server; returns, besides, what it says until it is there.
+    pub(crate) fn of(mut command: Command) -> (Self, Vec<String>) {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let mut said = Vec::new();
         for line in lines.by_ref().map_while(Result::ok) {
