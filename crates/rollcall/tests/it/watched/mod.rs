@@ -2,9 +2,11 @@
 
 mod exposition;
 mod figures;
+mod logs;
 mod sink;
 mod traces;
 
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -24,13 +26,17 @@ struct Watched {
 
 impl Watched {
     fn started(variables: &[(&str, &str)]) -> Self {
+        let variables = [&[("ROLLCALL_ALLOW_PRIVATE_TARGETS", "true")], variables].concat();
+        Self::started_by(|folder| Server::start_telling(folder, "127.0.0.1:0", &variables))
+    }
+
+    /// Starts it, with a server that is started like this in the folder of the installation.
+    fn started_by(start: impl FnOnce(&Path) -> (Server, Vec<String>)) -> Self {
         let (installation, token) = Installation::with("vault");
         installation.ok(&["org", "create", "northwind", "--name", "Northwind Traders"]);
         let own = installation.ok(&["token", "create", "--org", "northwind"]);
         std::fs::write(installation.folder.path().join("token"), &token).unwrap();
-        let variables = [&[("ROLLCALL_ALLOW_PRIVATE_TARGETS", "true")], variables].concat();
-        let (server, said) =
-            Server::start_telling(installation.folder.path(), "127.0.0.1:0", &variables);
+        let (server, said) = start(installation.folder.path());
         Self {
             northwind: server.scim("northwind", &own),
             vault: server.scim("vault", &token),
