@@ -125,13 +125,7 @@ async fn diff(app: &App, diff: &DiffMoments, as_json: bool) -> anyhow::Result<Ex
                 printer::data(&line);
             }
         }
-        if !added.is_empty() || !removed.is_empty() {
-            printer::data(&format!(
-                "    members: {} in, {} out",
-                added.len(),
-                removed.len()
-            ));
-        }
+        tell_members(&added, &removed);
     }
     if changed.is_empty() {
         printer::good("nothing differs");
@@ -260,13 +254,7 @@ fn tell(plan: &Revert, is_done: bool, results: &HashMap<ResourceId, String>) {
             for line in attribute_lines(attributes) {
                 printer::data(&line);
             }
-            if !added.is_empty() || !removed.is_empty() {
-                printer::data(&format!(
-                    "    members: {} in, {} out",
-                    added.len(),
-                    removed.len()
-                ));
-            }
+            tell_members(added, removed);
             if !missing.is_empty() {
                 printer::data(&format!(
                     "    {} members are gone and stay so",
@@ -335,6 +323,13 @@ fn step_json(step: &Step) -> Value {
         fields.extend(more);
     }
     described
+}
+
+fn tell_members(added: &[ResourceId], removed: &[ResourceId]) {
+    if !added.is_empty() || !removed.is_empty() {
+        let (added, removed) = (added.len(), removed.len());
+        printer::data(&format!("    members: {added} in, {removed} out"));
+    }
 }
 
 fn kind_word(kind: Kind) -> &'static str {
