@@ -177,6 +177,9 @@ impl Settings {
                 .map(|size| (group_of(size), 0..size));
             people::write_groups(&making.path().join("groups.jsonl"), groups)?;
             house.run(&[&import[..], &["--groups", "groups.jsonl"]].concat())?;
+            // a store is nothing without its key
+            let key = |store: &Path| format!("{}.key", store.display());
+            std::fs::rename(key(&new), key(&file))?;
             std::fs::rename(&new, &file)?;
             println!(
                 "  made a store with {people} people in {:.0?}",
