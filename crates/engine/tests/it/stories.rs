@@ -4,6 +4,7 @@ mod demand;
 mod drift;
 mod members;
 mod nested;
+mod outage;
 mod pace;
 mod preview;
 mod references;
