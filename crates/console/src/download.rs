@@ -1,6 +1,7 @@
 //! Files that are made while they are sent: CSV and JSON lines.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -9,9 +10,34 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body::Frame;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::form::Form;
+use crate::problem::Problem;
+
+/// How many files are made at the same time. Each reads much, and lasts as long as somebody takes it in.
+const FILES: usize = 4;
+
+/// The turns in which files are made.
+#[derive(Debug, Clone)]
+pub(crate) struct Files(Arc<Semaphore>);
+
+impl Default for Files {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(FILES)))
+    }
+}
+
+impl Files {
+    /// Returns a turn, to be kept until the file is made.
+    ///
+    /// # Errors
+    /// [`Problem::Busy`] when all are taken: nobody is kept waiting for as long as others take.
+    pub(crate) fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let turn = Arc::clone(&self.0).try_acquire_owned();
+        turn.map_err(|_| Problem::Busy)
+    }
+}
 
 /// A body whose pieces come from somewhere else, one at a time.
 struct Pieces(mpsc::Receiver<Bytes>);
@@ -116,6 +142,16 @@ pub(crate) fn row<'f>(fields: impl IntoIterator<Item = &'f str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_files_are_made_at_once_and_no_more() {
+        let files = Files::default();
+        let mut turns: Vec<_> = (0..FILES).map(|_| files.turn().unwrap()).collect();
+
+        assert!(matches!(files.turn(), Err(Problem::Busy)));
+        turns.pop();
+        drop(files.turn().unwrap());
+    }
 
     #[test]
     fn a_row_is_read_back_and_is_never_a_formula() {

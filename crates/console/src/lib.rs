@@ -44,6 +44,7 @@ pub struct Console {
     app: App,
     engine: Engine,
     sent: Arc<guard::Sent>,
+    files: download::Files,
 }
 
 impl Console {
@@ -53,6 +54,7 @@ impl Console {
             app,
             engine,
             sent: Arc::default(),
+            files: download::Files::default(),
         }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum Problem {
     Elsewhere,
     /// The gate refused the request, or it got no answer.
     Gate(StatusCode),
+    /// Others have so many files made that there is no turn left.
+    Busy,
     /// Something is wrong here.
     Internal(&'static str),
 }
@@ -91,6 +93,14 @@ impl Problem {
                 "This form came from another site",
                 "Forms are taken from this console alone. Nothing was changed.".to_owned(),
             ),
+            Self::Busy => Said {
+                retry_after: Some(30),
+                ..said(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Too many files are being made",
+                    "Others are downloading theirs. Try again in half a minute.".to_owned(),
+                )
+            },
             Self::Gate(StatusCode::NOT_FOUND) => Self::NoPage.said(),
             Self::Gate(status) if status.is_client_error() => said(
                 *status,

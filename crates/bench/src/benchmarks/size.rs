@@ -25,9 +25,13 @@ struct Place {
 }
 
 pub(crate) async fn run(settings: &Settings, report: &mut Report) -> anyhow::Result<()> {
-    let mut places = Vec::new();
+    // all stores before the first connection: none lasts while nobody uses it for as long as a store is made
+    let mut houses = Vec::new();
     for &people in &settings.people {
-        let (house, token) = settings.house(people)?;
+        houses.push((people, settings.house(people)?));
+    }
+    let mut places = Vec::new();
+    for (people, (house, token)) in houses {
         let server = house.serve()?;
         let connection = server.connect(&token).await?;
         places.push(Place {

@@ -259,10 +259,14 @@ async fn export(
     let zone = console.zone(&known);
     let query = Asked::new(&form).query(&zone);
     let parties = console.app.parties(&context).await?;
+    let turn = console.files.turn()?;
     let format = FileFormat::of(&form);
     let (sender, response) = format.begin("activity");
     let app = console.app.clone();
-    tokio::spawn(async move { send(&app, &context, query, format, &parties, &sender).await });
+    tokio::spawn(async move {
+        let _turn = turn;
+        send(&app, &context, query, format, &parties, &sender).await;
+    });
     Ok(response)
 }
 

@@ -52,10 +52,14 @@ async fn download(
         .app
         .provisioning_logs(&context, query.clone())
         .await?;
+    let turn = console.files.turn()?;
     let format = FileFormat::of(form);
     let (sender, response) = format.begin("provisioning-logs");
     let app = console.app.clone();
-    tokio::spawn(async move { send(&app, &context, query, first, format, &sender).await });
+    tokio::spawn(async move {
+        let _turn = turn;
+        send(&app, &context, query, first, format, &sender).await;
+    });
     Ok(response)
 }
 

@@ -52,6 +52,7 @@ fn the_token_stands_in_no_output_no_plan_and_no_byte_of_the_store() {
     }
     assert!(!is_a_file() || desk.path("rollcall.db").exists());
     assert!(desk.path("plan.json").exists());
+    desk.installation.ok(&["backup", "one.backup"]);
     assert_eq!(leaks(desk.installation.folder.path()), [""; 0]);
 
     // also when the process is killed before the log of the store is folded in
