@@ -10,7 +10,7 @@ use rollcall_model::history::Past;
 use rollcall_model::{Kind, ResourceId};
 use rollcall_scim::patch::{Change as Difference, PATCH_SCHEMA, Patch, differences};
 use rollcall_scim::resource::Resource;
-use rollcall_store::{AuditQuery, Entry, Reader, Tombstone, actor_key};
+use rollcall_store::{AuditQuery, Entry, Reader, actor_key};
 use serde_json::{Value, json};
 
 use super::{Moment, past, place_of};
@@ -209,7 +209,7 @@ impl App {
     ) -> Result<Context, Failure> {
         let found = context
             .tenant()
-            .read::<_, Failure, _>(move |reader| tombstone(reader, kind, id));
+            .read::<_, Failure, _>(move |reader| Ok(reader.tombstone(kind, id)?));
         let manager = found.await?.and_then(|tombstone| tombstone.managed_by);
         Ok(Context::new(
             context.tenant().clone(),
@@ -244,25 +244,6 @@ impl App {
         let limits = &self.settings().limits;
         Ok(Patch::parse(&body, self.resource_type(kind), limits)?)
     }
-}
-
-/// Finds the tombstone of an object.
-fn tombstone(
-    reader: &dyn Reader,
-    kind: Kind,
-    id: ResourceId,
-) -> Result<Option<Tombstone>, Failure> {
-    // what it was called last is what the tombstone has
-    let life = reader.object_changes(kind, id, None, 50)?;
-    let mut documents = life.iter().filter_map(|change| change.document.as_ref());
-    let Some(name) = documents
-        .next()
-        .and_then(|document| super::name(kind, document))
-    else {
-        return Ok(None);
-    };
-    let buried = reader.tombstones(kind, None, &name)?;
-    Ok(buried.into_iter().find(|tombstone| tombstone.id == id))
 }
 
 /// Finds what has to be done with one object; nothing: it is what it was.

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{ended, json};
+use super::{ended, json, seal};
 use crate::store;
 use crate::support::Installation;
 
@@ -12,28 +12,8 @@ fn house() -> Installation {
     let installation = Installation::new();
     let folder = installation.folder.path();
     store::place(folder, "sqlite:rollcall.db".to_owned());
-    let target = rollcall_testkit::Target::start(
-        rollcall_testkit::Behaviour::default().with_token("the-token"),
-    );
-    std::fs::write(folder.join("token"), "the-token").unwrap();
     installation.ok(&["org", "create", "vault", "--name", "Vault"]);
-    installation.ok(&["app", "create", "Wiki", "--org", "vault"]);
-    let connect = [
-        "app",
-        "connect",
-        "Wiki",
-        "--org",
-        "vault",
-        "--token-file",
-        "token",
-        "--url",
-    ];
-    let output = installation
-        .command(&[&connect[..], &[target.url()]].concat())
-        .env("ROLLCALL_ALLOW_PRIVATE_TARGETS", "true")
-        .output()
-        .unwrap();
-    ended(&output, 0);
+    seal(&installation);
     assert_eq!(found(&installation), Vec::<(String, String)>::new());
     installation
 }

@@ -10,6 +10,34 @@ use std::process::Output;
 
 use serde_json::Value;
 
+use crate::support::Installation;
+
+/// Gives Vault an application whose token is sealed.
+fn seal(installation: &Installation) {
+    let target = rollcall_testkit::Target::start(
+        rollcall_testkit::Behaviour::default().with_token("the-token"),
+    );
+    let folder = installation.folder.path();
+    std::fs::write(folder.join("token"), "the-token").unwrap();
+    installation.ok(&["app", "create", "Wiki", "--org", "vault"]);
+    let connect = [
+        "app",
+        "connect",
+        "Wiki",
+        "--org",
+        "vault",
+        "--token-file",
+        "token",
+        "--url",
+    ];
+    let output = installation
+        .command(&[&connect[..], &[target.url()]].concat())
+        .env("ROLLCALL_ALLOW_PRIVATE_TARGETS", "true")
+        .output()
+        .unwrap();
+    ended(&output, 0);
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

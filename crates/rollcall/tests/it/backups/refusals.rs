@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use super::{ended, json, said};
+use super::{ended, json, said, seal};
 use crate::store;
 use crate::support::{Installation, rollcall};
 
@@ -14,32 +14,6 @@ fn house() -> Installation {
     store::place(folder, "sqlite:rollcall.db".to_owned());
     installation.ok(&["org", "create", "vault", "--name", "Vault"]);
     installation
-}
-
-/// Gives Vault an application whose token is sealed.
-fn seal(installation: &Installation) {
-    let target = rollcall_testkit::Target::start(
-        rollcall_testkit::Behaviour::default().with_token("the-token"),
-    );
-    let folder = installation.folder.path();
-    std::fs::write(folder.join("token"), "the-token").unwrap();
-    installation.ok(&["app", "create", "Wiki", "--org", "vault"]);
-    let connect = [
-        "app",
-        "connect",
-        "Wiki",
-        "--org",
-        "vault",
-        "--token-file",
-        "token",
-        "--url",
-    ];
-    let output = installation
-        .command(&[&connect[..], &[target.url()]].concat())
-        .env("ROLLCALL_ALLOW_PRIVATE_TARGETS", "true")
-        .output()
-        .unwrap();
-    ended(&output, 0);
 }
 
 #[test]

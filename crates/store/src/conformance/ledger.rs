@@ -1,0 +1,152 @@
+//! The audit log as a chain, and what an erasure leaves of the logs.
+
+use rollcall_model::chain::{Damage, Head, Verification};
+use rollcall_model::{Kind, ResourceId};
+use serde_json::{Value, json};
+
+use super::{at, change, creation, organisation, origin, person};
+use crate::{Error, NewAudit, Store, Tenant};
+
+/// Makes an organisation whose audit log has so many entries.
+pub async fn audited(store: &Store, slug: &str, count: i64) -> Tenant {
+    let tenant = organisation(store, slug).await;
+    for n in 1..count {
+        let mut entry = deed();
+        entry.detail = json!({"changes": [{"path": "title", "old": null, "new": n}]});
+        change(&tenant, move |writer| writer.append_audit(at(n), &entry)).await;
+    }
+    tenant
+}
+
+/// Reads an audit log from its beginning, in parts, and returns what is wrong with it.
+pub async fn verified(tenant: &Tenant, kept: Option<Head>) -> Vec<Damage> {
+    let organisation = tenant.organisation();
+    tenant
+        .read::<_, Error, _>(move |reader| {
+            let mut verification = Verification::new(organisation, kept);
+            let mut after = None;
+            loop {
+                let entries = reader.chain(after, 7)?;
+                if entries.is_empty() {
+                    return Ok(verification.end(reader.audit_head()?).damages);
+                }
+                for entry in entries {
+                    after = Some(entry.sequence);
+                    verification.take(entry);
+                }
+            }
+        })
+        .await
+        .unwrap()
+}
+
+fn deed() -> NewAudit {
+    NewAudit {
+        origin: origin(),
+        action: "user.updated",
+        object: "ann".to_owned(),
+        detail: json!({"text": "Zoë \u{0} 😀"}),
+    }
+}
+
+/// Each entry of the audit log rests on the one before, in whichever order units write, however many each writes, and whether they look at
+/// the log meanwhile or take everything back.
+pub async fn the_audit_log_is_a_chain_whoever_writes(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let other = organisation(&store, "other").await;
+    let mut units = tokio::task::JoinSet::new();
+    for n in 0..60_i64 {
+        let tenant = if n % 4 == 3 {
+            other.clone()
+        } else {
+            tenant.clone()
+        };
+        units.spawn(async move {
+            tenant
+                .write::<(), Error, _>(move |writer| {
+                    for second in 0..=n % 3 {
+                        let mut entry = deed();
+                        entry.origin.address = (n % 2 == 0).then(|| "10.0.0.1".to_owned());
+                        writer.append_audit(at(n - second), &entry)?;
+                        if n % 5 == 0 {
+                            let head = writer.audit_head()?;
+                            let last = writer.audit(None, 1)?;
+                            assert_eq!(head.sequence, last[0].sequence);
+                            assert_eq!(writer.tallies(0, i64::MAX)?.len(), 1 + 1);
+                        }
+                    }
+                    if n % 7 == 0 {
+                        return Err(Error::Stale);
+                    }
+                    Ok(())
+                })
+                .await
+                .is_ok()
+        });
+    }
+    units.join_all().await;
+    for tenant in [tenant, other] {
+        assert_eq!(verified(&tenant, None).await, []);
+        let head = tenant
+            .read::<_, Error, _>(|reader| reader.audit_head())
+            .await
+            .unwrap();
+        assert!(head.sequence > 10);
+        assert_eq!(verified(&tenant, Some(head)).await, []);
+        // and it goes on from there
+        change(&tenant, |writer| writer.append_audit(at(99), &deed())).await;
+        assert_eq!(verified(&tenant, Some(head)).await, []);
+    }
+}
+
+/// An erasure takes away what lies under a person's id. Entries of feed and log stay at their places, and the log's chain holds.
+pub async fn who_is_erased_is_nowhere_and_both_logs_go_on(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let ann = person("ann", json!({"emails": [{"value": "ann@example.com"}]}));
+    let bob = person("bob", json!({}));
+    let (id, other) = (ann.id, bob.id);
+    change(&tenant, move |writer| {
+        for entry in [&ann, &bob] {
+            writer.insert(entry)?;
+            writer.append_change(at(1), &creation(entry))?;
+            let mut audit = deed();
+            audit.object = entry.id.to_string();
+            audit.origin.address = Some("10.0.0.1".to_owned());
+            writer.append_audit(at(1), &audit)?;
+        }
+        writer.remove(Kind::User, id, at(2))
+    })
+    .await;
+    let tombstone = tenant
+        .read::<_, Error, _>(move |reader| reader.tombstone(Kind::User, id))
+        .await;
+    assert_eq!(tombstone.unwrap().unwrap().name_key, "ann");
+
+    let erased = change(&tenant, move |writer| {
+        let erased = writer.erase_person(id)?;
+        // whoever writes goes on
+        writer.append_audit(at(3), &deed())?;
+        Ok(erased)
+    })
+    .await;
+
+    assert_eq!((erased.changes, erased.entries), (1, 1));
+    assert_eq!(verified(&tenant, None).await, []);
+    tenant
+        .read::<_, Error, _>(move |reader| {
+            assert_eq!(reader.tombstone(Kind::User, id)?, None);
+            let feed = reader.changes(0, 10)?;
+            let documents: Vec<_> = feed.iter().map(|one| one.document.is_some()).collect();
+            assert_eq!((documents, feed[0].id), (vec![false, true], id));
+            let log = reader.audit(None, 10)?;
+            let of = |id: ResourceId| log.iter().find(|one| one.object == id.to_string());
+            let (hers, his) = (of(id).unwrap(), of(other).unwrap());
+            assert_eq!((&hers.detail, &hers.origin.address), (&Value::Null, &None));
+            assert!(!his.detail.is_null() && his.origin.address.is_some());
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let again = change(&tenant, move |writer| writer.erase_person(id)).await;
+    assert_eq!((again.changes, again.entries), (0, 0));
+}
