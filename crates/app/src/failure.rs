@@ -82,6 +82,18 @@ pub enum Failure {
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl Failure {
+    /// Too much is asked for at once; trying again later helps.
+    pub fn busy() -> Self {
+        Self::Unavailable(rollcall_store::Error::Busy)
+    }
+
+    /// Tells whether too much is asked for at once.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Unavailable(rollcall_store::Error::Busy))
+    }
+}
+
 impl From<rollcall_store::Error> for Failure {
     fn from(error: rollcall_store::Error) -> Self {
         use rollcall_store::Error;

@@ -9,7 +9,7 @@
 )]
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
@@ -19,12 +19,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{HOST, ORIGIN, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method};
+use http_body::Body as _;
 use ring::digest::{SHA256, digest};
+use rollcall_app::Failure;
 use rollcall_app::sign_in::{Knock, Proof, Visitor};
 use rollcall_model::{Permission, Secret, Stage};
 use rollcall_web::body::{Unread, read};
 use rollcall_web::gate::Seen;
 use rollcall_web::limits;
+use rollcall_web::room::{Full, Place, Room};
 use subtle::ConstantTimeEq;
 
 use crate::cookies::Cookie;
@@ -122,7 +125,11 @@ pub(crate) async fn check(
     next: Next,
 ) -> Response {
     match enter(&console, asks, &mut request).await {
-        Ok(Entered { flash, renewed }) => {
+        Ok(Entered {
+            flash,
+            renewed,
+            place: _place,
+        }) => {
             let secure = console.is_secure();
             let mut response = next.run(request).await;
             let headers = response.headers_mut();
@@ -143,6 +150,8 @@ struct Entered {
     flash: bool,
     /// A session that was renewed on the way.
     renewed: Option<Proof>,
+    /// The room of what was sent, as long as it is worked on.
+    place: Option<Place>,
 }
 
 async fn enter(console: &Console, asks: Asks, request: &mut Request) -> Result<Entered, Response> {
@@ -170,11 +179,13 @@ async fn enter(console: &Console, asks: Asks, request: &mut Request) -> Result<E
         _ => String::new(),
     };
     let mut renewed = None;
+    let mut place = None;
     if request.method() == Method::POST {
         same_site(console, request.headers())?;
+        let limit = form_bytes(asks, visitor.as_ref());
+        place = Some(room_for(request, visitor.as_ref(), limit).await?);
         let body = std::mem::take(request.body_mut());
-        let body = read(body, form_bytes(asks, visitor.as_ref())).await;
-        let body = body.map_err(unread)?;
+        let body = read(body, limit).await.map_err(unread)?;
         let form = Form::parse(request.headers(), body)
             .await
             .map_err(|error| Problem::refused(error.to_string()).into_response())?;
@@ -221,6 +232,7 @@ async fn enter(console: &Console, asks: Asks, request: &mut Request) -> Result<E
     let entered = Entered {
         flash: flash.is_some(),
         renewed,
+        place,
     };
     request.extensions_mut().insert(Visit {
         visitor,
@@ -229,6 +241,24 @@ async fn enter(console: &Console, asks: Asks, request: &mut Request) -> Result<E
         flash,
     });
     Ok(entered)
+}
+
+/// Waits for room for a form of at most `limit` bytes. No part of the request is lent to the wait: a body is nobody's but one thread's.
+fn room_for(
+    request: &Request,
+    visitor: Option<&Visitor>,
+    limit: usize,
+) -> impl Future<Output = Result<Place, Response>> + use<> {
+    let room = request.extensions().get::<Arc<Room>>().cloned();
+    let whose = visitor.map(|visitor| visitor.organisation.id);
+    let size = request.body().size_hint();
+    async move {
+        let room =
+            room.ok_or_else(|| Problem::internal("a request without a gate").into_response())?;
+        room.place(whose, size, limit)
+            .await
+            .map_err(|Full| Problem::from(Failure::busy()).into_response())
+    }
 }
 
 /// Returns how much is read of a form, in bytes: of whoever may not send it no more than anybody's sign-in takes.

@@ -149,6 +149,14 @@ impl Problem {
                 retry_after: Some(*seconds),
                 ..said(StatusCode::TOO_MANY_REQUESTS, "Too many attempts")
             },
+            failure if failure.is_busy() => Said {
+                retry_after: Some(5),
+                text: "Nothing was changed. Try again in a few seconds.".to_owned(),
+                ..said(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Too much is asked for at once",
+                )
+            },
             Failure::Unavailable(_) => Said {
                 retry_after: Some(5),
                 text: "Nothing was changed. Try again in a few seconds.".to_owned(),

@@ -1,12 +1,17 @@
 //! Who asks: the bearer token of one integration of the organisation in the path.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
+use http_body::Body as _;
+use rollcall_app::Failure as App;
 use rollcall_app::traffic::Whose;
 use rollcall_model::Secret;
 use rollcall_web::gate::Seen;
+use rollcall_web::room::{Full, Room};
 
 use crate::Endpoint;
 use crate::failure::Failure;
@@ -17,6 +22,7 @@ pub(crate) async fn check(
     State(endpoint): State<Endpoint>,
     Path(parameters): Path<std::collections::HashMap<String, String>>,
     axum::Extension(Seen { id, address }): axum::Extension<Seen>,
+    axum::Extension(room): axum::Extension<Arc<Room>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -29,7 +35,7 @@ pub(crate) async fn check(
             let address = address.map(|address| address.to_string());
             endpoint.app.authenticate(slug, &token, id, address).await
         }
-        None => Err(rollcall_app::Failure::Unauthenticated {
+        None => Err(App::Unauthenticated {
             reason: "send the provisioning token in one header `Authorization: Bearer rc_…`",
         }),
     };
@@ -40,17 +46,26 @@ pub(crate) async fn check(
                 integration: caller.integration,
                 token: caller.token,
             };
-            let mut response = if let Err(wait) = endpoint.rates.request(caller.token) {
+            let organisation = caller.organisation.id;
+            let mut response = if let Err(wait) = endpoint.rates.request(organisation, caller.token)
+            {
                 Failure::TooMany(wait).into_response()
             } else {
-                request.extensions_mut().insert(caller);
-                next.run(request).await
+                let limit = endpoint.longest_body(request.uri().path());
+                let size = request.body().size_hint();
+                match room.place(Some(organisation), size, limit).await {
+                    Ok(_place) => {
+                        request.extensions_mut().insert(caller);
+                        next.run(request).await
+                    }
+                    Err(Full) => Failure::from(App::busy()).into_response(),
+                }
             };
             response.extensions_mut().insert(whose);
             response
         }
         Err(failure) => {
-            let failed = matches!(failure, rollcall_app::Failure::Unauthenticated { .. });
+            let failed = matches!(failure, App::Unauthenticated { .. });
             match address
                 .filter(|_| failed)
                 .map(|address| endpoint.rates.failure(address))

@@ -21,6 +21,7 @@ use tracing::Instrument;
 
 use crate::figures::{Figures, Surface};
 use crate::proxies::Proxies;
+use crate::room::Room;
 use crate::table::{self, Routes};
 use crate::{body, limits};
 
@@ -48,6 +49,8 @@ pub struct Gate {
     pub figures: Arc<Figures>,
     /// Whose word about addresses is taken.
     pub proxies: Arc<Proxies>,
+    /// Where bodies find room; handlers find it in a request's extensions.
+    pub room: Arc<Room>,
     /// How refusals look.
     pub form: Form,
 }
@@ -68,6 +71,7 @@ async fn enter(State(gate): State<Gate>, mut request: Request, next: Next) -> Re
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let address = peer.map(|info| gate.proxies.client(info.0.ip(), request.headers()));
     request.extensions_mut().insert(Seen { id, address });
+    request.extensions_mut().insert(Arc::clone(&gate.room));
     let is_alone = request.version() < Version::HTTP_2;
     // who waits to be asked for the body is not asked for one that nobody wants
     let waits = request.headers().contains_key(EXPECT);

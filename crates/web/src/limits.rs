@@ -32,8 +32,17 @@ pub const DRAIN_TIME: Duration = Duration::from_secs(25);
 pub const TOKEN_RATE: u32 = 100;
 /// Requests of one token at once, after a pause.
 pub const TOKEN_BURST: u32 = 200;
+/// Requests per second of all tokens of an organisation together: so many times [`TOKEN_RATE`]. A burst is twice that.
+pub const ORGANISATION_TOKENS: u32 = 4;
 /// Failed authentications per minute and address.
 pub const FAILED_PER_MINUTE: u32 = 20;
+
+/// The bodies of all requests that are worked on at the same time, in bytes.
+pub const ROOM_BYTES: usize = 128 * 1024 * 1024;
+/// Those of one organisation, in bytes.
+pub const ROOM_BYTES_OF_ONE: usize = 32 * 1024 * 1024;
+/// How long a request waits for room.
+pub const ROOM_TIME: Duration = Duration::from_secs(10);
 
 /// A form of the console that nobody has signed in for, in bytes.
 pub const GUEST_FORM_BYTES: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use rollcall_model::TokenId;
+use rollcall_model::{OrgId, TokenId};
 
 use crate::limits;
 
@@ -19,26 +19,31 @@ pub struct Wait(pub u64);
 #[derive(Debug)]
 pub struct Rates {
     tokens: Keyed<TokenId>,
+    organisations: Keyed<OrgId>,
     failures: Keyed<IpAddr>,
 }
 
 impl Rates {
-    /// Allows each token `per_second` requests on average; a burst is twice that.
+    /// Allows each token `per_second` requests on average, and the tokens of an organisation together
+    /// [`limits::ORGANISATION_TOKENS`] times as many; a burst is twice that.
     pub fn new(per_second: NonZeroU32) -> Self {
-        let burst = per_second.saturating_mul(BURST);
+        let quota =
+            |rate: NonZeroU32| Quota::per_second(rate).allow_burst(rate.saturating_mul(BURST));
         let failed = NonZeroU32::new(limits::FAILED_PER_MINUTE).unwrap_or(NonZeroU32::MIN);
         Self {
-            tokens: Keyed::new(Quota::per_second(per_second).allow_burst(burst)),
+            tokens: Keyed::new(quota(per_second)),
+            organisations: Keyed::new(quota(per_second.saturating_mul(TOKENS))),
             failures: Keyed::new(Quota::per_minute(failed)),
         }
     }
 
-    /// Counts a request of a token.
+    /// Counts a request of a token of an organisation.
     ///
     /// # Errors
-    /// [`Wait`] when it has asked too often.
-    pub fn request(&self, token: TokenId) -> Result<(), Wait> {
-        self.tokens.count(&token)
+    /// [`Wait`] when the token, or the organisation with all its tokens, has asked too often.
+    pub fn request(&self, organisation: OrgId, token: TokenId) -> Result<(), Wait> {
+        self.tokens.count(&token)?;
+        self.organisations.count(&organisation)
     }
 
     /// Counts a failed authentication from an address.
@@ -52,6 +57,7 @@ impl Rates {
     /// Forgets whoever has not asked for a while; called now and then.
     pub fn forget_idle(&self) {
         self.tokens.0.retain_recent();
+        self.organisations.0.retain_recent();
         self.failures.0.retain_recent();
     }
 }
@@ -64,6 +70,11 @@ impl Default for Rates {
 
 const BURST: NonZeroU32 = match NonZeroU32::new(limits::TOKEN_BURST / limits::TOKEN_RATE) {
     Some(burst) => burst,
+    None => NonZeroU32::MIN,
+};
+
+const TOKENS: NonZeroU32 = match NonZeroU32::new(limits::ORGANISATION_TOKENS) {
+    Some(tokens) => tokens,
     None => NonZeroU32::MIN,
 };
 
@@ -113,6 +124,19 @@ mod tests {
 
         assert!(rates.failure(address).is_err_and(|wait| wait.0 >= 1));
         assert_eq!(rates.failure(IpAddr::from([192, 0, 2, 2])), Ok(()));
+    }
+
+    #[test]
+    fn an_organisation_does_not_get_more_with_every_token_that_it_makes() {
+        let rates = Rates::new(NonZeroU32::MIN);
+        let (one, other) = (OrgId::from_bytes([1; 16]), OrgId::from_bytes([2; 16]));
+        let asked =
+            |organisation, token| rates.request(organisation, TokenId::from_bytes([token; 16]));
+
+        let allowed = (0..100).filter(|token| asked(one, *token).is_ok()).count();
+
+        assert_eq!(allowed, 2 * limits::ORGANISATION_TOKENS as usize);
+        assert_eq!(asked(other, 0), Ok(()));
     }
 
     #[test]

@@ -191,6 +191,7 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
         app: app.clone(),
         figures: Arc::default(),
         proxies: Arc::new(proxies),
+        room: Arc::default(),
         form,
     };
     let figures = Figures {
@@ -321,6 +322,7 @@ mod tests {
             app,
             figures: Arc::default(),
             proxies: Arc::default(),
+            room: Arc::default(),
             form,
         };
         let router = gate.before(table.guarded((), |Public, handler| handler), |router| {

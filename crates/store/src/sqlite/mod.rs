@@ -17,6 +17,7 @@ mod jobs;
 mod ledger;
 mod listing;
 mod migrations;
+mod queue;
 mod readers;
 mod sessions;
 mod traffic;
@@ -132,7 +133,7 @@ impl Backend for Sqlite {
     ) -> Result<(), Error> {
         let (organisation, entry) = (organisation.clone(), entry.clone());
         self.writer
-            .run(move |connection| {
+            .run(Some(organisation.id), move |connection| {
                 connection
                     .execute(
                         "INSERT INTO organisations (id, slug, document) VALUES (?1, ?2, ?3)",
@@ -152,7 +153,7 @@ impl Backend for Sqlite {
 
     async fn delete_organisation(&self, id: OrgId) -> Result<(), Error> {
         self.writer
-            .run(move |connection| {
+            .run(Some(id), move |connection| {
                 convert::existing(
                     connection.execute("DELETE FROM organisations WHERE id = ?1", [blob(id)])?,
                 )
@@ -178,7 +179,7 @@ impl Backend for Sqlite {
     ) -> Result<(), Error> {
         let (name, old, new) = (name.to_owned(), old.to_vec(), new.to_vec());
         self.writer
-            .run(move |connection| {
+            .run(None, move |connection| {
                 let replaced = connection.execute(
                     "UPDATE installation_secrets SET secret = ?3 WHERE name = ?1 AND secret = ?2",
                     params![name, old, new],
@@ -198,7 +199,7 @@ impl Backend for Sqlite {
         fresh: Vec<u8>,
     ) -> Result<Vec<u8>, Error> {
         self.writer
-            .run(move |connection| {
+            .run(None, move |connection| {
                 connection.execute(
                     "INSERT INTO installation_secrets (name, secret) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
                     params![name, fresh],
@@ -230,7 +231,7 @@ impl Backend for Sqlite {
         let file = lock(&folder.join(application.to_string()), &self.path)?;
         let number = self
             .writer
-            .run(move |connection| {
+            .run(Some(organisation), move |connection| {
                 let found: Option<i64> = connection
                     .query_row(
                         "UPDATE applications SET runner = runner + 1 WHERE org = ?1 AND id = ?2 RETURNING runner",
@@ -258,16 +259,15 @@ impl Backend for Sqlite {
     }
 
     async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error> {
-        self.writer
-            .unit(Box::new(move |connection| {
-                let mut tenant = unit::Tenant::new(connection, organisation, None);
-                let keep = unit(&mut tenant);
-                if keep {
-                    tenant.close_books()?;
-                }
-                Ok(keep)
-            }))
-            .await
+        let unit = Box::new(move |connection: &Connection| {
+            let mut tenant = unit::Tenant::new(connection, organisation, None);
+            let keep = unit(&mut tenant);
+            if keep {
+                tenant.close_books()?;
+            }
+            Ok(keep)
+        });
+        self.writer.unit(Some(organisation), unit).await
     }
 }
 
@@ -297,6 +297,7 @@ fn lock(path: &Path, store: &Path) -> Result<std::fs::File, Error> {
 
 /// Opens the file for writing, making it and applying outstanding migrations.
 fn writing(path: &Path) -> Result<Connection, Error> {
+    is_safe(rusqlite::version_number())?;
     let mut connection = connect(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
@@ -326,6 +327,29 @@ fn writing(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// The oldest SQLite, as it counts its versions, in which a reset of the WAL beside a reader cannot damage the database.
+const OLDEST: i32 = 3_051_003;
+
+/// Refuses an SQLite that may lose what it holds. The one that comes with this program is newer; a package may bring another.
+fn is_safe(version: i32) -> Result<(), Error> {
+    if version >= OLDEST {
+        return Ok(());
+    }
+    let told = |version: i32| {
+        format!(
+            "{}.{}.{}",
+            version / 1_000_000,
+            version / 1_000 % 1_000,
+            version % 1_000
+        )
+    };
+    Err(Error::backend(format!(
+        "this program was built with SQLite {}, which can damage a store: build it with {} or newer",
+        told(version),
+        told(OLDEST)
+    )))
+}
+
 /// Opens the file with the settings that every connection shares.
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
@@ -352,4 +376,70 @@ fn private_file(path: &Path) -> Result<(), Error> {
 
 fn out_of_reach(error: rusqlite::Error) -> Error {
     Error::Unreachable(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sqlite_that_can_damage_a_store_is_refused() {
+        assert!(is_safe(rusqlite::version_number()).is_ok());
+        assert!(is_safe(3_051_003).is_ok());
+
+        let refused = is_safe(3_051_002).unwrap_err();
+        let said = std::error::Error::source(&refused).unwrap().to_string();
+        assert!(
+            said.contains("SQLite 3.51.2") && said.contains("3.51.3"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_store_of_a_newer_version_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollcall.db");
+        let connection = writing(&path).unwrap();
+        let newer = migrations::known() + 1;
+        connection
+            .pragma_update(None, "user_version", newer)
+            .unwrap();
+        drop(connection);
+        let before = std::fs::read(&path).unwrap();
+
+        let refused = writing(&path).map(drop).unwrap_err();
+
+        assert!(
+            matches!(refused, Error::Newer { found, .. } if found == newer),
+            "{refused}"
+        );
+        assert!(std::fs::read(&path).unwrap() == before);
+    }
+
+    #[test]
+    fn every_index_begins_with_the_organisation() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = writing(&folder.path().join("rollcall.db")).unwrap();
+        let mut statement = connection
+            .prepare(
+                "SELECT l.name FROM sqlite_schema t, pragma_index_list(t.name) l, pragma_index_info(l.name) i
+                  WHERE t.type = 'table' AND i.seqno = 0 AND i.name <> 'org' ORDER BY 1",
+            )
+            .unwrap();
+        let others = statement
+            .query_map([], |row| row.get::<_, String>(0))
+            .unwrap();
+        let others: Vec<String> = others.collect::<Result<_, _>>().unwrap();
+
+        // an address and a slug are looked up before the organisation is known
+        assert_eq!(
+            others,
+            [
+                "administrators_by_address",
+                "sqlite_autoindex_installation_secrets_1",
+                "sqlite_autoindex_organisations_1",
+                "sqlite_autoindex_organisations_2",
+            ]
+        );
+    }
 }

@@ -7,23 +7,22 @@
 //! A full or failing disk makes SQLite take back the whole transaction in the middle of a unit. Whatever the batch had done is
 //! gone then, and everybody in it is told so; the next unit begins a new batch.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::execute;
+use super::queue::{Lane, Queue};
 use crate::figures::{Does, Waiting};
 use crate::{Error, Figures};
 
 /// So many units share a commit at most, to bound how long the first of them waits.
 const UNITS_PER_COMMIT: usize = 512;
-/// So many units wait at most; who comes then is told at once to come again later.
-const QUEUE: usize = 4_096;
 
 /// A unit; tells whether its changes are to be kept.
 type Job = Box<dyn FnOnce(&Connection) -> Result<bool, Error> + Send>;
@@ -34,59 +33,77 @@ struct Request {
     answer: oneshot::Sender<Result<(), Error>>,
 }
 
-#[derive(Debug)]
 pub(super) struct Writer {
-    requests: mpsc::SyncSender<Request>,
+    queue: Arc<Queue<Request>>,
     figures: Arc<Figures>,
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// The thread's end of the queue: with the thread, however it ends, the hope of everybody who waits ends too.
+struct Served(Arc<Queue<Request>>);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.close();
+        drop(self.0.take_all());
+    }
 }
 
 impl Writer {
     pub(super) fn start(mut connection: Connection, figures: Arc<Figures>) -> Result<Self, Error> {
-        let (requests, queue) = mpsc::sync_channel(QUEUE);
+        let queue = Arc::new(Queue::default());
         let committing = Arc::new(AtomicBool::new(false));
         let allowed = Arc::clone(&committing);
         // INVARIANT: only the batch commits. What a unit still does after SQLite took its transaction back would otherwise be
         // committed statement by statement.
         connection.commit_hook(Some(move || !allowed.load(Ordering::Relaxed)))?;
         let counting = Arc::clone(&figures);
+        let served = Served(Arc::clone(&queue));
         std::thread::Builder::new()
             .name("rollcall-writer".into())
-            .spawn(move || serve(&connection, &queue, (&committing, &counting)))
+            .spawn(move || serve(&connection, &served.0, (&committing, &counting)))
             .map_err(|error| Error::Unreachable(Box::new(error)))?;
-        Ok(Self { requests, figures })
+        Ok(Self { queue, figures })
     }
 
     /// Runs a unit; returns once its commit is on disk, or its changes are taken back because it answered `false`.
-    pub(super) async fn unit(&self, job: Job) -> Result<(), Error> {
+    pub(super) async fn unit(&self, lane: Lane, job: Job) -> Result<(), Error> {
         let (answer, committed) = oneshot::channel();
         let request = Request {
             job,
             waiting: self.figures.waits(Does::Write),
             answer,
         };
-        self.requests
-            .try_send(request)
-            .map_err(|error| match error {
-                mpsc::TrySendError::Full(_) => Error::Busy,
-                mpsc::TrySendError::Disconnected(_) => Error::Abandoned,
-            })?;
+        self.queue.push(lane, request)?;
         committed.await.map_err(|_| Error::Abandoned)?
     }
 
     /// Runs a function as a unit and returns its result.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        lane: Lane,
         function: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (result, computed) = oneshot::channel();
-        self.unit(Box::new(move |connection| {
+        let unit = Box::new(move |connection: &Connection| {
             let outcome = function(connection);
             let keep = outcome.is_ok();
             // the receiver is gone only when the caller gave up waiting
             drop(result.send(outcome));
             Ok(keep)
-        }))
-        .await?;
+        });
+        self.unit(lane, unit).await?;
         computed.await.map_err(|_| Error::Abandoned)?
     }
 }
@@ -95,16 +112,15 @@ type Answer = oneshot::Sender<Result<(), Error>>;
 
 fn serve(
     connection: &Connection,
-    queue: &mpsc::Receiver<Request>,
+    queue: &Queue<Request>,
     (committing, figures): (&AtomicBool, &Figures),
 ) {
-    while let Ok(first) = queue.recv() {
+    while let Some(first) = queue.wait() {
         if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
             // another process kept the write lock for as long as we waited. Who is in the queue has waited too: if each of them
             // waited for the lock again, one would be answered per wait. Who comes after the first answer has not waited
-            let waiting = std::iter::once(first).chain(queue.try_iter().take(QUEUE));
-            let waiting: Vec<Answer> = waiting.map(|request| request.answer).collect();
-            fail(waiting, &error.to_string());
+            let waiting = std::iter::once(first).chain(queue.take_all());
+            fail(waiting.map(|request| request.answer), &error.to_string());
             continue;
         }
         let mut waiting = Vec::new();
@@ -115,7 +131,7 @@ fn serve(
                 break;
             }
             next = if waiting.len() < UNITS_PER_COMMIT {
-                queue.try_recv().ok()
+                queue.take()
             } else {
                 None
             };
@@ -188,7 +204,11 @@ fn run(connection: &Connection, request: Request, waiting: &mut Vec<Answer>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc;
     use std::time::Duration;
+
+    use rollcall_model::OrgId;
 
     use super::*;
 
@@ -225,7 +245,7 @@ mod tests {
         let (running, runs) = oneshot::channel();
         let writer = Arc::clone(writer);
         let task = tokio::spawn(async move {
-            let unit = writer.run(move |_| {
+            let unit = writer.run(None, move |_| {
                 running.send(()).unwrap();
                 // until the sender is gone
                 assert!(held.recv().is_err());
@@ -247,18 +267,18 @@ mod tests {
         let writer = Arc::new(Writer::start(connection, Arc::default()).unwrap());
         let (hold, task) = held(&writer).await;
 
-        let before = writer.run(insert(10));
-        let full = writer.run(|connection| {
+        let before = writer.run(None, insert(10));
+        let full = writer.run(None, |connection| {
             let failed = insert(1_000_000)(connection);
             // a unit that goes on regardless must not commit anything either
             drop(insert(30)(connection));
             failed
         });
-        let stubborn = writer.run(|connection| {
+        let stubborn = writer.run(None, |connection| {
             drop(insert(1_000_000)(connection));
             insert(40)(connection)
         });
-        let after = writer.run(insert(20));
+        let after = writer.run(None, insert(20));
         let release = async move {
             tokio::task::yield_now().await;
             drop(hold);
@@ -275,7 +295,7 @@ mod tests {
         );
         after.unwrap();
         assert_eq!(rows(&folder), [20]);
-        writer.run(insert(50)).await.unwrap();
+        writer.run(None, insert(50)).await.unwrap();
         assert_eq!(rows(&folder), [20, 50]);
     }
 
@@ -291,7 +311,7 @@ mod tests {
         let asked = Instant::now();
         let mut units = Vec::new();
         for _ in 0..20 {
-            units.push(writer.run(insert(1)));
+            units.push(writer.run(None, insert(1)));
         }
         let mut failed = 0;
         let mut units = units.into_iter().map(Box::pin).collect::<Vec<_>>();
@@ -309,7 +329,7 @@ mod tests {
         assert_eq!(failed, 20);
         assert!(asked.elapsed() < Duration::from_secs(2));
         other.execute_batch("ROLLBACK").unwrap();
-        writer.run(insert(1)).await.unwrap();
+        writer.run(None, insert(1)).await.unwrap();
     }
 
     #[tokio::test]
@@ -319,7 +339,7 @@ mod tests {
         let writer = Writer::start(connection(&folder), Arc::clone(&figures)).unwrap();
         let writer = Arc::new(writer);
         let (hold, task) = held(&writer).await;
-        let (one, other) = (writer.run(insert(1)), writer.run(insert(2)));
+        let (one, other) = (writer.run(None, insert(1)), writer.run(None, insert(2)));
         let waiting = async {
             // both are in the queue: they were polled before
             assert_eq!(figures.writes.waiting.value(), 2);
@@ -342,26 +362,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_finds_the_queue_full_is_told_at_once() {
+    async fn an_organisation_that_sends_too_much_waits_for_itself_only() {
         let folder = tempfile::tempdir().unwrap();
         let writer = Arc::new(Writer::start(connection(&folder), Arc::default()).unwrap());
         let (hold, task) = held(&writer).await;
-        for _ in 0..QUEUE {
+        let greedy = Some(OrgId::from_bytes([1; 16]));
+        let served = Arc::new(AtomicUsize::new(0));
+        let crowd = || {
+            let served = Arc::clone(&served);
+            let job: Job = Box::new(move |_| {
+                served.fetch_add(1, Ordering::Relaxed);
+                Ok(true)
+            });
             let (answer, _) = oneshot::channel();
-            let job: Job = Box::new(|_| Ok(true));
             let waiting = writer.figures.waits(Does::Write);
-            let request = Request {
+            Request {
                 job,
                 waiting,
                 answer,
-            };
-            writer.requests.try_send(request).unwrap();
-        }
+            }
+        };
+        while writer.queue.push(greedy, crowd()).is_ok() {}
 
-        let refused = writer.run(insert(1)).await;
-
+        let refused = writer.run(greedy, insert(1)).await;
         assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
-        drop(hold);
+        let before = Arc::clone(&served);
+        let modest = writer.run(Some(OrgId::from_bytes([2; 16])), move |_| {
+            Ok(before.load(Ordering::Relaxed))
+        });
+        let release = async move { drop(hold) };
+        let (modest, ()) = tokio::join!(modest, release);
+
+        assert_eq!(modest.unwrap(), 1);
         task.await.unwrap();
+        writer.run(greedy, insert(1)).await.unwrap();
+        assert!(served.load(Ordering::Relaxed) > 1_000);
     }
 }
