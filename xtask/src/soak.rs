@@ -11,6 +11,7 @@ use crate::{need, steps};
 /// The tests with a long form: what each group shows, and the filter that finds it.
 const SOAKS: &[(&str, &str)] = &[
     ("killed server", "test(/^faults::killed_server::/)"),
+    ("each call", "test(/^faults::each_call::/)"),
     ("slow clients", "test(/^faults::slow_clients::/)"),
     ("restarted database", "test(/^faults::restarts::/)"),
     ("backups under load", "test(/^backups::under_load::/)"),

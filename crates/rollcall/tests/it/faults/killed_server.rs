@@ -19,7 +19,7 @@ const EXAMINED_EVERY: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_keeps_every_acknowledged_write_and_no_half_of_one() {
-    let (rounds, seed) = (soak::many(8, 300), soak::seed(1));
+    let (rounds, seed) = (soak::many(8, 1_000), soak::seed(1));
     println!("seed {seed}");
     let mut chance = Chance::new(seed);
     let begun = Instant::now();

@@ -1,14 +1,15 @@
 //! The store while things break: clients write over SCIM without pause, and the server is killed ([`killed_server`]) or its database
-//! restarted ([`restarts`]), again and again, on one and the same store. The disk is full for a while ([`full_disk`]), and thousands of clients
+//! restarted ([`restarts`]), again and again, on one and the same store. The disk is full for a while ([`full_disk`]), or
+//! fails at a certain call ([`each_call`]), and thousands of clients
 //! that never finish a request are there beside those who do ([`slow_clients`]).
 //!
 //! Whatever was acknowledged is there afterwards, what was under way is there as a whole or not at all, and the feed has no gap and tells
-//! the same story as the directory. What is lost with the power is not shown here: the operating system goes on and writes what it was
-//! given.
+//! the same story as the directory.
 //!
 //! **Start at** `Client::step`, what clients do and know, and [`feed::Feed`], what the feed says.
 
 mod client;
+mod each_call;
 pub(crate) mod feed;
 mod full_disk;
 mod killed_server;

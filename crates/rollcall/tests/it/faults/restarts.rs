@@ -20,6 +20,8 @@ use crate::{ends, soak, store};
 
 /// So soon a write works again.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
+/// So soon a client is told that the database is away, but for one time in twenty.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// So soon a client is answered, whatever it is told.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -105,6 +107,12 @@ async fn a_database_that_restarts_is_missed_for_seconds_and_loses_nothing() {
     );
     assert!(slowest < ANSWERED_WITHIN, "{slowest:?}");
     assert!(figures.away + probe.away > rounds, "nobody was told");
+    assert!(
+        probe.late * 20 <= probe.away,
+        "{} of {}",
+        probe.late,
+        probe.away
+    );
 }
 
 async fn pause(milliseconds: usize) {
@@ -141,6 +149,8 @@ struct Probe {
     tried: u64,
     acknowledged: usize,
     away: usize,
+    /// Answers of 503 that took longer than [`TOLD_WITHIN`].
+    late: usize,
     slowest: Duration,
 }
 
@@ -156,6 +166,7 @@ impl Probe {
             tried: 0,
             acknowledged: 0,
             away: 0,
+            late: 0,
             slowest: Duration::ZERO,
         }
     }
@@ -171,6 +182,7 @@ impl Probe {
         if answer.status == 503 {
             says_away(&answer);
             self.away += 1;
+            self.late += usize::from(begun.elapsed() > TOLD_WITHIN);
             return false;
         }
         answer.is(200);
