@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use rollcall_model::clock::SKEW;
 use rollcall_model::letter::Content;
 use rollcall_model::provisioning::{Quarantine, QuarantineReason};
-use rollcall_model::{Actor, Administrator, Application, Letter, OrgId, Permission, Role, Secret};
+use rollcall_model::{
+    Actor, Administrator, Application, ApplicationId, Letter, OrgId, Permission, Role, Secret,
+};
 use rollcall_store::{Reader, WaitingMail, Writer};
 
 use crate::invitations::is_to_be_sent;
@@ -90,11 +92,7 @@ impl App {
         let Some(to) = application.notified() else {
             return Ok(());
         };
-        let url = format!(
-            "{}/applications/{}",
-            self.settings().public_url,
-            application.id
-        );
+        let url = self.application_page(application.id);
         let (application, message) = (application.name.clone(), quarantine.message.clone());
         let content = if quarantine.reason == QuarantineReason::TooManyDeletes {
             Content::Held {
@@ -309,6 +307,11 @@ impl App {
         )
     }
 
+    /// Returns the address of the console's page of an application.
+    pub(crate) fn application_page(&self, id: ApplicationId) -> String {
+        format!("{}/applications/{id}", self.settings().public_url)
+    }
+
     /// Writes to the owners of the organisation.
     pub(crate) fn post_to_owners(
         &self,
@@ -341,6 +344,28 @@ impl App {
             kind,
             by: called(writer, by)?,
             url: self.integration_page(kind),
+        };
+        let name = writer.organisation()?.name;
+        let letters = to_managers(&writer.administrators()?, &name, &content);
+        self.post(writer, now, &letters)
+    }
+
+    /// Writes to whoever may change provisioning that people go to an application with another credential, or to another address.
+    pub(crate) fn post_credential_changed(
+        &self,
+        writer: &mut dyn Writer,
+        now: Timestamp,
+        application: &Application,
+        by: &Actor,
+    ) -> Result<(), Failure> {
+        let Some(target) = &application.target else {
+            return Ok(());
+        };
+        let content = Content::CredentialChanged {
+            application: application.name.clone(),
+            tenant_url: target.tenant_url.clone(),
+            by: called(writer, by)?,
+            url: self.application_page(application.id),
         };
         let name = writer.organisation()?.name;
         let letters = to_managers(&writer.administrators()?, &name, &content);

@@ -84,6 +84,10 @@ fn at(instant: Timestamp) -> String {
     )
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list of letters, one after the other"
+)]
 fn parts(letter: &Letter) -> Parts {
     let organisation = &letter.organisation;
     match &letter.content {
@@ -149,6 +153,15 @@ fn parts(letter: &Letter) -> Parts {
             ],
             button: Some(("See the tokens", url.clone())),
             note: "If this surprises you, stop the token there.".to_owned(),
+        },
+        Content::CredentialChanged { application, tenant_url, by, url } => Parts {
+            subject: format!("The credential for {application} was changed"),
+            paragraphs: vec![
+                format!("{by} has changed the credential with which {organisation} provisions people into {application}, or its address."),
+                format!("They go to {tenant_url} now."),
+            ],
+            button: Some(("See the application", url.clone())),
+            note: "If this surprises you, stop provisioning there.".to_owned(),
         },
         Content::TokenExpires { kind, at: end, url } => Parts {
             subject: format!("The provisioning token of {} ends soon", kind.title()),
@@ -228,6 +241,12 @@ mod tests {
             Content::SecondFactorRemoved { by: by.clone() },
             Content::TokenMade {
                 kind,
+                by: by.clone(),
+                url: url.clone(),
+            },
+            Content::CredentialChanged {
+                application: application.clone(),
+                tenant_url: "https://app.example.com/scim".to_owned(),
                 by,
                 url: url.clone(),
             },

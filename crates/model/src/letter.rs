@@ -70,6 +70,17 @@ pub enum Content {
         /// The page of the integration.
         url: String,
     },
+    /// The credential for an application was changed, or where it goes.
+    CredentialChanged {
+        /// The application's name.
+        application: String,
+        /// Where it lives now.
+        tenant_url: String,
+        /// Who did it.
+        by: String,
+        /// The application's page.
+        url: String,
+    },
     /// A directory has begun to take charge of accounts that were there before it.
     Adopts {
         /// Which one.

@@ -36,6 +36,7 @@ impl App {
         let (app, token) = (self.clone(), token.clone());
         let organisation = context.tenant().organisation();
         let now = self.now();
+        let actor = context.origin().actor.clone();
         self.on_application(
             context,
             id,
@@ -51,6 +52,7 @@ impl App {
                 application.token_set = Some(now);
                 writer.save_application(&application)?;
                 app.save_credential(writer, organisation, id, &token)?;
+                app.post_credential_changed(writer, now, &application, &actor)?;
                 tell(writer, id, |job| {
                     if is_another {
                         move_away(job);
@@ -120,6 +122,7 @@ impl App {
                     }
                 })?;
                 if is_another || token.is_some() {
+                    app.post_credential_changed(writer, now, &application, &origin.actor)?;
                     let target = application.target.as_ref();
                     let detail = json!({"tenant_url": target.map(|target| &target.tenant_url)});
                     let entry = entry(origin, id, "application.credentials", detail);
@@ -158,7 +161,6 @@ fn move_away(job: &mut JobState) {
     job.last_complete = None;
 }
 
-/// What a sealed credential is bound to.
 /// Where the credential of an application is kept.
 pub(crate) fn place(organisation: OrgId, id: ApplicationId) -> String {
     format!("applications.sealed_secret {organisation} {id}")

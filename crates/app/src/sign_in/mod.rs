@@ -167,7 +167,9 @@ impl App {
                 .read::<_, Failure, _>(move |reader| Ok(reader.password_hash(id)?))
                 .await?;
             let password = attempt.password.clone();
-            if self.passwords.verify(password, hash).await? {
+            if self.passwords.verify(password, hash.clone()).await? {
+                self.renew_hash(organisation, id, hash, &attempt.password)
+                    .await?;
                 right.push((organisation, id));
             }
         }
@@ -208,6 +210,34 @@ impl App {
                 organisations.into_iter().map(|(one, _)| one).collect(),
             )),
         }
+    }
+
+    /// Hashes a password that was right anew, when its hash was made in a way that is not good enough any more.
+    async fn renew_hash(
+        &self,
+        organisation: OrgId,
+        id: AdminId,
+        hash: Option<String>,
+        password: &Secret,
+    ) -> Result<(), Failure> {
+        let Some(old) = hash.filter(|hash| Passwords::is_outdated(hash)) else {
+            return Ok(());
+        };
+        let new = self
+            .passwords
+            .hash(password.clone(), &**self.randomness())
+            .await?;
+        let tenant = self.store().tenant(organisation);
+        tenant
+            .quiet()
+            .write::<_, Failure, _>(move |writer| {
+                // a password that was changed meanwhile stays changed
+                if writer.password_hash(id)? == Some(old) {
+                    writer.save_password_hash(id, &new)?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// Finds out whose session a cookie is. Absent: nobody's, or one that has ended.

@@ -108,16 +108,33 @@ impl Passwords {
         .await
     }
 
+    /// Tells whether a hash was made in another way than [`Self::hash`] makes them now: the next right password is a chance to mend it.
+    pub(crate) fn is_outdated(hash: &str) -> bool {
+        let now = hasher().map(|hasher| hasher.params().clone());
+        let then = PasswordHash::new(hash).ok();
+        let made = then.filter(|hash| {
+            hash.algorithm == Algorithm::Argon2id.ident()
+                && hash.version == Some(Version::V0x13.into())
+        });
+        let made = made.and_then(|hash| Params::try_from(&hash).ok());
+        match (made, now) {
+            (Some(made), Ok(now)) => {
+                (made.m_cost(), made.t_cost(), made.p_cost())
+                    != (now.m_cost(), now.t_cost(), now.p_cost())
+            }
+            (None, _) | (_, Err(_)) => true,
+        }
+    }
+
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let busy = || Failure::Unavailable(rollcall_store::Error::Busy);
-        let _place = self.queue.try_acquire().map_err(|_| busy())?;
+        let _place = self.queue.try_acquire().map_err(|_| Failure::busy())?;
         let turn = Arc::clone(&self.turns)
             .acquire_owned()
             .await
-            .map_err(|_| busy())?;
+            .map_err(|_| Failure::busy())?;
         tokio::task::spawn_blocking(move || {
             let done = work();
             drop(turn);
@@ -135,6 +152,15 @@ fn hasher() -> Result<Argon2<'static>, String> {
     let (memory, passes) = COST;
     let parameters = Params::new(memory, passes, 1, None).map_err(|error| error.to_string())?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters))
+}
+
+/// Hashes a password with another memory, in KiB, and other passes than ours.
+#[cfg(test)]
+pub(super) fn hashed_with(password: &str, (memory, passes): (u32, u32)) -> String {
+    let parameters = Params::new(memory, passes, 1, None).unwrap();
+    let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters);
+    let hash = hasher.hash_password_with_salt(password.as_bytes(), &[1; 16]);
+    hash.unwrap().to_string()
 }
 
 #[cfg(test)]
@@ -159,6 +185,20 @@ mod tests {
             &"x1y2".repeat(40),
         ] {
             assert!(!verdict(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_hash_of_another_cost_or_kind_is_outdated() {
+        assert!(!Passwords::is_outdated(NOBODYS));
+        for (now, then) in [
+            ("m=19456", "m=9216"),
+            ("t=2", "t=1"),
+            ("argon2id", "argon2i"),
+            ("v=19", "v=16"),
+        ] {
+            let hash = NOBODYS.replace(now, then);
+            assert!(Passwords::is_outdated(&hash), "{hash}");
         }
     }
 

@@ -82,6 +82,33 @@ async fn a_right_password_opens_a_session_that_ends_by_itself_or_when_it_is_ende
 }
 
 #[tokio::test]
+async fn a_hash_of_former_days_is_made_anew_when_its_password_comes() {
+    let installation = Installation::new().await;
+    let app = &installation.app;
+    let id = administrator(&installation, "ann@example.com").await.id;
+    let tenant = app.store().tenant(installation.organisation.id);
+    // the same password, hashed with less memory and one pass
+    let old = passwords::hashed_with(PASSWORD, (64, 1));
+    let kept = old.clone();
+    tenant
+        .write::<_, Failure, _>(move |writer| Ok(writer.save_password_hash(id, &kept)?))
+        .await
+        .unwrap();
+    let hash = async || {
+        let read = tenant.read::<_, Failure, _>(move |reader| Ok(reader.password_hash(id)?));
+        read.await.unwrap().unwrap()
+    };
+
+    let wrong = sign_in(app, "ann@example.com", "wrong horse battery").await;
+    assert!(matches!(wrong, Err(Failure::Unauthenticated { .. })));
+    assert_eq!(hash().await, old);
+    sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+
+    assert!(!Passwords::is_outdated(&hash().await));
+    sign_in(app, "ann@example.com", PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_second_factor_is_asked_for_and_each_code_is_good_once() {
     let installation = Installation::new().await;
     let app = &installation.app;
