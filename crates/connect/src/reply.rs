@@ -122,8 +122,15 @@ async fn exchange(
         }),
         body: Vec::new(),
     };
+    reply.body = whole(&mut response).await?;
+    Ok(reply)
+}
+
+/// Reads the body of a reply within its bound.
+pub(crate) async fn whole(response: &mut reqwest::Response) -> Result<Vec<u8>, NoReply> {
+    let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error))? {
-        if reply.body.len() + chunk.len() > REPLY_BYTES {
+        if body.len() + chunk.len() > REPLY_BYTES {
             return Err(NoReply {
                 was_not_sent: false,
                 is_time_out: false,
@@ -134,9 +141,9 @@ async fn exchange(
                 ),
             });
         }
-        reply.body.extend_from_slice(&chunk);
+        body.extend_from_slice(&chunk);
     }
-    Ok(reply)
+    Ok(body)
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -157,7 +164,7 @@ fn patience(text: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Finds the cause of a failure in its chain.
-fn explain(error: &reqwest::Error) -> NoReply {
+pub(crate) fn explain(error: &reqwest::Error) -> NoReply {
     let host = error
         .url()
         .and_then(|url| url.host_str())

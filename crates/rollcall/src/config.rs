@@ -70,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) key: Setting<Option<Secret>>,
     /// Which targets may be reached by http and in private networks.
     pub(crate) allow_private_targets: Setting<Reach>,
+    /// Files with certificates (PEM) of authorities that targets and sources may have besides those of the machine.
+    pub(crate) authorities: Setting<Vec<PathBuf>>,
     /// Files with SCIM schemas (JSON) that extend the User.
     pub(crate) user_extensions: Setting<Vec<PathBuf>>,
     /// The mail server, as an address that may hold a password; absent: mail goes nowhere, or into a folder.
@@ -98,6 +100,8 @@ struct File {
     trusted_proxies: Vec<String>,
     key_file: Option<String>,
     allow_private_targets: Option<Allowed>,
+    #[serde(default)]
+    authorities: Vec<PathBuf>,
     #[serde(default)]
     user_extensions: Vec<PathBuf>,
     smtp_url: Option<String>,
@@ -223,16 +227,15 @@ impl Config {
         let mail_from = layers.pick(("", None), "ROLLCALL_MAIL_FROM", file.mail_from, || {
             "Rollcall <rollcall@localhost>".into()
         });
-        let user_extensions = match (&path, file.user_extensions.is_empty()) {
-            (Some(path), false) => Setting {
-                value: file.user_extensions,
-                source: Source::File(path.clone()),
+        let listed = |files: Vec<PathBuf>| Setting {
+            source: match &path {
+                Some(path) if !files.is_empty() => Source::File(path.clone()),
+                _ => Source::Default,
             },
-            _ => Setting {
-                value: Vec::new(),
-                source: Source::Default,
-            },
+            value: files,
         };
+        let authorities = listed(file.authorities);
+        let user_extensions = listed(file.user_extensions);
         let regions = file
             .regions
             .into_iter()
@@ -259,6 +262,7 @@ impl Config {
             },
             rate: rate.try_map("rate", rate_of)?,
             trusted_proxies: trusted_proxies.parse("trusted_proxies")?,
+            authorities,
             user_extensions,
             smtp_url: smtp_url.map(Secret::new),
             mail_dir: mail_dir.map(PathBuf::from),
@@ -280,12 +284,13 @@ impl Config {
             .iter()
             .map(|(region, url)| format!("{region}={url}"))
             .collect();
-        let extensions: Vec<String> = self
-            .user_extensions
-            .value
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
+        let paths = |files: &[PathBuf]| {
+            let files: Vec<String> = files
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            files.join(" ")
+        };
         let row = |name: &str, value: String, source: &Source| {
             [name.to_owned(), value, source.to_string()]
         };
@@ -329,8 +334,13 @@ impl Config {
                 &self.key.source,
             ),
             row(
+                "authorities",
+                paths(&self.authorities.value),
+                &self.authorities.source,
+            ),
+            row(
                 "user_extensions",
-                extensions.join(" "),
+                paths(&self.user_extensions.value),
                 &self.user_extensions.source,
             ),
             row(
@@ -475,7 +485,7 @@ fn read_file(path: &Path) -> anyhow::Result<File> {
             error.to_string().trim_end()
         ))
         .hint(
-            "the keys are store, listen, metrics_listen, otlp_endpoint, public_url, region, regions, rate, trusted_proxies, key_file, allow_private_targets, user_extensions, smtp_url, mail_dir and mail_from",
+            "the keys are store, listen, metrics_listen, otlp_endpoint, public_url, region, regions, rate, trusted_proxies, key_file, allow_private_targets, authorities, user_extensions, smtp_url, mail_dir and mail_from",
         )
         .into()
     })

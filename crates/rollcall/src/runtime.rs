@@ -94,8 +94,38 @@ pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
 pub(crate) fn client_beside(config: &Config, listeners: Vec<SocketAddr>) -> anyhow::Result<Client> {
     Ok(Client::with(&Options {
         listeners,
+        authorities: authorities(config)?,
         ..Options::of(config.allow_private_targets.value.clone())
     })?)
+}
+
+/// Reads the certificates of the authorities that the configuration adds.
+fn authorities(config: &Config) -> anyhow::Result<Vec<String>> {
+    let mut authorities = Vec::new();
+    for path in &config.authorities.value {
+        let wrong = |reason: &dyn std::fmt::Display| {
+            Trouble::wrong(format!("the authorities {}: {reason}", path.display())).hint(
+                "name files with certificates in PEM: `-----BEGIN CERTIFICATE-----` and so on",
+            )
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        let before = authorities.len();
+        authorities.extend(certificates(&text));
+        if authorities.len() == before {
+            return Err(wrong(&"there is no certificate in it").into());
+        }
+    }
+    Ok(authorities)
+}
+
+/// Takes the certificates of a file in PEM apart; a bundle has several.
+fn certificates(text: &str) -> impl Iterator<Item = String> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    text.split(BEGIN).skip(1).filter_map(|rest| {
+        let (body, _) = rest.split_once(END)?;
+        Some(format!("{BEGIN}{body}{END}\n"))
+    })
 }
 
 /// Returns the way that mail takes; absent: there is none.
@@ -125,4 +155,25 @@ fn registry(config: &Config) -> anyhow::Result<Registry> {
         registry = registry.with_extension("User", schema);
     }
     Ok(registry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_is_taken_apart_and_what_is_no_certificate_is_left_out() {
+        let bundle = "# ours\n-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n\n-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\nREVG\n-----END CERTIFICATE-----";
+
+        let found: Vec<String> = certificates(bundle).collect();
+
+        assert_eq!(
+            found,
+            [
+                "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n",
+                "-----BEGIN CERTIFICATE-----\nREVG\n-----END CERTIFICATE-----\n",
+            ]
+        );
+        assert_eq!(certificates("-----BEGIN CERTIFICATE-----\nQUJD").count(), 0);
+    }
 }

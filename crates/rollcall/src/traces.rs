@@ -63,14 +63,17 @@ pub(crate) struct Figures {
 }
 
 /// Begins to write logs, and to send traces where the configuration names a collector. `ROLLCALL_LOG` chooses how much is logged
-/// (`info`, `rollcall=debug`, …), `ROLLCALL_TRACES` how much is traced (`info`, or `debug` with every request to a target and every unit of
+/// (`info`, `rollcall=debug`, …), `ROLLCALL_LOG_FORMAT=json` makes an object of each line, `ROLLCALL_TRACES` how much is traced (`info`, or `debug` with every request to a target and every unit of
 /// storage).
 pub(crate) fn begin(config: &Config) -> anyhow::Result<Option<Traces>> {
     let filter = EnvFilter::try_from_env("ROLLCALL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let is_log = filter_fn(|metadata| metadata.target() != TRACE);
-    let logs = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_filter(filter.and(is_log));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match std::env::var("ROLLCALL_LOG_FORMAT").as_deref() {
+        Ok("json") => lines.json().flatten_event(true).boxed(),
+        _ => lines.boxed(),
+    };
+    let logs = lines.with_filter(filter.and(is_log));
     let traces = match &config.otlp_endpoint.value {
         Some(endpoint) => Some(Traces::to(endpoint)?),
         None => None,

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::MixedScript;
 
 /// Returns the key under which a text is compared and indexed: NFKC, Unicode case folding, trimmed.
 ///
@@ -60,6 +62,13 @@ fn fold_character(character: char) -> impl Iterator<Item = char> {
     folded.into_iter()
 }
 
+/// Returns whether a word of a text mixes scripts, such as a Latin one with a Cyrillic `а` in it: it may have been made to be taken for
+/// another one. Words of one script each are nothing unusual: addresses have Latin domains everywhere (Unicode TS 39 §5.1).
+pub fn mixes_scripts(text: &str) -> bool {
+    text.split(|character: char| !character.is_alphanumeric() && !is_combining_mark(character))
+        .any(|word| !word.is_single_script())
+}
+
 /// Returns whether a text has the given key, without building the text's key where that is avoidable.
 pub(crate) fn has_key(text: &str, key: &str) -> bool {
     if text.is_ascii() {
@@ -104,6 +113,24 @@ mod tests {
         }
         assert_ne!(canonical("ı"), canonical("i"));
         assert_ne!(canonical("a"), canonical("а")); // the second is Cyrillic
+    }
+
+    #[test]
+    fn a_word_of_two_scripts_is_noticed() {
+        for plain in [
+            "ann@example.com",
+            "анна@example.com",
+            "山田さくら",
+            "e\u{301}va",
+            "김민준.kim",
+            "7",
+            "",
+        ] {
+            assert!(!mixes_scripts(plain), "{plain}");
+        }
+        for mixed in ["аnn@example.com", "ann@eхample.com", "pаypal"] {
+            assert!(mixes_scripts(mixed), "{mixed}");
+        }
     }
 
     proptest! {

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rollcall_app::history::Moment;
+use rollcall_check::Persona;
 use rollcall_model::chain::Head;
 use rollcall_model::{Email, IntegrationKind, Principal, Region, Slug, TokenId};
 
@@ -116,6 +117,13 @@ A job is checked, planned, run for one cycle, or kept running. Its state is in t
 Whoever can write to the store can also write a log anew. Keep the head of the log elsewhere, now and then, and give it to `audit verify`: then nothing up to there can have been changed or cut off."
     )]
     Audit(Audit),
+    /// Grades any SCIM endpoint: asks what a directory would ask, and says what is wrong with the answers and what to do
+    #[command(
+        after_help = "Example: rollcall check https://app.example.com/scim/v2 --token-file token --persona entra --write
+
+Without --write nothing is changed there. With it three people and a group are created, changed and deleted again; nobody else is touched. Each promise is named with where it is written; the exit code is 1 when one is broken that directories rely on."
+    )]
+    Check(Check),
     /// The language of mappings: try an expression, look a function up
     #[command(subcommand, after_help = "Example: rollcall expression explain Switch")]
     Expression(ExpressionCommand),
@@ -173,6 +181,39 @@ pub(crate) struct Serve {
     /// Write mail into this folder, as .eml files. To send it instead, set ROLLCALL_SMTP_URL, such as smtps://USER:PASSWORD@HOST [env: ROLLCALL_MAIL_DIR]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) mail_dir: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The base of the endpoint, which Entra calls Tenant URL
+    #[arg(value_name = "BASE_URL")]
+    pub(crate) base: String,
+    #[command(flatten)]
+    pub(crate) token: CheckToken,
+    /// Whose ways are tested besides the RFC's: rfc, entra or okta
+    #[arg(long, default_value_t, value_name = "NAME")]
+    pub(crate) persona: Persona,
+    /// Create, change and delete people and a group of this test's own
+    #[arg(long)]
+    pub(crate) write: bool,
+}
+
+/// Where the token for a check comes from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct CheckToken {
+    /// A token that the endpoint takes; others on this machine can see it in the list of processes
+    #[arg(long, value_name = "T")]
+    pub(crate) token: Option<String>,
+    /// Read the token from standard input
+    #[arg(long = "token-stdin")]
+    pub(crate) stdin: bool,
+    /// Read the token from a file
+    #[arg(long = "token-file", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Read the token from an environment variable
+    #[arg(long = "token-env", value_name = "VAR")]
+    pub(crate) env: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -133,6 +133,24 @@ impl Server {
         (server, said)
     }
 
+    /// Waits for a line of its log with this in it.
+    pub(crate) async fn said_line(&self, part: &str) -> String {
+        for _ in 0..500 {
+            let found = {
+                let said = self.last_words.lock().unwrap();
+                said.iter().find(|line| line.contains(part)).cloned()
+            };
+            match found {
+                Some(line) => return line,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+        panic!(
+            "it never said `{part}`: {:?}",
+            self.last_words.lock().unwrap()
+        );
+    }
+
     /// Returns a client of an organisation's endpoint.
     pub(crate) fn scim(&self, organisation: &str, token: &str) -> Scim {
         Scim::of(&format!("{}/scim/v2/{organisation}", self.url), token)

@@ -56,7 +56,7 @@ async fn examine(
 }
 
 /// Reads the token, without the white space around it that files and pipes bring along.
-fn token(from: &TokenFrom) -> anyhow::Result<Secret> {
+pub(crate) fn token(from: &TokenFrom) -> anyhow::Result<Secret> {
     let mut text = Zeroizing::new(String::new());
     let wrong = |what: String| Trouble::wrong(what);
     if let Some(path) = &from.file {

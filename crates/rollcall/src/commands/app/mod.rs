@@ -5,7 +5,7 @@
 //! `show`.
 
 mod attribute;
-mod connect;
+pub(super) mod connect;
 mod cycles;
 mod filter;
 mod mapping;

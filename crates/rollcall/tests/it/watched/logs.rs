@@ -4,10 +4,32 @@ use serde_json::json;
 
 use super::Watched;
 use crate::console::guest::{Guest, PASSWORD, administrator};
-use crate::support::{Server, rollcall};
+use crate::support::{Installation, Server, rollcall};
 
 /// Becomes the server, and keeps what it says in a file too.
 const KEPT: &str = r#"exec "$0" "$@" 2> >(exec tee log >&2)"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_line_of_the_log_is_an_object_when_that_is_asked_for() {
+    let (installation, token) = Installation::with("vault");
+    let folder = installation.folder.path();
+    let mut command = rollcall(folder, &["serve", "--listen", "127.0.0.1:0"]);
+    command.envs([
+        ("ROLLCALL_LOG", "rollcall_web=debug"),
+        ("ROLLCALL_LOG_FORMAT", "json"),
+    ]);
+    let (server, _) = Server::of(command);
+
+    server
+        .scim("vault", &token)
+        .get("/Users/line%0Abreak")
+        .await;
+
+    let line = server.said_line("line").await;
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["level"], "DEBUG", "{line}");
+    assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_the_highest_level_the_log_holds_no_secret() {

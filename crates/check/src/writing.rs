@@ -1,0 +1,128 @@
+//! What can be tested only by creating, changing and deleting: three people and a group, all of whom are deleted again.
+
+mod dialects;
+mod groups;
+mod people;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::session::{Answer, Session, Wrong, at};
+use crate::{Persona, Ungraded, catalogue as promise};
+
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+/// Somebody or something that was created.
+#[derive(Debug, Clone)]
+struct Made {
+    id: String,
+    /// Its path below the base.
+    path: String,
+    /// userName or displayName.
+    name: String,
+}
+
+pub(crate) async fn run(session: &mut Session) -> Result<(), Ungraded> {
+    let Some(person) = people::created(session).await? else {
+        // nothing else can be tested on nobody
+        let rest = promise::ALL.iter().filter(|one| {
+            let is_persons = match one.id.split_once('.') {
+                Some(("entra", _)) => session.exam.persona == Persona::Entra,
+                Some(("okta", _)) => session.exam.persona == Persona::Okta,
+                _ => true,
+            };
+            is_persons && !session.has_noted(one)
+        });
+        let rest: Vec<_> = rest.copied().collect();
+        for promise in rest {
+            session.skip(promise, "no person could be created");
+        }
+        return Ok(());
+    };
+    people::read(session, &person).await?;
+    people::changed(session, &person).await?;
+    match session.exam.persona {
+        Persona::Rfc => {}
+        Persona::Entra => dialects::entra(session, &person).await?,
+        Persona::Okta => dialects::okta(session, &person).await?,
+    }
+    groups::run(session, &person).await?;
+    people::deleted(session, &person).await
+}
+
+/// Somebody who is to be created.
+#[derive(Debug)]
+struct Draft {
+    /// The userName.
+    name: String,
+    external_id: String,
+    /// The whole resource.
+    body: Value,
+}
+
+impl Draft {
+    /// Draws somebody up with names of this exam's own.
+    fn of(session: &Session, role: &str) -> Self {
+        let mark = &session.exam.mark;
+        Self::called(&format!("Check-{role}-{mark}@example.com"), role, mark)
+    }
+
+    fn called(name: &str, role: &str, mark: &str) -> Self {
+        let external_id = format!("check-{role}-{mark}");
+        let body = json!({
+            "schemas": [USER, ENTERPRISE],
+            "userName": name,
+            "externalId": external_id,
+            "displayName": format!("Check {role}"),
+            "nickName": "Probe",
+            "name": {"givenName": "Check", "familyName": role},
+            "emails": [{"value": format!("check-{role}-{mark}@example.com"), "type": "work", "primary": true}],
+            "active": true,
+            "password": format!("A-long-one-{mark}!"),
+            (ENTERPRISE): {"department": "Testing", "employeeNumber": "4711"},
+        });
+        Self {
+            name: name.to_owned(),
+            external_id,
+            body,
+        }
+    }
+}
+
+/// Creates somebody.
+async fn create_person(session: &mut Session, draft: &Draft) -> Result<Answer, Ungraded> {
+    let body = Some(draft.body.clone());
+    Ok(session.ask(Method::POST, "/Users", body).await?)
+}
+
+/// Notes what was created, so that it is deleted again.
+fn made(session: &mut Session, collection: &str, answer: &Answer, name: &str) -> Option<Made> {
+    let id = answer.at("/id").as_str()?.to_owned();
+    let path = format!("/{collection}/{id}");
+    session.keep(&path);
+    Some(Made {
+        id,
+        path,
+        name: name.to_owned(),
+    })
+}
+
+/// Makes sure that a change was answered as one, and reads what is there now: what counts is what the next reader sees.
+async fn after(
+    session: &mut Session,
+    changed: Answer,
+    path: &str,
+) -> Result<Result<Answer, Wrong>, Ungraded> {
+    if let Err(wrong) = changed.is_one_of(&[200, 204]) {
+        return Ok(Err(wrong));
+    }
+    let now = session.get(path).await?;
+    Ok(now.is(200).cloned())
+}
+
+/// Returns the only value of a type.
+fn of_type<'v>(values: &'v Value, kind: &str) -> Option<&'v Value> {
+    let mut all = values.as_array()?.iter();
+    all.find(|value| at(value, "/type") == kind)
+}
