@@ -28,7 +28,10 @@ pub(super) async fn run(session: &mut Session, person: &Made) -> Result<(), Ungr
     let persona = session.exam.persona;
     if session.is_without_groups() {
         for promise in all(persona) {
-            session.skip(promise, "there is no resource type Group");
+            session.skip(
+                promise,
+                "there are no groups: `GET /Groups` is not answered",
+            );
         }
         return Ok(());
     }

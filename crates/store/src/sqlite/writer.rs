@@ -11,7 +11,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -21,8 +21,12 @@ use super::queue::{Lane, Queue};
 use crate::figures::{Does, Waiting};
 use crate::{Error, Figures};
 
-/// So many units share a commit at most, to bound how long the first of them waits.
+/// So many units share a commit at most, and it takes in no more after this time: the first of them waits for the last.
 const UNITS_PER_COMMIT: usize = 512;
+const UNITS_TIME: Duration = Duration::from_millis(20);
+/// Where the disk is slow a commit takes in units for so many times as long as the last one took to sync: waiting for the disk must not
+/// become what the writer does most.
+const TIMES_THE_SYNC: u32 = 4;
 
 /// A unit; tells whether its changes are to be kept.
 type Job = Box<dyn FnOnce(&Connection) -> Result<bool, Error> + Send>;
@@ -61,7 +65,16 @@ impl Drop for Served {
 }
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection, figures: Arc<Figures>) -> Result<Self, Error> {
+    pub(super) fn start(connection: Connection, figures: Arc<Figures>) -> Result<Self, Error> {
+        Self::taking_in_for(UNITS_TIME, connection, figures)
+    }
+
+    /// Starts one whose commits take in units for at least so long.
+    fn taking_in_for(
+        time: Duration,
+        mut connection: Connection,
+        figures: Arc<Figures>,
+    ) -> Result<Self, Error> {
         let queue = Arc::new(Queue::default());
         let committing = Arc::new(AtomicBool::new(false));
         let allowed = Arc::clone(&committing);
@@ -72,7 +85,7 @@ impl Writer {
         let served = Served(Arc::clone(&queue));
         std::thread::Builder::new()
             .name("rollcall-writer".into())
-            .spawn(move || serve(&connection, &served.0, (&committing, &counting)))
+            .spawn(move || serve(&connection, &served.0, time, (&committing, &counting)))
             .map_err(|error| Error::Unreachable(Box::new(error)))?;
         Ok(Self { queue, figures })
     }
@@ -113,8 +126,10 @@ type Answer = oneshot::Sender<Result<(), Error>>;
 fn serve(
     connection: &Connection,
     queue: &Queue<Request>,
+    time: Duration,
     (committing, figures): (&AtomicBool, &Figures),
 ) {
+    let mut last_sync = Duration::ZERO;
     while let Some(first) = queue.wait() {
         if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
             // another process kept the write lock for as long as we waited. Who is in the queue has waited too: if each of them
@@ -124,17 +139,15 @@ fn serve(
             continue;
         }
         let mut waiting = Vec::new();
+        let enough = Instant::now() + time.max(last_sync * TIMES_THE_SYNC);
         let mut next = Some(first);
         while let Some(request) = next {
             run(connection, request, &mut waiting);
             if connection.is_autocommit() {
                 break;
             }
-            next = if waiting.len() < UNITS_PER_COMMIT {
-                queue.take()
-            } else {
-                None
-            };
+            let has_room = waiting.len() < UNITS_PER_COMMIT && Instant::now() < enough;
+            next = has_room.then(|| queue.take()).flatten();
         }
         if connection.is_autocommit() {
             fail(waiting, "the database took the transaction back");
@@ -144,6 +157,7 @@ fn serve(
         let begun = Instant::now();
         let committed = execute(connection, "COMMIT");
         committing.store(false, Ordering::Relaxed);
+        last_sync = begun.elapsed();
         match committed {
             Ok(()) => {
                 figures.committed(waiting.len(), begun);
@@ -206,7 +220,6 @@ fn run(connection: &Connection, request: Request, waiting: &mut Vec<Answer>) {
 mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
-    use std::time::Duration;
 
     use rollcall_model::OrgId;
 
@@ -221,6 +234,11 @@ mod tests {
             .execute_batch("CREATE TABLE IF NOT EXISTS t (x BLOB)")
             .unwrap();
         connection
+    }
+
+    /// Starts a writer whose batches end when nobody waits, however slow the machine is.
+    fn started(connection: Connection, figures: Arc<Figures>) -> Writer {
+        Writer::taking_in_for(Duration::from_mins(1), connection, figures).unwrap()
     }
 
     fn insert(bytes: i64) -> impl FnOnce(&Connection) -> Result<(), Error> + Send {
@@ -264,7 +282,7 @@ mod tests {
         connection
             .pragma_update(None, "max_page_count", 16)
             .unwrap();
-        let writer = Arc::new(Writer::start(connection, Arc::default()).unwrap());
+        let writer = Arc::new(started(connection, Arc::default()));
         let (hold, task) = held(&writer).await;
 
         let before = writer.run(None, insert(10));
@@ -305,7 +323,7 @@ mod tests {
         let other = connection(&folder);
         let connection = connection(&folder);
         connection.busy_timeout(Duration::from_millis(300)).unwrap();
-        let writer = Writer::start(connection, Arc::default()).unwrap();
+        let writer = started(connection, Arc::default());
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
 
         let asked = Instant::now();
@@ -336,7 +354,7 @@ mod tests {
     async fn figures_tell_who_waits_and_how_many_shared_a_commit() {
         let folder = tempfile::tempdir().unwrap();
         let figures = Arc::<Figures>::default();
-        let writer = Writer::start(connection(&folder), Arc::clone(&figures)).unwrap();
+        let writer = started(connection(&folder), Arc::clone(&figures));
         let writer = Arc::new(writer);
         let (hold, task) = held(&writer).await;
         let (one, other) = (writer.run(None, insert(1)), writer.run(None, insert(2)));
@@ -364,7 +382,7 @@ mod tests {
     #[tokio::test]
     async fn an_organisation_that_sends_too_much_waits_for_itself_only() {
         let folder = tempfile::tempdir().unwrap();
-        let writer = Arc::new(Writer::start(connection(&folder), Arc::default()).unwrap());
+        let writer = Arc::new(started(connection(&folder), Arc::default()));
         let (hold, task) = held(&writer).await;
         let greedy = Some(OrgId::from_bytes([1; 16]));
         let served = Arc::new(AtomicUsize::new(0));
