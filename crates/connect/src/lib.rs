@@ -15,3 +15,4 @@ pub mod pace;
 mod reply;
 pub mod sources;
 pub mod target;
+pub mod webhooks;
