@@ -27,8 +27,10 @@ use crate::{Engine, Error};
 const LOOK: Duration = Duration::from_millis(500);
 /// Endpoints to which is delivered at once.
 const ENDPOINTS: usize = 32;
-/// How long an endpoint is left alone that somebody else has, or about which our own side failed.
+/// How long an endpoint is left alone about which our own side failed.
 const REST: Duration = Duration::from_secs(5);
+/// How long one is left alone that somebody else has, or for which there was nothing to do.
+const BUSY: Duration = LOOK;
 
 /// Delivers until `stop`. What is in flight then is finished.
 pub(crate) async fn run(engine: Engine, written: Arc<Notify>, stop: CancellationToken) {
@@ -112,7 +114,7 @@ async fn deliver(
     let claim = match tenant.claim_webhook(id).await {
         Ok(claim) => claim,
         Err(rollcall_store::Error::Occupied(_) | rollcall_store::Error::Missing) => {
-            return Some(REST);
+            return Some(BUSY);
         }
         Err(error) => {
             tracing::warn!(webhook = %id, %error, "a webhook cannot be claimed");
@@ -124,7 +126,7 @@ async fn deliver(
     match delivered {
         Ok(Rounds::Done) => None,
         // the feed has more than may wait: nothing to do before something is due
-        Ok(Rounds::Nothing) => Some(REST),
+        Ok(Rounds::Nothing) => Some(BUSY),
         Err(error) => {
             tracing::warn!(webhook = %id, %error, "deliveries to a webhook are interrupted");
             Some(REST)

@@ -39,7 +39,7 @@ pub const NAME_LENGTH: usize = 100;
 /// Longest address, in bytes.
 pub const URL_LENGTH: usize = 2_000;
 /// An organisation has so many endpoints at most.
-pub const MOST: usize = 50;
+pub const MOST: usize = 20;
 
 /// An endpoint of another system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,6 @@
 pub mod rounds;
 mod signature;
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use rollcall_model::webhook::{
     Delivery, Health, MOST, NAME_LENGTH, OVERLAP, Status, URL_LENGTH, Wanted, Why,
@@ -463,42 +461,50 @@ fn is_free(writer: &dyn Writer, webhook: &Webhook) -> Result<(), Failure> {
     Ok(())
 }
 
-fn named(name: &str) -> Result<String, Failure> {
+/// Says why a name cannot be used; absent: it can.
+pub fn unusable_name(name: &str) -> Option<String> {
     let name = name.trim();
     let is_sound = !name.is_empty()
         && name.chars().count() <= NAME_LENGTH
         && !name.chars().any(char::is_control);
-    if is_sound {
-        return Ok(name.to_owned());
-    }
-    Err(Failure::Forbidden {
-        reason: format!(
+    (!is_sound).then(|| {
+        format!(
             "the name of a webhook has 1 to {NAME_LENGTH} characters, and no line breaks or other control characters"
-        ),
+        )
     })
+}
+
+/// Says why an address cannot be used, though the client would call it; absent: it can.
+pub fn unusable_url(url: &str) -> Option<String> {
+    (url.len() > URL_LENGTH || url.contains('#'))
+        .then(|| format!("the address of a webhook has {URL_LENGTH} bytes at most, and no `#`"))
+}
+
+/// Says why a choice of events cannot be used; absent: it can.
+pub fn unusable_events(events: &Wanted) -> Option<String> {
+    let has_none = matches!(events, Wanted::Only(types) if types.is_empty());
+    has_none.then(|| "choose at least one type of event, or all".to_owned())
+}
+
+fn named(name: &str) -> Result<String, Failure> {
+    usable(name.trim().to_owned(), unusable_name(name))
 }
 
 fn addressed(url: String) -> Result<String, Failure> {
-    if url.len() <= URL_LENGTH && !url.contains('#') {
-        return Ok(url);
-    }
-    Err(Failure::Forbidden {
-        reason: format!("the address of a webhook has {URL_LENGTH} bytes at most, and no `#`"),
-    })
+    let unusable = unusable_url(&url);
+    usable(url, unusable)
 }
 
 fn wanted(events: Wanted) -> Result<Wanted, Failure> {
-    let has_none = matches!(&events, Wanted::Only(types) if types.is_empty());
-    if has_none {
-        return Err(Failure::Forbidden {
-            reason: "choose at least one type of event, or all".to_owned(),
-        });
+    let unusable = unusable_events(&events);
+    usable(events, unusable)
+}
+
+fn usable<T>(value: T, unusable: Option<String>) -> Result<T, Failure> {
+    match unusable {
+        Some(reason) => Err(Failure::Forbidden { reason }),
+        None => Ok(value),
     }
-    let all: BTreeSet<EventType> = EventType::ALL.into();
-    Ok(match events {
-        Wanted::Only(types) => Wanted::Only(types.intersection(&all).copied().collect()),
-        Wanted::All => Wanted::All,
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What administrators do with webhooks, and what is to be delivered, without a network.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use rollcall_model::webhook::{Answer, OVERLAP, PATIENCE, State, TRIES};
 use rollcall_model::{IntegrationKind, Kind};

@@ -42,3 +42,4 @@ mod support;
 mod transfer;
 mod vectors;
 mod watched;
+mod webhooks;
