@@ -12,7 +12,7 @@ use rollcall_model::clock::SKEW;
 use rollcall_model::webhook::{
     Answer, KEPT, LONGEST_PAUSE, Round as Outcome, State, Status, WAITING, Why,
 };
-use rollcall_model::{Actor, ActorKind, Delivery, Event, Origin, Webhook, WebhookId};
+use rollcall_model::{Actor, Delivery, Event, Origin, Webhook, WebhookId};
 use rollcall_store::{Hook, Tenant, Writer};
 use serde_json::json;
 
@@ -274,15 +274,5 @@ pub fn said(answer: &Answer) -> String {
         (Some(status), _) => format!("it answered {status}"),
         (None, Some(trouble)) => trouble.clone(),
         (None, None) => "there was no answer".to_owned(),
-    }
-}
-
-/// Returns what kind of actor an event names, for people.
-pub fn actor_word(actor: ActorKind) -> &'static str {
-    match actor {
-        ActorKind::Integration => "a directory",
-        ActorKind::Administrator => "an administrator",
-        ActorKind::Command => "a command on the server",
-        ActorKind::System => "Rollcall",
     }
 }

@@ -36,7 +36,8 @@ struct Desk {
     installation: Installation,
     context: Context,
     id: WebhookId,
-    claim: Claim,
+    claim: Option<Claim>,
+    runner: u64,
 }
 
 impl Desk {
@@ -53,7 +54,8 @@ impl Desk {
             installation,
             context,
             id: webhook.id,
-            claim,
+            runner: claim.number(),
+            claim: Some(claim),
         }
     }
 
@@ -68,7 +70,7 @@ impl Desk {
     }
 
     async fn round(&self) -> Option<Round> {
-        let (tenant, runner) = (self.context.tenant(), self.claim.number());
+        let (tenant, runner) = (self.context.tenant(), self.runner);
         let round = self.app().webhook_round(tenant, self.id, runner);
         round.await.unwrap()
     }
@@ -82,7 +84,7 @@ impl Desk {
         let noted = self.app().note_webhook_round(
             self.context.tenant(),
             self.id,
-            self.claim.number(),
+            self.runner,
             answers.collect(),
         );
         noted.await.unwrap()
@@ -130,12 +132,12 @@ async fn what_happened_is_told_once_from_when_the_endpoint_was_added() {
 
 #[tokio::test]
 async fn a_round_whose_end_was_not_noted_is_sent_again_with_the_same_ids() {
-    let desk = Desk::new().await;
+    let mut desk = Desk::new().await;
     desk.person("ann").await;
     let first = desk.round().await.unwrap();
 
     // whoever sent it dies, and somebody else comes
-    desk.claim.release().await;
+    drop(desk.claim.take());
     let claim = desk.context.tenant().claim_webhook(desk.id).await.unwrap();
     let tenant = desk.context.tenant();
     let second = desk
@@ -234,7 +236,7 @@ async fn what_one_event_fails_of_does_not_hold_up_the_others_and_is_given_up_in_
             }
             desk.installation
                 .clock
-                .advance(SignedDuration::from_mins(30));
+                .advance(SignedDuration::from_hours(2));
             n += 1;
             desk.person(&format!("p{n}")).await;
             continue;
@@ -244,7 +246,7 @@ async fn what_one_event_fails_of_does_not_hold_up_the_others_and_is_given_up_in_
             tries += u32::from(*sequence == 1);
             answers.push((*sequence, answer(if *sequence == 1 { 500 } else { 200 })));
         }
-        let (tenant, runner) = (desk.context.tenant(), desk.claim.number());
+        let (tenant, runner) = (desk.context.tenant(), desk.runner);
         let noted = desk
             .app()
             .note_webhook_round(tenant, desk.id, runner, answers);
@@ -310,7 +312,7 @@ async fn what_waits_and_what_is_kept_has_bounds_and_the_feed_has_the_rest() {
     let now = desk.app().now();
     tenant
         .write::<_, Failure, _>(move |writer| {
-            (0..2_500).try_for_each(|_| Ok(writer.append_change(now, &change)?))
+            (0..1_300).try_for_each(|_| Ok(writer.append_change(now, &change)?))
         })
         .await
         .unwrap();
@@ -344,7 +346,7 @@ async fn what_waits_and_what_is_kept_has_bounds_and_the_feed_has_the_rest() {
         desk.answer(&round, &answer(200)).await;
     }
 
-    assert_eq!(ids.len(), 2_500);
+    assert_eq!(ids.len(), 1_300);
     assert!(desk.deliveries().await.len() as u64 <= rollcall_model::webhook::KEPT + AT_ONCE);
     desk.installation
         .clock

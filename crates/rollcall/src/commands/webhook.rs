@@ -86,7 +86,7 @@ impl Desk<'_> {
             let day = webhook.health.last_day(now);
             [
                 webhook.name.clone(),
-                webhook.url.clone(),
+                webhook.place().to_owned(),
                 status(standing),
                 events(webhook),
                 format!("{} of {}", day.delivered, day.made),

@@ -255,10 +255,13 @@ pub async fn an_endpoint_is_claimed_by_one_at_a_time(store: Store) {
         tenant.claim_webhook(id).await,
         Err(Error::Occupied(_))
     ));
+    let first = claim.number();
     claim.release().await;
+    drop(claim);
     let second = tenant.claim_webhook(id).await.unwrap();
-    assert!(second.number() > claim.number());
+    assert!(second.number() > first);
     second.release().await;
+    drop(second);
     change(&tenant, move |writer| writer.remove_webhook(id)).await;
     assert!(matches!(
         tenant.claim_webhook(id).await,

@@ -188,7 +188,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     let mut hostile = standing(9, HOSTILE, &format!("https://x.example/{HOSTILE}"));
     hostile.webhook.health.failing_since = Some(ago(9));
     let mut hostile = material(vec![hostile]);
-    for mut troubled in delivery(EventType::UserCreated, 6, None, 1) {
+    if let Some(mut troubled) = delivery(EventType::UserCreated, 6, None, 1) {
         if let Some(last) = &mut troubled.last {
             last.trouble = Some(HOSTILE.to_owned());
         }

@@ -107,7 +107,7 @@ async fn a_patch_is_told_within_a_second_signed_and_without_any_value() {
                {"op": "replace", "path": "title", "value": "canary-title-2"}]),
     )
     .await
-    .is(200);
+    .is(204);
     let answered = std::time::Instant::now();
     let heard = receiver.hears(2).await;
 
@@ -244,6 +244,13 @@ async fn an_endpoint_that_answers_gone_is_paused_and_one_that_redirects_is_not_f
     scim.person("bob").await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(receiver.heard().len(), 1, "it is told nothing more");
+    let looked = house.installation.run(&["doctor"]);
+    assert_eq!(looked.status.code(), Some(1));
+    let found = String::from_utf8(looked.stdout).unwrap();
+    assert!(
+        found.contains("rollcall webhook set \"siem\" --org vault --resume"),
+        "{found}"
+    );
 
     let location: &'static str = format!("location: {}\r\n", elsewhere.url()).leak();
     let redirecting = Receiver::answering(move |_| (307, location)).await;
