@@ -15,7 +15,7 @@ use rollcall_model::webhook::{
 use rollcall_model::{EventType, OrgId, Origin, Secret, Webhook, WebhookId};
 use rollcall_scim::key::canonical;
 use rollcall_store::{Hook, NewAudit, Reader, Writer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::directory::Context;
 use crate::{App, Failure};
@@ -189,8 +189,10 @@ impl App {
             }
             is_free(writer, &webhook)?;
             writer.save_webhook(&webhook)?;
-            let mut detail = described(&webhook);
-            detail["secret"] = json!(if secret.is_some() { "new" } else { "kept" });
+            let mut detail = description(&webhook);
+            let word = if secret.is_some() { "new" } else { "kept" };
+            detail.insert("secret".to_owned(), json!(word));
+            let detail = Value::Object(detail);
             Ok(((webhook, secret), Some(("webhook.changed", detail))))
         })
         .await
@@ -441,11 +443,22 @@ fn note(
 
 /// Describes an endpoint for the audit log, without what may be a secret in its address.
 fn described(webhook: &Webhook) -> Value {
+    Value::Object(description(webhook))
+}
+
+fn description(webhook: &Webhook) -> Map<String, Value> {
     let events = match &webhook.events {
         Wanted::All => json!("all"),
         Wanted::Only(types) => json!(types),
     };
-    json!({"name": webhook.name, "address": webhook.place(), "events": events})
+    [
+        ("name", json!(webhook.name)),
+        ("address", json!(webhook.place())),
+        ("events", events),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
 }
 
 fn is_free(writer: &dyn Writer, webhook: &Webhook) -> Result<(), Failure> {

@@ -1,10 +1,5 @@
 //! What can be typed after `rollcall webhook`.
 
-#![expect(
-    clippy::doc_markdown,
-    reason = "the comments are help texts, shown as they are"
-)]
-
 use std::collections::BTreeSet;
 use std::str::FromStr;
 

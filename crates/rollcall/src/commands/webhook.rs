@@ -71,11 +71,17 @@ impl Desk<'_> {
                 .iter()
                 .map(|standing| {
                     let day = standing.webhook.health.last_day(now);
-                    let mut described = described(&standing.webhook);
-                    described["waiting"] = json!(standing.waiting);
-                    described["behind"] = json!(standing.behind);
-                    described["last_day"] = json!({"events": day.made, "delivered": day.delivered});
-                    described
+                    with(
+                        described(&standing.webhook),
+                        [
+                            ("waiting", json!(standing.waiting)),
+                            ("behind", json!(standing.behind)),
+                            (
+                                "last_day",
+                                json!({"events": day.made, "delivered": day.delivered}),
+                            ),
+                        ],
+                    )
                 })
                 .collect();
             printer::json(&all)?;
@@ -246,9 +252,8 @@ impl Desk<'_> {
     /// The secret is data: it goes to stdout, alone, so that a script can take it.
     fn secret(&self, webhook: &Webhook, secret: &Secret) -> anyhow::Result<Exit> {
         if self.as_json {
-            let mut described = described(webhook);
-            described["secret"] = json!(secret.expose());
-            printer::json(&described)?;
+            let secret = json!(secret.expose());
+            printer::json(&with(described(webhook), [("secret", secret)]))?;
             return Ok(Exit::Done);
         }
         printer::say(&format!("`{}` is told by {}", webhook.name, webhook.url));
@@ -313,6 +318,14 @@ fn described(webhook: &Webhook) -> Value {
         "last_try": webhook.health.last_try, "last_success": webhook.health.last_success,
         "failing_since": webhook.health.failing_since,
     })
+}
+
+/// Adds fields to an object.
+fn with<const N: usize>(mut object: Value, fields: [(&str, Value); N]) -> Value {
+    if let Value::Object(object) = &mut object {
+        object.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+    }
+    object
 }
 
 fn line(number: Option<u64>, delivery: &Delivery) -> Value {

@@ -22,7 +22,6 @@ async fn says(guest: &mut Guest, path: &str, text: &str) -> String {
     panic!("{path} does not say `{text}`");
 }
 
-#[expect(clippy::too_many_lines, reason = "a story")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_is_added_told_changed_paused_and_removed() {
     let (installation, token) = Installation::with("vault");
