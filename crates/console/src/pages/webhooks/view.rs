@@ -74,6 +74,8 @@ struct DeliveryRow {
     at: Moment,
     kind: &'static str,
     answer: Mark,
+    /// Why there was no answer.
+    trouble: Option<String>,
     next: String,
     /// What the button says; absent: there is none.
     action: Option<&'static str>,
@@ -230,6 +232,7 @@ fn chosen(
                 at: zone.exact(delivery.event.time),
                 kind: delivery.event.kind.word(),
                 answer: answer(delivery),
+                trouble: delivery.last.as_ref().and_then(|last| last.trouble.clone()),
                 next: next(delivery, zone),
                 is_quiet: matches!(delivery.state, State::Delivered { .. }),
                 action: action(delivery).filter(|_| may_manage && is_on),
@@ -287,11 +290,10 @@ fn said(answer: &Answer) -> String {
         milliseconds @ 0..1_000 => format!("{milliseconds} ms"),
         milliseconds => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
     };
-    match (answer.status, &answer.trouble) {
-        (Some(status), _) if answer.is_good() => format!("{status} in {took}"),
-        (Some(status), _) => format!("{status} after {took}"),
-        (None, Some(trouble)) => trouble.clone(),
-        (None, None) => "No answer".to_owned(),
+    match answer.status {
+        Some(status) if answer.is_good() => format!("{status} in {took}"),
+        Some(status) => format!("{status} after {took}"),
+        None => "No answer".to_owned(),
     }
 }
 
