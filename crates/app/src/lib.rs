@@ -37,6 +37,7 @@ pub mod tokens;
 pub mod traffic;
 pub mod transfer;
 pub mod upkeep;
+pub mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use rollcall_model::letter::Content;
 use rollcall_model::provisioning::{Quarantine, QuarantineReason};
 use rollcall_model::{
     Actor, Administrator, Application, ApplicationId, Letter, OrgId, Permission, Role, Secret,
+    Webhook,
 };
 use rollcall_store::{Reader, WaitingMail, Writer};
 
@@ -114,6 +115,29 @@ impl App {
             content,
         };
         self.post(writer, now, &[letter])
+    }
+
+    /// Writes to whoever may change provisioning that an endpoint is told nothing any more.
+    pub(crate) fn post_webhook_paused(
+        &self,
+        writer: &mut dyn Writer,
+        now: Timestamp,
+        webhook: &Webhook,
+        message: &str,
+    ) -> Result<(), Failure> {
+        let content = Content::WebhookPaused {
+            webhook: webhook.name.clone(),
+            place: webhook.place().to_owned(),
+            message: message.to_owned(),
+            url: format!(
+                "{}/settings/webhooks?id={}",
+                self.settings().public_url,
+                webhook.id
+            ),
+        };
+        let name = writer.organisation()?.name;
+        let letters = to_managers(&writer.administrators()?, &name, &content);
+        self.post(writer, now, &letters)
     }
 
     /// Returns how many letters wait, due or not, in all organisations.

@@ -16,12 +16,14 @@ pub struct Unopened {
     pub applications: Vec<(Slug, ApplicationId, String)>,
     /// Administrators whose second factor does not open.
     pub second_factors: u64,
+    /// Webhooks whose secret does not open: organisation, name.
+    pub webhooks: Vec<(Slug, String)>,
 }
 
 impl Unopened {
     /// Tells whether the key fits.
     pub fn is_empty(&self) -> bool {
-        self.applications.is_empty() && self.second_factors == 0
+        self.applications.is_empty() && self.second_factors == 0 && self.webhooks.is_empty()
     }
 }
 
@@ -37,6 +39,7 @@ impl App {
             unopened.sealed += found.sealed;
             unopened.applications.extend(found.applications);
             unopened.second_factors += found.second_factors;
+            unopened.webhooks.extend(found.webhooks);
         }
         Ok(unopened)
     }
@@ -66,6 +69,13 @@ impl App {
                 unopened.sealed += 1;
                 let place = sign_in::second_factor::place(id, administrator.id);
                 unopened.second_factors += u64::from(!opens(&place, &factor.sealed_secret));
+            }
+            for hook in reader.webhooks()? {
+                unopened.sealed += 1;
+                let place = crate::webhooks::place(id, hook.webhook.id);
+                if !opens(&place, &hook.sealed_secret) {
+                    unopened.webhooks.push((slug.clone(), hook.webhook.name));
+                }
             }
             Ok(unopened)
         });

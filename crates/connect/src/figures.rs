@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rollcall_observe::{Counter, Durations, Gauge};
 
-use crate::reply::{NoReply, Reply};
+use crate::reply::{NoReply, Reply, Wants};
 
 /// What a client has sent since it was made.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub struct Figures {
     pub targets: Calls,
     /// To SCIM servers that are sources.
     pub sources: Calls,
+    /// To endpoints that are told what happens.
+    pub webhooks: Calls,
 }
 
 /// Requests to one kind of other end. Each attempt is a request of its own.
@@ -45,6 +47,7 @@ pub struct Calls {
 pub(crate) enum End {
     Target,
     Source,
+    Webhook,
 }
 
 impl End {
@@ -53,6 +56,17 @@ impl End {
         match self {
             Self::Target => "target",
             Self::Source => "source",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+impl End {
+    /// Tells how much of its replies is of use.
+    pub(crate) fn wants(self) -> Wants {
+        match self {
+            Self::Target | Self::Source => Wants::Body,
+            Self::Webhook => Wants::Status,
         }
     }
 }
@@ -62,6 +76,7 @@ impl Figures {
         match end {
             End::Target => &self.targets,
             End::Source => &self.sources,
+            End::Webhook => &self.webhooks,
         }
     }
 }

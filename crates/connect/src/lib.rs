@@ -16,3 +16,4 @@ pub mod pace;
 mod reply;
 pub mod sources;
 pub mod target;
+pub mod webhooks;

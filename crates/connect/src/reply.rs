@@ -70,7 +70,16 @@ impl NoReply {
     }
 }
 
-/// Sends a request to an end and reads the whole reply; counts it, and tells the other end which trace it belongs to.
+/// How much of a reply is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// All, up to the bound.
+    Body,
+    /// Status and head: the rest is left where it is.
+    Status,
+}
+
+/// Sends a request to an end and reads the reply, as much of it as is of use; counts it, and tells the other end which trace it belongs to.
 pub(crate) async fn send(
     (client, end): (&Client, End),
     method: Method,
@@ -92,7 +101,7 @@ pub(crate) async fn send(
         Some(traceparent) => request.header("traceparent", traceparent),
         None => request,
     };
-    let outcome = exchange(method, request, now)
+    let outcome = exchange(method, request, (now, end.wants()))
         .instrument(span.clone())
         .await;
     drop(in_flight);
@@ -106,7 +115,7 @@ pub(crate) async fn send(
 async fn exchange(
     method: Method,
     request: reqwest::RequestBuilder,
-    now: Timestamp,
+    (now, wants): (Timestamp, Wants),
 ) -> Result<Reply, NoReply> {
     let mut response = request.send().await.map_err(|error| explain(&error))?;
     let header = |name: &str| text(response.headers(), name);
@@ -122,7 +131,9 @@ async fn exchange(
         }),
         body: Vec::new(),
     };
-    reply.body = whole(&mut response).await?;
+    if wants == Wants::Body {
+        reply.body = whole(&mut response).await?;
+    }
     Ok(reply)
 }
 

@@ -61,6 +61,7 @@ pub(crate) enum Place {
     Requests,
     Reports,
     Integrations,
+    Webhooks,
     Security,
     Organisation,
 }

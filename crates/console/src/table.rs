@@ -77,6 +77,7 @@ pub(crate) fn routes() -> Routes {
     routes.extend(pages::groups::routes());
     routes.extend(pages::users::routes());
     routes.extend(pages::requests::routes());
+    routes.extend(pages::webhooks::routes());
     routes
 }
 

@@ -31,6 +31,7 @@ pub mod schedule;
 mod settling;
 mod survey;
 mod suspects;
+mod webhooks;
 mod why;
 mod work;
 

@@ -1,6 +1,7 @@
 //! When cycles run: at once after something changed, at the latest every 40 minutes, and with growing pauses while a job is in quarantine.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,13 +10,14 @@ use rollcall_model::application::{Application, Mode, Status};
 use rollcall_model::clock::{has_come, is_within};
 use rollcall_model::provisioning::{CycleOutcome, CycleReport, DriftReport, GIVEN_UP, Quarantine};
 use rollcall_model::{Actor, ApplicationId, JobState, OrgId, Origin};
+use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::cycle::LONGEST_QUARANTINE;
 use crate::settling::LONGEST_PAUSE;
-use crate::{Engine, Error, Watch};
+use crate::{Engine, Error, Watch, webhooks};
 
 /// How often all change feeds are looked at: for what other processes wrote.
 const LOOK: Duration = Duration::from_millis(500);
@@ -28,7 +30,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How many cycles run at once.
 const CYCLES: usize = 4;
 
-/// Runs the cycles of all applications that are switched on, until `stop`. What is in flight then is finished, and the next start
+/// Runs the cycles of all applications that are switched on, and delivers to webhooks, until `stop`. What is in flight then is finished, and the next start
 /// goes on from there.
 pub async fn run(engine: Engine, stop: CancellationToken) {
     let mut schedule = Schedule {
@@ -39,6 +41,13 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         resting: HashMap::new(),
     };
     schedule.engine.bury_plans().await;
+    let written = Arc::new(Notify::new());
+    let deliveries = webhooks::run(
+        schedule.engine.clone(),
+        Arc::clone(&written),
+        schedule.stop.clone(),
+    );
+    let deliveries = tokio::spawn(deliveries);
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -46,13 +55,17 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         let touched = tokio::select! {
             () = schedule.stop.cancelled() => break,
             // this process wrote: at once; somebody else may have, and time passes: now and then
-            written = store.written() => Some(written),
+            organisations = store.written() => {
+                written.notify_one();
+                Some(organisations)
+            }
             _ = look.tick() => None,
             Some(done) = schedule.running.join_next_with_id() => schedule.ended(done),
         };
         schedule.start_due(touched).await;
     }
     while schedule.running.join_next().await.is_some() {}
+    drop(deliveries.await);
 }
 
 /// Which cycles run, and which must not.

@@ -185,6 +185,9 @@ fn parts(letter: &Letter) -> Parts {
             button: Some(("See what to do", url.clone())),
             note: format!("You get one mail for each cause, because {application} names this address for notifications."),
         },
+        Content::WebhookPaused { webhook, place, message, url } => {
+            webhook_paused(organisation, (webhook, place), message, url)
+        }
         Content::Held { application, message, url } => Parts {
             subject: format!("{application} would lose many people: please look"),
             paragraphs: vec![
@@ -194,6 +197,28 @@ fn parts(letter: &Letter) -> Parts {
             button: Some(("Look at the list", url.clone())),
             note: format!("You get one mail for each cause, because {application} names this address for notifications."),
         },
+    }
+}
+
+fn webhook_paused(
+    organisation: &str,
+    (webhook, place): (&str, &str),
+    message: &str,
+    url: &str,
+) -> Parts {
+    Parts {
+        subject: format!("The webhook {webhook} is paused"),
+        paragraphs: vec![
+            format!(
+                "{organisation} told {webhook} ({place}) what happens to people and groups. Now it is paused, because nothing arrives there: {message}."
+            ),
+            "What happens meanwhile is kept. It is delivered when somebody resumes the webhook."
+                .to_owned(),
+        ],
+        button: Some(("Look at the webhook", url.to_owned())),
+        note: format!(
+            "You get one mail for each time it is paused. Whoever may change integrations of {organisation} gets it."
+        ),
     }
 }
 
@@ -259,6 +284,12 @@ mod tests {
                 application: application.clone(),
                 message: message.clone(),
                 next_attempt: Some(until),
+                url: url.clone(),
+            },
+            Content::WebhookPaused {
+                webhook: application.clone(),
+                place: application.clone(),
+                message: message.clone(),
                 url: url.clone(),
             },
             Content::Held {

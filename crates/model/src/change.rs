@@ -51,6 +51,32 @@ pub enum Actor {
     System,
 }
 
+/// What kind of actor acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActorKind {
+    /// A foreign directory.
+    Integration,
+    /// An administrator in the console.
+    Administrator,
+    /// Whoever ran a command on the server.
+    Command,
+    /// Rollcall itself.
+    System,
+}
+
+impl Actor {
+    /// Returns what kind of actor it is.
+    pub fn kind(&self) -> ActorKind {
+        match self {
+            Self::Integration { .. } => ActorKind::Integration,
+            Self::Administrator { .. } => ActorKind::Administrator,
+            Self::Command => ActorKind::Command,
+            Self::System => ActorKind::System,
+        }
+    }
+}
+
 /// Who acts and through which request: goes with every use case that changes something.
 ///
 /// Whoever verifies the audit log writes it anew and compares: what an older version stored has to be written alike by a later one.
@@ -102,6 +128,20 @@ impl Membership {
     }
 }
 
+/// What an entry of the feed tells of a change without any value: for whoever may know that something changed, and not what it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The object's version after the change; absent when it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// What kind of actor did it; absent where that was not noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<ActorKind>,
+    /// The names of the attributes that changed, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<String>,
+}
+
 /// An entry of an organisation's change feed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
@@ -119,6 +159,8 @@ pub struct Change {
     pub document: Option<Value>,
     /// Who came into the group and who went.
     pub membership: Membership,
+    /// What may be told of it without values.
+    pub summary: Summary,
 }
 
 /// An entry of an organisation's audit log.

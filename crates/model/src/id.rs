@@ -99,6 +99,10 @@ id!(
     SessionId, "session"
 );
 id!(
+    /// An endpoint of another system that is told what happens (not its secret).
+    WebhookId, "webhook"
+);
+id!(
     /// One run over an application: the entries of its log share it.
     CycleId, "cycle"
 );

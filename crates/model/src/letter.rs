@@ -110,6 +110,17 @@ pub enum Content {
         /// The page of the application.
         url: String,
     },
+    /// An endpoint is told nothing any more.
+    WebhookPaused {
+        /// What people call it.
+        webhook: String,
+        /// Its host and path.
+        place: String,
+        /// What came of the last try.
+        message: String,
+        /// The page where it is resumed.
+        url: String,
+    },
     /// The deletion guard holds people back.
     Held {
         /// The application.

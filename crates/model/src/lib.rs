@@ -11,6 +11,7 @@ pub mod application;
 pub mod chain;
 pub mod change;
 pub mod clock;
+pub mod event;
 pub mod history;
 pub mod id;
 pub mod integration;
@@ -24,15 +25,17 @@ pub mod provisioning;
 pub mod session;
 pub mod token;
 pub mod traffic;
+pub mod webhook;
 
 pub use activation::{Activation, Invitation, Standing};
 pub use administrator::{Administrator, Email, Permission, Role};
 pub use application::{Application, Assignment, Principal};
-pub use change::{Action, Actor, AuditEntry, Change, Kind, Membership, Origin};
+pub use change::{Action, Actor, ActorKind, AuditEntry, Change, Kind, Membership, Origin, Summary};
 pub use clock::{Clock, FixedClock, SystemClock};
+pub use event::{Event, EventType};
 pub use id::{
     AdminId, ApplicationId, CycleId, IntegrationId, OrgId, Randomness, RequestId, ResourceId,
-    SessionId, TokenId,
+    SessionId, TokenId, WebhookId,
 };
 pub use integration::{Integration, IntegrationKind};
 pub use letter::Letter;
@@ -44,3 +47,4 @@ pub use provisioning::{CycleReport, JobState, LogEntry};
 pub use session::{Session, Stage};
 pub use token::{ProvisioningToken, Secret, TokenRecord};
 pub use traffic::Exchange;
+pub use webhook::{Delivery, Webhook};

@@ -211,6 +211,12 @@ fn of_failure(failure: &Failure) -> (Exit, Option<String>) {
             Exit::Wrong,
             Some("`rollcall app list` shows the applications of this organisation".into()),
         ),
+        Failure::Missing {
+            noun: "webhook", ..
+        } => (
+            Exit::Wrong,
+            Some("`rollcall webhook list` shows the webhooks of this organisation".into()),
+        ),
         Failure::Internal(_) => (
             Exit::Unreachable,
             Some("`rollcall doctor` looks for what is wrong with the store".into()),

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rollcall_model::{
     AdminId, ApplicationId, IntegrationId, Kind, OrgId, RequestId, ResourceId, SessionId, TokenId,
+    WebhookId,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,7 +41,8 @@ ids!(
     AdminId,
     ApplicationId,
     RequestId,
-    SessionId
+    SessionId,
+    WebhookId
 );
 
 pub(crate) fn instant(at: Timestamp) -> i64 {

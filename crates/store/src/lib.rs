@@ -31,7 +31,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
+use jiff::Timestamp;
+use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord, WebhookId};
 use tokio::sync::Notify;
 
 pub use backup::{BackedUp, Contents, Ended, Returned, TableContents, backup, inspect, restore};
@@ -40,13 +41,14 @@ pub use error::Error;
 pub use figures::{Figures, Occupancy, Units};
 pub use postgres::Address;
 pub use traits::{
-    ReadAccess, ReadDirectory, ReadJobs, ReadLedger, ReadTraffic, Reader, WriteAccess,
-    WriteDirectory, WriteErasure, WriteJobs, WriteLedger, WriteTraffic, Writer,
+    ReadAccess, ReadDirectory, ReadJobs, ReadLedger, ReadTraffic, ReadWebhooks, Reader,
+    WriteAccess, WriteDirectory, WriteErasure, WriteJobs, WriteLedger, WriteTraffic, WriteWebhooks,
+    Writer,
 };
 pub use value::{
-    AuditQuery, Claim, Counts, DataKey, Entry, Erased, ExchangeQuery, Finding, Listing, Member,
-    NewAudit, NewChange, Paging, Raw, Scheduled, SecondFactor, Selection, SignInLink, Standing,
-    Tally, Tombstone, WaitingMail, actor_key,
+    AuditQuery, Claim, Claimed, Counts, DataKey, Entry, Erased, ExchangeQuery, Finding, Hook,
+    Listing, Member, NewAudit, NewChange, Paging, Raw, Scheduled, SecondFactor, Selection,
+    SignInLink, Standing, Tally, Tombstone, WaitingMail, actor_key,
 };
 
 use figures::Does;
@@ -196,6 +198,17 @@ impl Store {
         self.figures.counted(Does::Read, found).await
     }
 
+    /// Finds the endpoints for which there is something to do: what happened is not delivered yet, a delivery is due by `now`, or only after
+    /// `beyond`, which is later than any is put off; or something is to be forgotten.
+    pub async fn due_webhooks(
+        &self,
+        now: Timestamp,
+        beyond: Timestamp,
+    ) -> Result<Vec<(OrgId, WebhookId)>, Error> {
+        let found = self.backend.due_webhooks(now, beyond);
+        self.figures.counted(Does::Read, found).await
+    }
+
     /// Finds the administrators with this address (see [`rollcall_model::Email::key`]) in all organisations.
     pub async fn administrators_called(
         &self,
@@ -340,7 +353,17 @@ impl Tenant {
     /// [`Error::Occupied`] when somebody does already, in this process or in another one, [`Error::Missing`] when there is no such
     /// application.
     pub async fn claim_job(&self, application: ApplicationId) -> Result<Claim, Error> {
-        self.backend.claim_job(self.organisation, application).await
+        let what = Claimed::Job(application);
+        self.backend.claim(self.organisation, what).await
+    }
+
+    /// Makes the caller the only one who delivers to an endpoint, until the claim is released or dropped.
+    ///
+    /// # Errors
+    /// As [`Self::claim_job`].
+    pub async fn claim_webhook(&self, webhook: WebhookId) -> Result<Claim, Error> {
+        let what = Claimed::Webhook(webhook);
+        self.backend.claim(self.organisation, what).await
     }
 
     /// Runs `unit` over a snapshot of the organisation.

@@ -11,15 +11,15 @@ use rollcall_model::plan::PlanRecord;
 use rollcall_model::provisioning::{CycleReport, JobState, LogEntry, Running};
 use rollcall_model::traffic::Hour;
 use rollcall_model::{
-    Activation, AdminId, Administrator, ApplicationId, AuditEntry, Change, Exchange, Integration,
-    IntegrationId, Kind, OrgId, Organisation, RequestId, ResourceId, Session, SessionId, Slug,
-    TokenId, TokenRecord,
+    Activation, AdminId, Administrator, ApplicationId, AuditEntry, Change, Delivery, Exchange,
+    Integration, IntegrationId, Kind, OrgId, Organisation, RequestId, ResourceId, Session,
+    SessionId, Slug, TokenId, TokenRecord, Webhook, WebhookId,
 };
 
 use crate::{
-    AuditQuery, Claim, Counts, DataKey, Entry, Erased, Error, ExchangeQuery, Finding, Listing,
-    Member, NewAudit, NewChange, Occupancy, Raw, Scheduled, SecondFactor, Selection, SignInLink,
-    Standing, Tally, Tombstone, WaitingMail,
+    AuditQuery, Claim, Claimed, Counts, DataKey, Entry, Erased, Error, ExchangeQuery, Finding,
+    Hook, Listing, Member, NewAudit, NewChange, Occupancy, Raw, Scheduled, SecondFactor, Selection,
+    SignInLink, Standing, Tally, Tombstone, WaitingMail,
 };
 
 /// A unit of reading.
@@ -70,11 +70,13 @@ pub(crate) trait Backend: Debug + Send + Sync {
         None
     }
     fn claim_server(&self) -> Result<Claim, Error>;
-    async fn claim_job(
+    async fn claim(&self, organisation: OrgId, what: Claimed) -> Result<Claim, Error>;
+    /// Finds the endpoints for which there is something to do: asked twice a second, so one query for all.
+    async fn due_webhooks(
         &self,
-        organisation: OrgId,
-        application: ApplicationId,
-    ) -> Result<Claim, Error>;
+        now: Timestamp,
+        beyond: Timestamp,
+    ) -> Result<Vec<(OrgId, WebhookId)>, Error>;
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error>;
     /// Reads a few rows by their keys: where that does not wait, it is done where the caller is.
     async fn glance(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {
@@ -84,7 +86,9 @@ pub(crate) trait Backend: Debug + Send + Sync {
 }
 
 /// Reads one organisation at one instant.
-pub trait Reader: ReadDirectory + ReadLedger + ReadAccess + ReadJobs + ReadTraffic {
+pub trait Reader:
+    ReadDirectory + ReadLedger + ReadAccess + ReadJobs + ReadTraffic + ReadWebhooks
+{
     /// Returns the organisation itself.
     ///
     /// # Errors
@@ -98,7 +102,14 @@ pub trait Reader: ReadDirectory + ReadLedger + ReadAccess + ReadJobs + ReadTraff
 
 /// Reads and changes one organisation; what it changes is visible to its own reads at once, to others after the commit.
 pub trait Writer:
-    Reader + WriteDirectory + WriteLedger + WriteAccess + WriteJobs + WriteTraffic + WriteErasure
+    Reader
+    + WriteDirectory
+    + WriteLedger
+    + WriteAccess
+    + WriteJobs
+    + WriteTraffic
+    + WriteErasure
+    + WriteWebhooks
 {
     /// Stores a changed organisation.
     fn save_organisation(&mut self, organisation: &Organisation) -> Result<(), Error>;
@@ -406,6 +417,77 @@ pub trait WriteTraffic {
     fn save_data_key(&mut self, key: &DataKey) -> Result<(), Error>;
     /// Forgets such a key: what it sealed cannot be opened any more.
     fn remove_data_key(&mut self, number: u64) -> Result<(), Error>;
+}
+
+/// Endpoints that are told what happens, and what is to be delivered to them.
+pub trait ReadWebhooks {
+    /// Lists the endpoints in order of creation.
+    fn webhooks(&self) -> Result<Vec<Hook>, Error>;
+    /// Returns an endpoint.
+    fn webhook(&self, id: WebhookId) -> Result<Option<Hook>, Error>;
+    /// Returns the latest `count` deliveries of an endpoint with their places, latest first, before the given place.
+    fn deliveries(
+        &self,
+        id: WebhookId,
+        before: Option<u64>,
+        count: u64,
+    ) -> Result<Vec<(u64, Delivery)>, Error>;
+    /// Returns the delivery at a place.
+    fn delivery(&self, id: WebhookId, sequence: u64) -> Result<Option<Delivery>, Error>;
+    /// Returns `count` deliveries that are due by `now`, or only after `beyond`, which is later than any is put off; in order of being due.
+    fn due_deliveries(
+        &self,
+        id: WebhookId,
+        now: Timestamp,
+        beyond: Timestamp,
+        count: u64,
+    ) -> Result<Vec<(u64, Delivery)>, Error>;
+    /// Counts the deliveries that wait, due or not.
+    fn waiting_deliveries(&self, id: WebhookId) -> Result<u64, Error>;
+}
+
+/// Changes endpoints that are told what happens, and notes what was delivered.
+pub trait WriteWebhooks {
+    /// Adds an endpoint with its sealed secrets, which is told what happens after this place of the feed.
+    fn insert_webhook(
+        &mut self,
+        webhook: &Webhook,
+        sealed_secret: &[u8],
+        position: u64,
+    ) -> Result<(), Error>;
+    /// Stores a changed endpoint.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when it is gone.
+    fn save_webhook(&mut self, webhook: &Webhook) -> Result<(), Error>;
+    /// Replaces the sealed secrets of an endpoint.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when it is gone.
+    fn save_webhook_secret(&mut self, id: WebhookId, sealed_secret: &[u8]) -> Result<(), Error>;
+    /// Notes up to which place of the feed deliveries were made.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when it is gone.
+    fn move_webhook(&mut self, id: WebhookId, position: u64) -> Result<(), Error>;
+    /// Removes an endpoint with its deliveries.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when it is not there.
+    fn remove_webhook(&mut self, id: WebhookId) -> Result<(), Error>;
+    /// Adds deliveries, at the next places.
+    fn add_deliveries(&mut self, id: WebhookId, deliveries: &[Delivery]) -> Result<(), Error>;
+    /// Stores what became of a delivery; nothing happens when it is gone.
+    fn save_delivery(
+        &mut self,
+        id: WebhookId,
+        sequence: u64,
+        delivery: &Delivery,
+    ) -> Result<(), Error>;
+    /// Forgets the deliveries that are not kept any longer, and the oldest of those that came to an end beyond a number.
+    fn forget_deliveries(&mut self, id: WebhookId, now: Timestamp, kept: u64) -> Result<(), Error>;
+    /// Makes all deliveries that wait due now, as if they had not been tried.
+    fn hurry_deliveries(&mut self, id: WebhookId, now: Timestamp) -> Result<(), Error>;
 }
 
 /// Applications, and what provisioning remembers between cycles.

@@ -1,12 +1,13 @@
 //! What goes into storage and comes out of it.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rollcall_model::application::Application;
 use rollcall_model::{
-    Action, Actor, AdminId, IntegrationId, JobState, Kind, Membership, OrgId, Origin, ResourceId,
+    Action, Actor, AdminId, ApplicationId, IntegrationId, JobState, Kind, Membership, OrgId,
+    Origin, ResourceId, Summary, Webhook, WebhookId,
 };
 use rollcall_scim::filter::Filter;
 use rollcall_scim::resource::Resource;
@@ -200,6 +201,8 @@ pub struct NewChange {
     pub document: Option<Value>,
     /// Who came into the group and who went.
     pub membership: Membership,
+    /// What may be told of it without values.
+    pub summary: Summary,
 }
 
 /// An entry on its way into the audit log; storage gives it its place.
@@ -330,6 +333,37 @@ pub struct WaitingMail {
     pub sealed: Vec<u8>,
 }
 
+/// An endpoint that is told what happens, as it lies in storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// The endpoint.
+    pub webhook: Webhook,
+    /// Its secrets, sealed.
+    pub sealed_secret: Vec<u8>,
+    /// Up to which place of the feed events were made of it for the endpoint.
+    pub position: u64,
+    /// The number of the latest claim ([`Claim::number`]).
+    pub runner: u64,
+}
+
+/// Something that is done by one at a time, among all who share a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claimed {
+    /// Provisioning an application.
+    Job(ApplicationId),
+    /// Delivering to an endpoint.
+    Webhook(WebhookId),
+}
+
+impl fmt::Display for Claimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job(id) => fmt::Display::fmt(id, f),
+            Self::Webhook(id) => fmt::Display::fmt(id, f),
+        }
+    }
+}
+
 /// Something wrong with a store, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -348,7 +382,7 @@ pub struct Standing {
     pub runner: u64,
 }
 
-/// The proof of being the only one: the store's only server, or the only one who provisions an application. Ends when dropped, and with
+/// The proof of being the only one: the store's only server, or the only one who provisions an application or delivers to an endpoint. Ends when dropped, and with
 /// the process.
 #[derive(Debug)]
 pub struct Claim {

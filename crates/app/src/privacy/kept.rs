@@ -42,6 +42,9 @@ pub const KEPT: &[(&str, Keeps)] = &[
     ("activations", Keeps::Rows),
     // the state of the job may name who differs
     ("applications", Keeps::Texts),
+    ("webhooks", Keeps::Nothing),
+    // events hold the ids of people, and no values
+    ("webhook_deliveries", Keeps::Nothing),
     ("assignments", Keeps::Rows),
     ("links", Keeps::Rows),
     ("exported_members", Keeps::Rows),

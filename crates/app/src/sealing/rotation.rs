@@ -190,6 +190,15 @@ impl App {
             writer.save_second_factor(administrator.id, Some(&factor))?;
             secrets += 1;
         }
+        for hook in writer.webhooks()? {
+            let id = hook.webhook.id;
+            let place = crate::webhooks::place(organisation, id);
+            let secret =
+                (self.sealer()).open(&*writer, organisation, &place, &hook.sealed_secret)?;
+            let anew = key.seal(&place, &secret, randomness);
+            writer.save_webhook_secret(id, &anew)?;
+            secrets += 1;
+        }
         Ok(secrets)
     }
 }

@@ -1,4 +1,4 @@
-//! The guard where it matters: at the address that is dialled, whatever name leads there, of targets and of sources.
+//! The guard where it matters: at the address that is dialled, whatever name leads there, of targets, sources and webhooks.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -6,9 +6,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rollcall_connect::client::{Client, Names, Options, Refused};
 use rollcall_connect::guard::Reach;
 use rollcall_connect::sources::scim::Scim;
+use rollcall_connect::webhooks::Message;
 use rollcall_model::{Kind, Profile, Secret};
 use rollcall_scim::limits::STANDARD;
 use rollcall_scim::schema::Registry;
@@ -146,5 +148,40 @@ async fn a_source_is_guarded_as_a_target_is() {
         "https://[::ffff:10.0.0.7]/",
     ] {
         assert!(source(&public, url).is_err(), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_told_something_is_guarded_as_a_target_is() {
+    let street = Street::new().await;
+    let client = Client::with(&street.options).unwrap();
+    let tell = async |client: &Client, url: &str| {
+        let message = Message {
+            id: "evt_1",
+            timestamp: 1_800_000_000,
+            signature: "v1,abc",
+            body: b"{}".to_vec(),
+        };
+        client.tell(url, message, Timestamp::UNIX_EPOCH).await
+    };
+    let told = tell(&client, &street.url).await.unwrap();
+    assert!(told.status.is_some(), "{told:?}");
+
+    street.names.lead_to(&["127.0.0.2"]);
+    // another client: the first one still has its connection
+    let client = Client::with(&street.options).unwrap();
+    let told = tell(&client, &street.url).await.unwrap();
+
+    assert_eq!(told.status, None);
+    let trouble = told.trouble.unwrap();
+    assert!(trouble.contains("`allow_private_targets`"), "{trouble}");
+    assert!(!street.neighbour_was_called().await);
+    let public = Client::new(Reach::Public).unwrap();
+    for url in [
+        "http://app.example.com/in",
+        "https://169.254.169.254/",
+        "https://[::ffff:10.0.0.7]/",
+    ] {
+        assert!(tell(&public, url).await.is_err(), "{url}");
     }
 }

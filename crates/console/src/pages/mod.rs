@@ -17,6 +17,7 @@ pub(crate) mod requests;
 pub(crate) mod security;
 pub(crate) mod sign_in;
 pub(crate) mod users;
+pub(crate) mod webhooks;
 
 /// Returns samples of every page as whole documents, by name.
 #[cfg(any(test, feature = "samples"))]
@@ -39,6 +40,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(security::samples());
     samples.extend(sign_in::samples());
     samples.extend(users::samples());
+    samples.extend(webhooks::samples());
     samples
 }
 

@@ -8,6 +8,7 @@
 pub(crate) mod app;
 mod job;
 pub(crate) mod mapping;
+pub(crate) mod webhook;
 pub(crate) mod words;
 
 use std::path::PathBuf;
@@ -77,6 +78,12 @@ pub(crate) enum Command {
 The way of an application: create, connect, assign, plan, run, and start, so that `rollcall serve` keeps it in step."
     )]
     App(app::AppCommand),
+    /// Webhooks: endpoints of other systems that are told what happens to people and groups
+    #[command(
+        subcommand,
+        after_help = "Example: rollcall webhook add siem --org northwind --url https://siem.example.com/in"
+    )]
+    Webhook(webhook::WebhookCommand),
     /// Brings people and groups in from files: everything, or nothing when a line is wrong
     #[command(
         after_help = "Example: rollcall import --org northwind --users people.csv --groups groups.csv

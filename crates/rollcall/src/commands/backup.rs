@@ -90,6 +90,7 @@ pub(crate) async fn restore(
                 json!({
                     "jobs": ended.jobs, "sessions": ended.sessions, "sign_in_links": ended.sign_in_links,
                     "invitations": ended.invitations, "letters": ended.letters,
+                    "webhooks": ended.webhooks,
                 }),
             ),
             (
@@ -148,6 +149,12 @@ fn say_what_ended(ended: &Ended) {
             "held: {held}. The targets may have moved on since the backup. Make a plan for each, then restart it (`rollcall app restart`, `rollcall job restart`): its first cycle compares everything, and disables and deletes nobody whom you do not allow to be"
         )
     });
+    if ended.webhooks > 0 {
+        printer::say(&format!(
+            "paused: {}. `rollcall webhook set NAME --org SLUG --resume` goes on where the backup ended; receivers tell what they have already by its id",
+            counted(ended.webhooks, "webhook", "webhooks")
+        ));
+    }
     printer::say(&format!(
         "ended: {}, {}, {}. Not sent any more: {}",
         counted(ended.sessions, "session", "sessions"),
@@ -190,27 +197,32 @@ pub(super) async fn of_key(
     if unopened.is_empty() {
         return Ok(None);
     }
-    let count = unopened.applications.len() as u64 + unopened.second_factors;
+    let count = unopened.applications.len() as u64
+        + unopened.second_factors
+        + unopened.webhooks.len() as u64;
     Ok(Some(Finding {
         trouble: format!(
             "{count} of {} sealed secrets cannot be opened with the keys in {place}{}",
             unopened.sealed,
             named(&unopened)
         ),
-        remedy: "bring the keys back that were there when they were sealed (`rollcall key show`), or enter them again: `rollcall app connect`, `rollcall admin reset`".to_owned(),
+        remedy: "bring the keys back that were there when they were sealed (`rollcall key show`), or enter them again: `rollcall app connect`, `rollcall admin reset`, `rollcall webhook rotate`".to_owned(),
     }))
 }
 
 /// Names the first applications that are meant.
 fn named(unopened: &Unopened) -> String {
     const NAMED: usize = 5;
-    let names: Vec<String> = unopened
-        .applications
-        .iter()
+    let applications = unopened.applications.iter();
+    let applications = applications.map(|(slug, _, name)| (slug, name));
+    let webhooks = unopened.webhooks.iter().map(|(slug, name)| (slug, name));
+    let names: Vec<String> = applications
+        .chain(webhooks)
         .take(NAMED)
-        .map(|(slug, _, name)| format!("{slug}: {name}"))
+        .map(|(slug, name)| format!("{slug}: {name}"))
         .collect();
-    match (names.is_empty(), unopened.applications.len() > NAMED) {
+    let many = unopened.applications.len() + unopened.webhooks.len();
+    match (names.is_empty(), many > NAMED) {
         (true, _) => String::new(),
         (false, true) => format!(" ({}, …)", names.join(", ")),
         (false, false) => format!(" ({})", names.join(", ")),

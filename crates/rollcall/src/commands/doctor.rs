@@ -3,6 +3,7 @@
 use rollcall_app::App;
 use rollcall_model::application::Status;
 use rollcall_model::provisioning::QuarantineReason;
+use rollcall_model::webhook::{Status as State, Why};
 use rollcall_store::{Finding, Store};
 use serde_json::json;
 
@@ -21,6 +22,7 @@ pub(crate) async fn run(config: &Config, as_json: bool) -> anyhow::Result<Exit> 
     findings.extend(of_files);
     findings.extend(backup::of_key(config, &app).await?);
     findings.extend(stopped(&store).await?);
+    findings.extend(paused_webhooks(&store).await?);
     if let Ok(Some(app)) = &app {
         findings.extend(super::audit::findings(app).await?);
         findings.extend(tokens_near_their_end(app).await?);
@@ -82,6 +84,35 @@ async fn stopped(store: &Store) -> anyhow::Result<Vec<Finding>> {
                 _ => command("status", "show"),
             },
         });
+    }
+    Ok(findings)
+}
+
+/// Finds the webhooks that are told nothing, though nobody asked for that.
+async fn paused_webhooks(store: &Store) -> anyhow::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for organisation in store.organisations().await? {
+        let tenant = store.tenant(organisation.id);
+        let hooks = tenant.read::<_, rollcall_store::Error, _>(|reader| reader.webhooks());
+        for hook in hooks.await? {
+            let webhook = hook.webhook;
+            let State::Paused { since, why } = webhook.status else {
+                continue;
+            };
+            let why = match why {
+                Why::Asked => continue,
+                Why::Failing => "nothing arrived there for three days",
+                Why::Gone => "it answered that it is gone for good",
+                Why::Restored => "the store was restored from a backup",
+            };
+            let (slug, name) = (&organisation.slug, &webhook.name);
+            findings.push(Finding {
+                trouble: format!("{slug}: the webhook {name} is paused since {since}: {why}"),
+                remedy: format!(
+                    "rollcall webhook test {name:?} --org {slug}; then rollcall webhook set {name:?} --org {slug} --resume"
+                ),
+            });
+        }
     }
     Ok(findings)
 }

@@ -18,6 +18,7 @@ pub(crate) mod serve;
 mod store;
 mod token;
 mod transfer;
+mod webhook;
 
 use crate::cli::{Arguments, Command};
 use crate::config::Config;
@@ -43,6 +44,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Admin(admin) => admin::run(&config, admin, common.json).await,
             Command::Token(token) => token::run(&config, token, common.json).await,
             Command::App(command) => app::run(&config, command, common.json).await,
+            Command::Webhook(command) => webhook::run(&config, command, common.json).await,
             Command::Import(import) => transfer::import(&config, &import, common.json).await,
             Command::Export(export) => transfer::export(&config, &export).await,
             Command::Person(command) => person::run(&config, command, common.json).await,

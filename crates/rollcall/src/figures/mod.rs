@@ -289,11 +289,15 @@ impl Figures {
 
     fn outgoing(&self, page: &mut Page) {
         let figures = self.engine.client().figures();
-        let ends = [("target", &figures.targets), ("source", &figures.sources)];
+        let ends = [
+            ("target", &figures.targets),
+            ("source", &figures.sources),
+            ("webhook", &figures.webhooks),
+        ];
         page.family(
             "rollcall_outgoing_requests_total",
             Kind::Counter,
-            "Requests to targets and to SCIM sources, by what came of them.",
+            "Requests to targets, SCIM sources and webhooks, by what came of them.",
         );
         for (end, calls) in ends {
             let Calls {
@@ -322,7 +326,7 @@ impl Figures {
         page.family(
             "rollcall_outgoing_request_duration_seconds",
             Kind::Histogram,
-            "How long requests to targets and to SCIM sources took.",
+            "How long requests to targets, SCIM sources and webhooks took.",
         );
         for (end, calls) in ends {
             page.durations(&[("end", end)], &calls.time);
@@ -330,7 +334,7 @@ impl Figures {
         page.family(
             "rollcall_outgoing_requests_in_flight",
             Kind::Gauge,
-            "Requests to targets and to SCIM sources that are on the way.",
+            "Requests to targets, SCIM sources and webhooks that are on the way.",
         );
         for (end, calls) in ends {
             page.value(&[("end", end)], calls.in_flight.value());

@@ -44,3 +44,4 @@ mod support;
 mod transfer;
 mod vectors;
 mod watched;
+mod webhooks;

@@ -1,7 +1,7 @@
 //! What of a backup must not go on where it ended.
 //!
 //! **Is:** plain rows in, rows out. The targets may have moved on since the backup was made: every job is held until somebody restarts it,
-//! and what links say is doubted. Who was let in then may have been shut out since: sessions and links that let somebody in end. What
+//! webhooks are paused until somebody resumes them, and what links say is doubted. Who was let in then may have been shut out since: sessions and links that let somebody in end. What
 //! waited to be mailed was mailed long ago.
 //! **Is not:** anything about tokens: they stay, also those that were revoked since.
 //! **Start at** [`Holding::row`].
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rollcall_model::activation::Activation;
 use rollcall_model::application::{Application, Status};
 use rollcall_model::provisioning::Restored;
-use rollcall_model::{JobState, Link};
+use rollcall_model::{JobState, Link, Webhook};
 
 use crate::Error;
 use crate::copy::{Cell, Row, Table, place};
@@ -29,6 +29,8 @@ pub struct Ended {
     pub invitations: u64,
     /// Letters that waited to be sent.
     pub letters: u64,
+    /// Webhooks that are paused until somebody resumes them.
+    pub webhooks: u64,
 }
 
 /// Holds what goes through it.
@@ -80,6 +82,10 @@ impl Holding {
                 self.application(&mut columns)?;
                 return Ok(Some(row));
             }
+            "webhooks" => {
+                self.webhook(&mut columns)?;
+                return Ok(Some(row));
+            }
             "links" => {
                 link(&mut columns)?;
                 return Ok(Some(row));
@@ -98,6 +104,20 @@ impl Holding {
             columns.set("document", Cell::Text(json(&activation)?))?;
         }
         Ok(())
+    }
+
+    fn webhook(&mut self, columns: &mut Columns<'_>) -> Result<(), Error> {
+        let mut webhook: Webhook = from_json(columns.text("document")?)?;
+        if webhook.is_on() {
+            webhook.restore(self.restored.at);
+            self.ended.webhooks += 1;
+            columns.set("active", Cell::Boolean(false))?;
+            columns.set("document", Cell::Text(json(&webhook)?))?;
+        }
+        let Cell::Integer(runner) = *columns.cell("runner")? else {
+            return Err(missing("runner"));
+        };
+        columns.set("runner", Cell::Integer(later(runner, self.restored.at)))
     }
 
     fn application(&mut self, columns: &mut Columns<'_>) -> Result<(), Error> {

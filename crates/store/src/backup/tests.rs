@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Status};
 use rollcall_model::provisioning::{ComparisonAsked, QuarantineReason};
-use rollcall_model::{ApplicationId, JobState, Kind, Link, LinkState, ResourceId};
+use rollcall_model::webhook::{self, Health, Wanted, Why};
+use rollcall_model::{
+    ApplicationId, JobState, Kind, Link, LinkState, ResourceId, Webhook, WebhookId,
+};
 use rollcall_testkit::postgres::Database;
 use rusqlite::{Connection, params};
 
@@ -25,6 +28,7 @@ const HELD: &[&str] = &[
     "mail",
     "activations",
     "applications",
+    "webhooks",
     "links",
 ];
 
@@ -70,6 +74,21 @@ fn link(n: u8, state: LinkState) -> Link {
     link
 }
 
+/// An endpoint that is told everything.
+fn webhook(n: u8) -> Webhook {
+    Webhook {
+        id: WebhookId::from_bytes([n; 16]),
+        name: format!("Webhook {n}"),
+        url: "https://hooks.example.com".to_owned(),
+        events: Wanted::All,
+        status: webhook::Status::On,
+        created: at(0),
+        secret_made: at(0),
+        former_until: None,
+        health: Health::default(),
+    }
+}
+
 fn job() -> JobState {
     JobState {
         watermark: Some(9),
@@ -99,6 +118,10 @@ async fn filled() -> File {
         set(
             "UPDATE links SET document = ?1, attention = 0, in_use = 1 WHERE application = ?2",
             serde_json::to_string(&link(n, state)).unwrap(),
+        );
+        set(
+            "UPDATE webhooks SET document = ?1, active = 1 WHERE id = ?2",
+            serde_json::to_string(&webhook(n)).unwrap(),
         );
         let link = serde_json::json!({
             "digest": vec![7; 32], "expires": at(9), "address": "ann@example.com", "salt": "c2FsdA",
@@ -161,6 +184,7 @@ async fn everything_is_in_a_backup_and_comes_back_on_either_database_but_for_wha
         sign_in_links: 2,
         invitations: 2,
         letters: 2,
+        webhooks: 2,
     };
     assert_eq!(in_postgres.ended, all);
     let only_jobs = Ended {
@@ -193,6 +217,19 @@ async fn what_is_restored_lets_nobody_in_and_sends_nothing() {
             0,
             "{table}"
         );
+    }
+    let hooks = "SELECT document FROM webhooks WHERE active = 0 AND runner > 1000000";
+    let mut hooks = connection.prepare(hooks).unwrap();
+    let hooks: Vec<String> = hooks
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(hooks.len(), 2);
+    for hook in hooks {
+        let hook: Webhook = serde_json::from_str(&hook).unwrap();
+        let (since, why) = (at(2), Why::Restored);
+        assert_eq!(hook.status, webhook::Status::Paused { since, why });
     }
     let links = "SELECT count(*) FROM activations WHERE link IS NULL AND link_expires IS NULL AND document ->> '$.link' IS NULL";
     assert_eq!(count(links), 2);

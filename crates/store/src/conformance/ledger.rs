@@ -1,7 +1,7 @@
 //! The audit log as a chain, and what an erasure leaves of the logs.
 
 use rollcall_model::chain::{Damage, Head, Verification};
-use rollcall_model::{Kind, ResourceId};
+use rollcall_model::{ActorKind, Kind, ResourceId, Summary};
 use serde_json::{Value, json};
 
 use super::{at, change, creation, organisation, origin, person};
@@ -149,4 +149,33 @@ pub async fn who_is_erased_is_nowhere_and_both_logs_go_on(store: Store) {
         .unwrap();
     let again = change(&tenant, move |writer| writer.erase_person(id)).await;
     assert_eq!((again.changes, again.entries), (0, 0));
+}
+
+/// An entry of the feed says what may be told of a change without values: version, kind of actor, names of attributes.
+pub async fn an_entry_of_the_feed_says_what_may_be_told_without_values(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let (ann, bob) = (person("ann", json!({})), person("bob", json!({})));
+    let told = Summary {
+        version: Some(4),
+        actor: Some(ActorKind::Administrator),
+        attributes: vec!["title".to_owned(), "name.familyName".to_owned()],
+    };
+    let (id, summary) = (ann.id, told.clone());
+    change(&tenant, move |writer| {
+        let mut first = creation(&ann);
+        first.summary = summary;
+        writer.append_change(at(1), &first)?;
+        writer.append_change(at(2), &creation(&bob))
+    })
+    .await;
+    let (all, of_one) = tenant
+        .read::<_, Error, _>(move |reader| {
+            let of_one = reader.object_changes(Kind::User, id, None, 9)?;
+            Ok((reader.changes(0, 9)?, of_one))
+        })
+        .await
+        .unwrap();
+    assert_eq!(all[0].summary, told);
+    assert_eq!(all[1].summary, Summary::default());
+    assert_eq!(of_one[0].summary, told);
 }

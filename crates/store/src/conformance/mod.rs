@@ -14,6 +14,7 @@ mod directory;
 mod ledger;
 mod listing;
 mod provisioning;
+mod webhooks;
 
 use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment};
@@ -21,7 +22,7 @@ use rollcall_model::link::{Link, LinkState};
 use rollcall_model::{
     Action, Actor, AdminId, Administrator, ApplicationId, IntegrationId, JobState, Kind,
     Membership, OrgId, Organisation, Origin, Plan, Randomness, Region, RequestId, ResourceId, Role,
-    Rules, TokenId, TokenRecord,
+    Rules, Summary, TokenId, TokenRecord,
 };
 use rollcall_scim::limits::STANDARD;
 use rollcall_scim::resource::Resource;
@@ -37,6 +38,7 @@ pub use directory::*;
 pub use ledger::*;
 pub use listing::*;
 pub use provisioning::*;
+pub use webhooks::*;
 
 /// Stamps the suite out for a backend. The expression opens a fresh store and returns it with whatever keeps it alive.
 #[macro_export]
@@ -56,7 +58,9 @@ macro_rules! conformance_suite {
             exchanges_are_counted_and_the_oldest_go, what_is_done_is_tallied_and_found_again, mail_waits_until_it_is_sent,
             keys_that_seal_are_kept_and_replaced,
             plans_have_numbers, a_foreign_administrator_is_found_by_address, managed_objects_are_counted, managed_objects_are_listed,
-            an_activation_is_found_by_person_and_by_link);
+            an_activation_is_found_by_person_and_by_link, an_entry_of_the_feed_says_what_may_be_told_without_values,
+            endpoints_are_kept_with_secret_and_place_in_the_feed, endpoints_with_something_to_do_are_found_in_all_organisations,
+            deliveries_wait_in_order_and_are_kept_for_a_while, an_endpoint_is_claimed_by_one_at_a_time);
     };
     (@each $open:expr, $($name:ident),+) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -255,6 +259,7 @@ fn creation(entry: &Entry) -> NewChange {
         action: Action::Created,
         document: Some(entry.resource.clone().into_value()),
         membership: Membership::default(),
+        summary: Summary::default(),
     }
 }
 

@@ -89,9 +89,9 @@ const fn table(name: &'static str, key: usize, columns: &'static [Column]) -> Ta
     Table { name, key, columns }
 }
 
-/// The tables that belong to one database alone: which schema it has, and who provisions at present. They are not copied.
+/// The tables that belong to one database alone: which schema it has, and who provisions or delivers at present. They are not copied.
 #[cfg(test)]
-pub(crate) const LEFT_OUT: &[&str] = &["rollcall_schema", "leases"];
+pub(crate) const LEFT_OUT: &[&str] = &["rollcall_schema", "leases", "webhook_leases"];
 
 /// The tables, each after those that it refers to.
 pub(crate) const TABLES: &[Table] = &[
@@ -170,6 +170,7 @@ pub(crate) const TABLES: &[Table] = &[
             text("action"),
             text("document").optional(),
             text("membership").optional(),
+            text("summary").optional(),
         ],
     ),
     table(
@@ -339,6 +340,33 @@ pub(crate) const TABLES: &[Table] = &[
             integer("last_log"),
             integer("last_plan"),
             text("progress").optional(),
+        ],
+    ),
+    table(
+        "webhooks",
+        2,
+        &[
+            id("org"),
+            id("id"),
+            text("document"),
+            bytes("sealed_secret"),
+            integer("position"),
+            integer("runner"),
+            integer("last_delivery"),
+            boolean("active"),
+            integer("rest").optional(),
+        ],
+    ),
+    table(
+        "webhook_deliveries",
+        3,
+        &[
+            id("org"),
+            id("webhook"),
+            integer("sequence"),
+            integer("due").optional(),
+            integer("kept_until").optional(),
+            text("document"),
         ],
     ),
     table(

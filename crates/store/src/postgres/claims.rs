@@ -1,7 +1,7 @@
-//! Who provisions an application: one at a time, among all nodes.
+//! Who provisions an application, or delivers to an endpoint: one at a time, among all nodes.
 //!
 //! A claim is a lease: it lasts for a while, and whoever has it says several times in that while that they still live. When a node
-//! dies, or stands still, its lease runs out, and another node takes the application over. It takes the organisation's lock to do so,
+//! dies, or stands still, its lease runs out, and another node takes over what it had. It takes the organisation's lock to do so,
 //! and gives the claim a number of its own. Whoever writes in a claim's name compares that number in the same transaction
 //! ([`crate::Standing::runner`]): one who wakes up and does not know how late it is can write nothing any more.
 //!
@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rollcall_model::{ApplicationId, OrgId};
+use rollcall_model::OrgId;
 use tokio::task::AbortHandle;
 
 use super::connections::{Connections, Purpose};
 use super::convert::{from_number, number, uuid};
 use super::unit::Tenant;
 use crate::value::Hold;
-use crate::{Claim, Error};
+use crate::{Claim, Claimed, Error};
 
 /// A claim that somebody just gave back is free a moment later: so often is it asked for.
 const ATTEMPTS: u32 = 5;
@@ -30,25 +30,25 @@ const RENEWALS: u32 = 3;
 /// The claims of this process.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Claims {
-    /// Which applications are claimed. A lease does not tell one task of a process from another.
-    held: Arc<Mutex<BTreeSet<ApplicationId>>>,
+    /// What is claimed. A lease does not tell one task of a process from another.
+    held: Arc<Mutex<BTreeSet<Claimed>>>,
 }
 
 impl Claims {
-    /// Claims an application.
+    /// Claims an application or an endpoint.
     ///
     /// # Errors
-    /// [`Error::Occupied`] when somebody has it, [`Error::Missing`] when there is no such application.
+    /// [`Error::Occupied`] when somebody has it, [`Error::Missing`] when it is not there.
     pub(super) async fn claim(
         &self,
         connections: &Connections,
         organisation: OrgId,
-        application: ApplicationId,
+        what: Claimed,
     ) -> Result<Claim, Error> {
         let (claims, connections) = (self.clone(), connections.clone());
         // whoever gives up waiting must not leave a lease behind that nobody knows of: it is dropped where it arrives
         let claim =
-            tokio::spawn(async move { claims.take(&connections, organisation, application).await });
+            tokio::spawn(async move { claims.take(&connections, organisation, what).await });
         claim.await.map_err(Error::backend)?
     }
 
@@ -56,11 +56,11 @@ impl Claims {
         &self,
         connections: &Connections,
         organisation: OrgId,
-        application: ApplicationId,
+        what: Claimed,
     ) -> Result<Claim, Error> {
         for attempt in 1..=ATTEMPTS {
-            if let Some(place) = Place::take(&self.held, application)
-                && let Some(lease) = Lease::begin(connections, organisation, application).await?
+            if let Some(place) = Place::take(&self.held, what)
+                && let Some(lease) = Lease::begin(connections, organisation, what).await?
             {
                 let lease = Arc::new(lease);
                 let renewing = tokio::spawn(keep(Arc::clone(&lease))).abort_handle();
@@ -82,22 +82,19 @@ impl Claims {
 /// A claim's place among those of this process.
 #[derive(Debug)]
 struct Place {
-    held: Arc<Mutex<BTreeSet<ApplicationId>>>,
-    application: ApplicationId,
+    held: Arc<Mutex<BTreeSet<Claimed>>>,
+    what: Claimed,
 }
 
 impl Place {
-    fn take(
-        held: &Arc<Mutex<BTreeSet<ApplicationId>>>,
-        application: ApplicationId,
-    ) -> Option<Self> {
+    fn take(held: &Arc<Mutex<BTreeSet<Claimed>>>, what: Claimed) -> Option<Self> {
         let is_free = held
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(application);
+            .insert(what);
         is_free.then(|| Self {
             held: Arc::clone(held),
-            application,
+            what,
         })
     }
 }
@@ -105,7 +102,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.remove(&self.application);
+        held.remove(&self.what);
     }
 }
 
@@ -114,7 +111,7 @@ impl Drop for Place {
 struct Lease {
     connections: Connections,
     organisation: OrgId,
-    application: ApplicationId,
+    what: Claimed,
     runner: u64,
     /// Until when nobody else can have got it.
     until: Mutex<Instant>,
@@ -125,12 +122,12 @@ impl Lease {
     async fn begin(
         connections: &Connections,
         organisation: OrgId,
-        application: ApplicationId,
+        what: Claimed,
     ) -> Result<Option<Self>, Error> {
         let span = connections.address().lease();
         let until = Mutex::new(Instant::now() + span);
         let taken = connections.run(Purpose::Write(organisation), move |tenant| {
-            tenant.take_lease(application, span)
+            tenant.take_lease(what, span)
         });
         let Some(runner) = taken.await? else {
             return Ok(None);
@@ -138,7 +135,7 @@ impl Lease {
         let lease = Self {
             connections: connections.clone(),
             organisation,
-            application,
+            what,
             runner,
             until,
         };
@@ -149,16 +146,16 @@ impl Lease {
 
     /// Says that its holder still lives; tells whether it is theirs.
     async fn renew(&self) -> bool {
-        let (application, runner) = (self.application, self.runner);
+        let (what, runner) = (self.what, self.runner);
         let (begun, span) = (Instant::now(), self.span());
-        let renewed = self.run(move |tenant| tenant.renew_lease(application, runner, span));
+        let renewed = self.run(move |tenant| tenant.renew_lease(what, runner, span));
         match renewed.await {
             Ok(true) => self.set(begun + span),
             Ok(false) => {
                 self.set(begun);
                 return false;
             }
-            Err(error) => tracing::warn!(%application, %error, "a lease cannot be renewed yet"),
+            Err(error) => tracing::warn!(%what, %error, "a lease cannot be renewed yet"),
         }
         true
     }
@@ -170,10 +167,10 @@ impl Lease {
     /// Gives it back. When that fails it runs out by itself.
     async fn end(&self) {
         self.set(Instant::now());
-        let (application, runner) = (self.application, self.runner);
-        let ended = self.run(move |tenant| tenant.end_lease(application, runner));
+        let (what, runner) = (self.what, self.runner);
+        let ended = self.run(move |tenant| tenant.end_lease(what, runner));
         if let Err(error) = ended.await {
-            tracing::debug!(%application, %error, "a lease was not given back: it runs out");
+            tracing::debug!(%what, %error, "a lease was not given back: it runs out");
         }
     }
 
@@ -195,7 +192,7 @@ async fn keep(lease: Arc<Lease>) {
     loop {
         tokio::time::sleep(lease.span() / RENEWALS).await;
         if !lease.renew().await {
-            tracing::warn!(application = %lease.application, "another node provisions it now: this one stood still for too long");
+            tracing::warn!(what = %lease.what, "another node has it now: this one stood still for too long");
             return;
         }
     }
@@ -235,53 +232,77 @@ impl Drop for Held {
     }
 }
 
+/// Where it lies who has what.
+struct Tables {
+    take: [&'static str; 4],
+    renew: &'static str,
+    end: &'static str,
+    id: uuid::Uuid,
+}
+
+impl Tables {
+    fn of(what: Claimed) -> Self {
+        match what {
+            Claimed::Job(id) => Self {
+                take: [
+                    "SELECT FROM leases WHERE org = $1 AND application = $2 FOR UPDATE",
+                    "SELECT FROM leases WHERE org = $1 AND application = $2 AND until > clock_timestamp()",
+                    "UPDATE applications SET runner = runner + 1 WHERE org = $1 AND id = $2 RETURNING runner",
+                    "INSERT INTO leases (org, application, runner, until)
+                     VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))
+                     ON CONFLICT (org, application) DO UPDATE SET runner = excluded.runner, until = excluded.until",
+                ],
+                renew: "UPDATE leases SET until = clock_timestamp() + make_interval(secs => $4)
+                     WHERE org = $1 AND application = $2 AND runner = $3",
+                end: "DELETE FROM leases WHERE org = $1 AND application = $2 AND runner = $3",
+                id: uuid(id),
+            },
+            Claimed::Webhook(id) => Self {
+                take: [
+                    "SELECT FROM webhook_leases WHERE org = $1 AND webhook = $2 FOR UPDATE",
+                    "SELECT FROM webhook_leases WHERE org = $1 AND webhook = $2 AND until > clock_timestamp()",
+                    "UPDATE webhooks SET runner = runner + 1 WHERE org = $1 AND id = $2 RETURNING runner",
+                    "INSERT INTO webhook_leases (org, webhook, runner, until)
+                     VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))
+                     ON CONFLICT (org, webhook) DO UPDATE SET runner = excluded.runner, until = excluded.until",
+                ],
+                renew: "UPDATE webhook_leases SET until = clock_timestamp() + make_interval(secs => $4)
+                     WHERE org = $1 AND webhook = $2 AND runner = $3",
+                end: "DELETE FROM webhook_leases WHERE org = $1 AND webhook = $2 AND runner = $3",
+                id: uuid(id),
+            },
+        }
+    }
+}
+
 impl Tenant<'_> {
     /// Begins a lease when there is none that runs; returns its number.
-    fn take_lease(
-        &mut self,
-        application: ApplicationId,
-        span: Duration,
-    ) -> Result<Option<u64>, Error> {
-        let key: super::unit::Parameters<'_> = &[&self.org(), &uuid(application)];
+    fn take_lease(&mut self, what: Claimed, span: Duration) -> Result<Option<u64>, Error> {
+        let tables = Tables::of(what);
+        let key: super::unit::Parameters<'_> = &[&self.org(), &tables.id];
+        let [lock, running, count, insert] = tables.take;
         // locked first, looked at then: whoever renews it at this moment has done so, or finds it gone
-        self.row(
-            "SELECT FROM leases WHERE org = $1 AND application = $2 FOR UPDATE",
-            key,
-        )?;
-        let running = self.row(
-            "SELECT FROM leases WHERE org = $1 AND application = $2 AND until > clock_timestamp()",
-            key,
-        )?;
-        if running.is_some() {
+        self.row(lock, key)?;
+        if self.row(running, key)?.is_some() {
             return Ok(None);
         }
-        let row = self.row(
-            "UPDATE applications SET runner = runner + 1 WHERE org = $1 AND id = $2 RETURNING runner",
-            key,
-        )?;
+        let row = self.row(count, key)?;
         let runner: i64 = row.ok_or(Error::Missing)?.try_get(0)?;
         self.execute(
-            "INSERT INTO leases (org, application, runner, until)
-             VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))
-             ON CONFLICT (org, application) DO UPDATE SET runner = excluded.runner, until = excluded.until",
-            &[&self.org(), &uuid(application), &runner, &span.as_secs_f64()],
+            insert,
+            &[&self.org(), &tables.id, &runner, &span.as_secs_f64()],
         )?;
         Ok(Some(from_number(runner)))
     }
 
     /// Makes a lease last longer; tells whether it is still there.
-    fn renew_lease(
-        &mut self,
-        application: ApplicationId,
-        runner: u64,
-        span: Duration,
-    ) -> Result<bool, Error> {
+    fn renew_lease(&mut self, what: Claimed, runner: u64, span: Duration) -> Result<bool, Error> {
+        let tables = Tables::of(what);
         let renewed = self.execute(
-            "UPDATE leases SET until = clock_timestamp() + make_interval(secs => $4)
-             WHERE org = $1 AND application = $2 AND runner = $3",
+            tables.renew,
             &[
                 &self.org(),
-                &uuid(application),
+                &tables.id,
                 &number(runner),
                 &span.as_secs_f64(),
             ],
@@ -290,11 +311,9 @@ impl Tenant<'_> {
     }
 
     /// Ends a lease.
-    fn end_lease(&mut self, application: ApplicationId, runner: u64) -> Result<(), Error> {
-        self.execute(
-            "DELETE FROM leases WHERE org = $1 AND application = $2 AND runner = $3",
-            &[&self.org(), &uuid(application), &number(runner)],
-        )?;
+    fn end_lease(&mut self, what: Claimed, runner: u64) -> Result<(), Error> {
+        let tables = Tables::of(what);
+        self.execute(tables.end, &[&self.org(), &tables.id, &number(runner)])?;
         Ok(())
     }
 }

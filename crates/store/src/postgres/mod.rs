@@ -27,6 +27,7 @@ mod statistics;
 mod tests;
 mod traffic;
 mod unit;
+mod webhooks;
 mod writers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,14 +35,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
+use jiff::Timestamp;
+use rollcall_model::{AdminId, OrgId, Organisation, Slug, TokenRecord, WebhookId};
 
 pub use address::Address;
 
 use crate::figures::Does;
 use crate::traits::{Backend, Look, Unit};
 use crate::turns::Turns;
-use crate::{Claim, Error, Figures, Finding, NewAudit, Occupancy, Scheduled, WriteLedger};
+use crate::{Claim, Claimed, Error, Figures, Finding, NewAudit, Occupancy, Scheduled, WriteLedger};
 use connections::{Connections, Purpose, READERS, READERS_OF_ONE};
 use convert::{document, existing, id, json, uuid};
 use migrations::Applying;
@@ -297,13 +299,21 @@ impl Backend for Postgres {
         Ok(Claim::new(0, ()))
     }
 
-    async fn claim_job(
-        &self,
-        organisation: OrgId,
-        application: ApplicationId,
-    ) -> Result<Claim, Error> {
+    async fn claim(&self, organisation: OrgId, what: Claimed) -> Result<Claim, Error> {
         self.claims
-            .claim(&self.connections, organisation, application)
+            .claim(&self.connections, organisation, what)
+            .await
+    }
+
+    async fn due_webhooks(
+        &self,
+        now: Timestamp,
+        beyond: Timestamp,
+    ) -> Result<Vec<(OrgId, WebhookId)>, Error> {
+        self.connections
+            .run(Purpose::Installation, move |store| {
+                webhooks::due(store, now, beyond)
+            })
             .await
     }
 

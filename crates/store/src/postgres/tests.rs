@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rollcall_model::application::Application;
 use rollcall_model::{
     Action, Actor, ApplicationId, Kind, Membership, OrgId, Organisation, Origin, Plan, Randomness,
-    Region, RequestId, ResourceId, Rules,
+    Region, RequestId, ResourceId, Rules, Summary,
 };
 use rollcall_scim::resource::Resource;
 use rollcall_testkit::postgres::{Database, PASSWORD, Server};
@@ -108,6 +108,7 @@ async fn add(tenant: &Tenant, name: &str) -> Result<(), Error> {
                 action: Action::Created,
                 document: None,
                 membership: Membership::default(),
+                summary: Summary::default(),
             };
             writer.append_change(at(2), &change)
         })

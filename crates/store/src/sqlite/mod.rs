@@ -22,6 +22,7 @@ mod readers;
 mod sessions;
 mod traffic;
 mod unit;
+mod webhooks;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -29,12 +30,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
+use jiff::Timestamp;
+use rollcall_model::{AdminId, OrgId, Organisation, Slug, TokenRecord, WebhookId};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::traits::{Backend, Look, Unit};
-use crate::{Claim, Error, Figures, Finding, NewAudit, Scheduled, WriteLedger};
+use crate::{Claim, Claimed, Error, Figures, Finding, NewAudit, Scheduled, WriteLedger};
 use convert::{blob, from_json, json};
 
 /// How long a unit of reading may look through objects.
@@ -221,28 +223,39 @@ impl Backend for Sqlite {
         copying::claim(&self.path)
     }
 
-    async fn claim_job(
-        &self,
-        organisation: OrgId,
-        application: ApplicationId,
-    ) -> Result<Claim, Error> {
+    async fn claim(&self, organisation: OrgId, what: Claimed) -> Result<Claim, Error> {
         let folder = self.path.with_extension("job-locks");
         std::fs::create_dir_all(&folder).map_err(|error| Error::Unreachable(Box::new(error)))?;
-        let file = lock(&folder.join(application.to_string()), &self.path)?;
+        let file = lock(&folder.join(what.to_string()), &self.path)?;
+        let (sql, id) = match what {
+            Claimed::Job(id) => (
+                "UPDATE applications SET runner = runner + 1 WHERE org = ?1 AND id = ?2 RETURNING runner",
+                blob(id),
+            ),
+            Claimed::Webhook(id) => (
+                "UPDATE webhooks SET runner = runner + 1 WHERE org = ?1 AND id = ?2 RETURNING runner",
+                blob(id),
+            ),
+        };
         let number = self
             .writer
             .run(Some(organisation), move |connection| {
                 let found: Option<i64> = connection
-                    .query_row(
-                        "UPDATE applications SET runner = runner + 1 WHERE org = ?1 AND id = ?2 RETURNING runner",
-                        [blob(organisation), blob(application)],
-                        |row| row.get(0),
-                    )
+                    .query_row(sql, [blob(organisation), id], |row| row.get(0))
                     .optional()?;
                 found.ok_or(Error::Missing)
             })
             .await?;
         Ok(Claim::new(number.unsigned_abs(), file))
+    }
+
+    async fn due_webhooks(
+        &self,
+        now: Timestamp,
+        beyond: Timestamp,
+    ) -> Result<Vec<(OrgId, WebhookId)>, Error> {
+        self.look(move |connection| webhooks::due(connection, now, beyond))
+            .await
     }
 
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {

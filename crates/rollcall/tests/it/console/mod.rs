@@ -9,3 +9,4 @@ mod page_times;
 mod receiving;
 mod sending;
 mod sign_in;
+mod webhooks;

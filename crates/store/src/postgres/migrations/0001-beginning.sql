@@ -92,6 +92,8 @@ CREATE TABLE changes (
     action text NOT NULL,
     document text,
     membership text,
+    -- what may be told of it without values
+    summary text,
     PRIMARY KEY (org, sequence)
 );
 CREATE INDEX changes_by_object ON changes (org, kind, id, sequence);
@@ -268,6 +270,48 @@ CREATE TABLE applications (
     PRIMARY KEY (org, id)
 ) WITH (fillfactor = 50);
 
+-- Endpoints of other systems that are told what happens. Their secrets lie here sealed.
+CREATE TABLE webhooks (
+    org uuid NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    id uuid NOT NULL,
+    document text NOT NULL,
+    sealed_secret bytea NOT NULL,
+    -- up to which place of the feed deliveries were made of it
+    position bigint NOT NULL,
+    -- the number of the latest claim, read before every write of who delivers
+    runner bigint NOT NULL DEFAULT 0,
+    last_delivery bigint NOT NULL DEFAULT 0,
+    -- whether it is told anything, and until when it is left alone
+    active boolean NOT NULL,
+    rest bigint,
+    PRIMARY KEY (org, id)
+) WITH (fillfactor = 50);
+
+-- What is to be delivered to them, and what was lately.
+CREATE TABLE webhook_deliveries (
+    org uuid NOT NULL,
+    webhook uuid NOT NULL,
+    sequence bigint NOT NULL,
+    -- when it is tried next, or until when it is kept: one of the two
+    due bigint,
+    kept_until bigint,
+    document text NOT NULL,
+    PRIMARY KEY (org, webhook, sequence),
+    FOREIGN KEY (org, webhook) REFERENCES webhooks (org, id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_deliveries_by_due ON webhook_deliveries (org, webhook, due) WHERE due IS NOT NULL;
+CREATE INDEX webhook_deliveries_by_end ON webhook_deliveries (org, webhook, kept_until) WHERE kept_until IS NOT NULL;
+
+-- Who delivers to an endpoint at present, and until when it is theirs without a further word.
+CREATE TABLE webhook_leases (
+    org uuid NOT NULL,
+    webhook uuid NOT NULL,
+    runner bigint NOT NULL,
+    until timestamptz NOT NULL,
+    PRIMARY KEY (org, webhook),
+    FOREIGN KEY (org, webhook) REFERENCES webhooks (org, id) ON DELETE CASCADE
+) WITH (fillfactor = 50);
+
 -- Who provisions an application at present, and until when it is theirs without a further word.
 CREATE TABLE leases (
     org uuid NOT NULL,
@@ -392,7 +436,7 @@ BEGIN
         'installation_secrets', 'organisations', 'resources', 'emails', 'members', 'tombstones', 'changes', 'audit', 'tallies',
         'integrations', 'tokens', 'administrators', 'sign_in_links', 'sessions', 'second_factors', 'recovery_codes', 'exchanges',
         'traffic', 'mail', 'data_keys', 'applications', 'leases', 'assignments', 'links', 'exported_members', 'provisioning_log', 'cycles', 'plans',
-        'plan_pages', 'activations'
+        'plan_pages', 'activations', 'webhooks', 'webhook_deliveries', 'webhook_leases'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', fenced);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', fenced);

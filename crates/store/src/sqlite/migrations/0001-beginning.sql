@@ -86,6 +86,8 @@ CREATE TABLE changes (
     action TEXT NOT NULL,
     document TEXT,
     membership TEXT,
+    -- what may be told of it without values
+    summary TEXT,
     PRIMARY KEY (org, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX changes_by_object ON changes (org, kind, id, sequence);

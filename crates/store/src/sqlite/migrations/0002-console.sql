@@ -132,6 +132,38 @@ CREATE TABLE plan_pages (
     FOREIGN KEY (org, application, sequence) REFERENCES plans (org, application, sequence) ON DELETE CASCADE
 ) STRICT;
 
+-- Endpoints of other systems that are told what happens. Their secrets lie here sealed.
+CREATE TABLE webhooks (
+    org BLOB NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    id BLOB NOT NULL,
+    document TEXT NOT NULL,
+    sealed_secret BLOB NOT NULL,
+    -- up to which place of the feed deliveries were made of it
+    position INTEGER NOT NULL,
+    -- the number of the latest claim, read before every write of who delivers
+    runner INTEGER NOT NULL DEFAULT 0,
+    last_delivery INTEGER NOT NULL DEFAULT 0,
+    -- whether it is told anything, and until when it is left alone
+    active INTEGER NOT NULL,
+    rest INTEGER,
+    PRIMARY KEY (org, id)
+) STRICT, WITHOUT ROWID;
+
+-- What is to be delivered to them, and what was lately.
+CREATE TABLE webhook_deliveries (
+    org BLOB NOT NULL,
+    webhook BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    -- when it is tried next, or until when it is kept: one of the two
+    due INTEGER,
+    kept_until INTEGER,
+    document TEXT NOT NULL,
+    PRIMARY KEY (org, webhook, sequence),
+    FOREIGN KEY (org, webhook) REFERENCES webhooks (org, id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_deliveries_by_due ON webhook_deliveries (org, webhook, due) WHERE due IS NOT NULL;
+CREATE INDEX webhook_deliveries_by_end ON webhook_deliveries (org, webhook, kept_until) WHERE kept_until IS NOT NULL;
+
 -- How far a running cycle is, for whoever looks; absent: none is running.
 ALTER TABLE applications ADD COLUMN progress TEXT;
 
