@@ -41,7 +41,7 @@ pub use figures::{Figures, Occupancy, Units};
 pub use postgres::Address;
 pub use traits::{
     ReadAccess, ReadDirectory, ReadJobs, ReadLedger, ReadTraffic, Reader, WriteAccess,
-    WriteDirectory, WriteErasure, WriteJobs, WriteLedger, WriteTraffic, Writer,
+    WriteDirectory, WriteErasure, WriteJobs, WriteLedger, WriteRetention, WriteTraffic, Writer,
 };
 pub use value::{
     AuditQuery, Claim, Counts, DataKey, Entry, Erased, ExchangeQuery, Finding, Listing, Member,

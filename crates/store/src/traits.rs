@@ -98,7 +98,14 @@ pub trait Reader: ReadDirectory + ReadLedger + ReadAccess + ReadJobs + ReadTraff
 
 /// Reads and changes one organisation; what it changes is visible to its own reads at once, to others after the commit.
 pub trait Writer:
-    Reader + WriteDirectory + WriteLedger + WriteAccess + WriteJobs + WriteTraffic + WriteErasure
+    Reader
+    + WriteDirectory
+    + WriteLedger
+    + WriteAccess
+    + WriteJobs
+    + WriteTraffic
+    + WriteErasure
+    + WriteRetention
 {
     /// Stores a changed organisation.
     fn save_organisation(&mut self, organisation: &Organisation) -> Result<(), Error>;
@@ -228,6 +235,22 @@ pub trait ReadLedger {
     fn chain(&self, after: Option<u64>, count: u64) -> Result<Vec<Kept>, Error>;
     /// Returns how often what was done on the days `from` to `to`, both included, in order of day, action and actor.
     fn tallies(&self, from: i64, to: i64) -> Result<Vec<Tally>, Error>;
+}
+
+/// Forgets what is not kept any longer, the oldest first, a bounded part at a time. Each returns how many it forgot: fewer than `count` are the
+/// last ones.
+pub trait WriteRetention {
+    /// Forgets entries of an application's provisioning log from before an instant.
+    fn forget_log(
+        &mut self,
+        id: ApplicationId,
+        before: Timestamp,
+        count: u64,
+    ) -> Result<u64, Error>;
+    /// Forgets exchanges from before an instant.
+    fn forget_exchanges(&mut self, before: Timestamp, count: u64) -> Result<u64, Error>;
+    /// Forgets tombstones of who was deleted before an instant.
+    fn forget_tombstones(&mut self, before: Timestamp, count: u64) -> Result<u64, Error>;
 }
 
 /// Appends to the change feed and the audit log.

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use rollcall_app::history::Moment;
 use rollcall_model::chain::Head;
+use rollcall_model::retention::Keep;
 use rollcall_model::{Email, IntegrationKind, Principal, Region, Slug, TokenId};
 
 pub(crate) use job::{Job, JobFile, One};
@@ -223,6 +224,25 @@ pub(crate) enum Org {
     Show {
         /// Its name in URLs
         slug: Slug,
+    },
+    /// Changes how long an organisation keeps logs, requests and tombstones; what is older is forgotten by servers, for good
+    #[command(
+        after_help = "Example: rollcall org set vault --keep-logs 90d --keep-requests 7d --keep-tombstones forever
+
+The audit log and the history of people and groups are kept."
+    )]
+    Set {
+        /// Its name in URLs
+        slug: Slug,
+        /// How long provisioning logs are kept, such as 90d, or forever [at first: 365d]
+        #[arg(long, value_name = "DAYS", required_unless_present_any = ["keep_requests", "keep_tombstones"])]
+        keep_logs: Option<Keep>,
+        /// How long requests of directories are kept, of the latest 10 000 [at first: 30d]
+        #[arg(long, value_name = "DAYS")]
+        keep_requests: Option<Keep>,
+        /// How long who was deleted gets the same id when they come back [at first: 1095d]
+        #[arg(long, value_name = "DAYS")]
+        keep_tombstones: Option<Keep>,
     },
     /// Deletes an organisation with everything in it
     #[command(after_help = "Example: rollcall org delete vault --yes")]

@@ -18,6 +18,7 @@ mod ledger;
 mod listing;
 mod migrations;
 mod readers;
+mod retention;
 mod sessions;
 mod traffic;
 mod unit;

@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod guest;
 pub(crate) mod invitations;
+mod keeping;
 mod letters;
 mod mappings;
 mod page_times;
