@@ -17,6 +17,9 @@ use super::{Moment, past, place_of};
 use crate::directory::{Context, Expected, Wanted};
 use crate::{App, Failure};
 
+/// So many objects are compared in one unit of reading.
+const AT_ONCE: usize = 100;
+
 /// Which changes are to be taken back.
 #[derive(Debug, Clone)]
 pub struct Span {
@@ -30,6 +33,8 @@ pub struct Span {
     pub by: Option<String>,
     /// Whether who was created in the span is deleted rather than switched off.
     pub deletes: bool,
+    /// Only when the span touched so many objects at most; absent: any number.
+    pub most: Option<usize>,
 }
 
 /// A plan of the way back.
@@ -116,7 +121,7 @@ impl App {
     /// Plans the way back. Nothing is changed.
     ///
     /// # Errors
-    /// When the store is out of reach.
+    /// [`Failure::Forbidden`] when the span touched more objects than it says; when the store is out of reach.
     pub async fn plan_revert(&self, context: &Context, span: Span) -> Result<Revert, Failure> {
         let (from, to) = (span.from, span.to);
         let places = context.tenant().read::<_, Failure, _>(move |reader| {
@@ -125,15 +130,18 @@ impl App {
         let (from, to) = places.await?;
         let objects = match span.object {
             Some(object) => vec![object],
-            None => self.touched(context, from, to).await?,
+            None => self.touched(context, from, to, span.most).await?,
         };
         let mut steps = Vec::new();
-        for object in objects {
-            let span = span.clone();
-            let step = context
-                .tenant()
-                .read(move |reader| step(reader, object, (from, to), &span));
-            steps.extend(step.await?);
+        for part in objects.chunks(AT_ONCE) {
+            let (part, span) = (part.to_vec(), span.clone());
+            let found = context.tenant().read::<_, Failure, _>(move |reader| {
+                let steps = part
+                    .into_iter()
+                    .map(|object| step(reader, object, (from, to), &span));
+                steps.collect::<Result<Vec<_>, _>>()
+            });
+            steps.extend(found.await?.into_iter().flatten());
         }
         reunite(&mut steps);
         // people come back before the groups that they belong to, and go after them
@@ -149,14 +157,15 @@ impl App {
     }
 
     /// Does one step of a plan, if the object is still what the plan was made for. It goes through the same rules as every other change.
+    /// Returns the id that the object has: one that is created again has another one when somebody else has taken its place.
     ///
     /// # Errors
     /// [`Failure::Precondition`] when the object has changed since; as the use cases that change people and groups.
-    pub async fn carry_out(&self, context: &Context, step: &Step) -> Result<(), Failure> {
+    pub async fn carry_out(&self, context: &Context, step: &Step) -> Result<ResourceId, Failure> {
         let (kind, id) = (step.kind, step.id);
         let exactly = |version: u64| Expected::Versions(vec![version]);
         match &step.deed {
-            Deed::Leave(_) => Ok(()),
+            Deed::Leave(_) => Ok(id),
             Deed::Restore {
                 version,
                 attributes,
@@ -168,7 +177,7 @@ impl App {
                 let expected = exactly(*version);
                 self.patch(context, kind, id, patch, expected, Wanted::NOTHING)
                     .await
-                    .map(drop)
+                    .map(|_| id)
             }
             Deed::Recreate {
                 document, members, ..
@@ -182,7 +191,8 @@ impl App {
                     }
                 }
                 let context = self.as_its_manager(context, kind, id).await?;
-                self.create(&context, kind, body).await.map(drop)
+                let created = self.create(&context, kind, body).await?;
+                Ok(created.entry.id)
             }
             Deed::Disable { version } => {
                 let off = Difference {
@@ -194,9 +204,12 @@ impl App {
                 let expected = exactly(*version);
                 self.patch(context, kind, id, patch, expected, Wanted::NOTHING)
                     .await
-                    .map(drop)
+                    .map(|_| id)
             }
-            Deed::Delete { version } => self.delete(context, kind, id, exactly(*version)).await,
+            Deed::Delete { version } => self
+                .delete(context, kind, id, exactly(*version))
+                .await
+                .map(|()| id),
         }
     }
 
