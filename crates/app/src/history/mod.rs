@@ -4,6 +4,7 @@
 //! [`revert`]). **Is not:** a log of who did what; that is the activity log's.
 //! **Start at** [`App::past`].
 
+mod authors;
 mod back;
 mod revert;
 
@@ -21,11 +22,14 @@ use serde_json::Value;
 
 use crate::directory::{Context, Named, title};
 use crate::{App, Failure};
+use authors::Who;
 pub use back::{Outcome, Refusal};
 pub use revert::{Deed, Reason, Revert, Span, Step};
 
 /// So many entries of the feed are read at once.
 const PART: u64 = 500;
+/// So many objects are compared in one unit of reading.
+const AT_ONCE: usize = 100;
 /// So many changes of an object are looked through for its last name.
 const LOOKED_BACK: u64 = 10;
 
@@ -184,8 +188,8 @@ impl App {
             .await
     }
 
-    /// Returns the objects that are not what they were, in the order in which they changed first. What changed and changed back is not
-    /// among them.
+    /// Returns the objects that are not what they were, in the order in which they changed first; with `by`, only those that this actor
+    /// changed, alone or among others. What changed and changed back is not among them.
     ///
     /// # Errors
     /// [`Failure::Forbidden`] when more than `most` objects were touched; when the store is out of reach.
@@ -193,18 +197,28 @@ impl App {
         &self,
         context: &Context,
         (from, to): (Moment, Moment),
+        by: Option<&str>,
         most: Option<usize>,
     ) -> Result<Vec<Changed>, Failure> {
         let between = context.tenant().read::<_, Failure, _>(move |reader| {
             Ok((place_of(reader, from)?, place_of(reader, to)?))
         });
         let (from, to) = between.await?;
+        let mut touched = self.touched(context, from, to, most).await?;
+        if let Some(by) = by {
+            let authors = self.authors(context, None, (from, to), by).await?;
+            touched.retain(|(_, id)| matches!(authors.get(id), Some(Who::Them | Who::Both)));
+        }
         let mut changed = Vec::new();
-        for object in self.touched(context, from, to, most).await? {
-            let one = context
-                .tenant()
-                .read(move |reader| compared(reader, object, from, to));
-            changed.extend(Some(one.await?).filter(Changed::is_another));
+        for part in touched.chunks(AT_ONCE) {
+            let part = part.to_vec();
+            let compared = context.tenant().read::<_, Failure, _>(move |reader| {
+                let compared = part
+                    .into_iter()
+                    .map(|object| compared(reader, object, from, to));
+                compared.collect::<Result<Vec<_>, _>>()
+            });
+            changed.extend(compared.await?.into_iter().filter(Changed::is_another));
         }
         Ok(changed)
     }

@@ -124,7 +124,7 @@ async fn what_was_is_told_from_the_feed_and_what_differs() {
     let now = story.state(NOW).await;
     let changed = story
         .app()
-        .changed(&command, (story.then, NOW), None)
+        .changed(&command, (story.then, NOW), None, None)
         .await
         .unwrap();
 

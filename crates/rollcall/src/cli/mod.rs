@@ -421,15 +421,15 @@ pub(crate) struct DiffMoments {
     /// The later moment [default: now]
     #[arg(long, value_name = "MOMENT")]
     pub(crate) to: Option<Moment>,
+    /// Only what was done by this kind of integration (entra, okta, …), or by `command`
+    #[arg(long, value_name = "WHO")]
+    pub(crate) by: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RevertTo {
     #[command(flatten)]
     pub(crate) span: DiffMoments,
-    /// Only what was done by this kind of integration (entra, okta, …), or by `command`
-    #[arg(long, value_name = "WHO")]
-    pub(crate) by: Option<String>,
     /// Delete who came in that time, instead of switching them off
     #[arg(long)]
     pub(crate) delete: bool,

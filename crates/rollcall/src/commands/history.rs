@@ -104,7 +104,12 @@ async fn diff(app: &App, diff: &DiffMoments, as_json: bool) -> anyhow::Result<Ex
     let organisation = app.organisation(&diff.org).await?;
     let context = app.command_context(organisation.id);
     let to = diff.to.unwrap_or(NOW);
-    let mut changed = app.changed(&context, (diff.from, to), None).await?;
+    let by = match &diff.by {
+        Some(who) => Some(actor(app, &context, who).await?),
+        None => None,
+    };
+    let changed = app.changed(&context, (diff.from, to), by.as_deref(), None);
+    let mut changed = changed.await?;
     if let Some(object) = &diff.object {
         let id = app.anybody(&context, object).await?;
         changed.retain(|one| (one.kind, one.id) == (object.kind, id));
@@ -184,7 +189,7 @@ async fn revert(app: &App, command: &RevertTo, as_json: bool) -> anyhow::Result<
         from: command.span.from,
         to: command.span.to.unwrap_or(NOW),
         object,
-        by: match &command.by {
+        by: match &command.span.by {
             Some(who) => Some(actor(app, &context, who).await?),
             None => None,
         },

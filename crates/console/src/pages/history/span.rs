@@ -503,7 +503,9 @@ impl Console {
                 },
                 Page::Differs => {
                     let to = asked.to.map_or(NOW, Then::At);
-                    let found = self.app.changed(&context, (Then::At(from), to), Some(MOST));
+                    let by = Some(asked.by.as_str()).filter(|by| !by.is_empty());
+                    let moments = (Then::At(from), to);
+                    let found = self.app.changed(&context, moments, by, Some(MOST));
                     match found.await {
                         Ok(found) => changed = Some(found),
                         Err(Failure::Forbidden { reason }) => mistakes.add("from", reason),
