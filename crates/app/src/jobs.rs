@@ -66,6 +66,7 @@ impl App {
             rules: Rules::default(),
             time_zone: None,
             sends_invitations: false,
+            retention: rollcall_model::retention::DEFAULT,
         };
         let entry = NewAudit {
             origin: self.command_origin(),

@@ -1,6 +1,7 @@
 //! Organisations: created, listed, shown, deleted.
 
 use jiff::Timestamp;
+use rollcall_model::retention::Retention;
 use rollcall_model::{OrgId, Organisation, Plan, Region, Rules, Slug};
 use rollcall_store::{Counts, NewAudit};
 use serde_json::json;
@@ -56,6 +57,7 @@ impl App {
             rules: Rules::default(),
             time_zone: None,
             sends_invitations: false,
+            retention: Retention::default(),
         };
         let entry = NewAudit {
             origin: self.command_origin(),
@@ -149,6 +151,48 @@ impl App {
                 if changes.is_empty() {
                     return Ok(());
                 }
+                writer.save_organisation(&organisation)?;
+                let entry = NewAudit {
+                    origin,
+                    action: "organisation.changed",
+                    object: organisation.id.to_string(),
+                    detail: json!({"changes": changes}),
+                };
+                writer.append_audit(now, &entry)?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Changes how long an organisation keeps logs, requests and tombstones. What is older is forgotten at the next occasion, for good.
+    ///
+    /// # Errors
+    /// When the store is out of reach.
+    pub async fn set_retention(
+        &self,
+        context: &Context,
+        retention: Retention,
+    ) -> Result<(), Failure> {
+        let now = self.now();
+        let origin = context.origin().clone();
+        context
+            .tenant()
+            .write(move |writer| {
+                let mut organisation = writer.organisation()?;
+                let was = organisation.retention;
+                let all = [
+                    ("keep_logs", was.logs, retention.logs),
+                    ("keep_requests", was.requests, retention.requests),
+                    ("keep_tombstones", was.tombstones, retention.tombstones),
+                ];
+                let changed = all.into_iter().filter(|(_, old, new)| old != new);
+                let changes: Vec<_> = changed
+                    .map(|(path, old, new)| json!({"path": path, "old": old, "new": new}))
+                    .collect();
+                if changes.is_empty() {
+                    return Ok(());
+                }
+                organisation.retention = retention;
                 writer.save_organisation(&organisation)?;
                 let entry = NewAudit {
                     origin,

@@ -1,5 +1,6 @@
 //! What the activity log tells, in words: one table of everything that is recorded.
 
+use jiff::SignedDuration;
 use rollcall_app::activity::Deed;
 use rollcall_app::integrations::Parties;
 use rollcall_model::{AuditEntry, IntegrationKind};
@@ -122,6 +123,8 @@ pub(crate) const WORDS: &[Word] = &[
     word("session.others_ended", "out", "Other sessions ended"),
     word("key.rotated", "key", "Keys sealed anew"),
     word("key.replaced", "key", "Key replaced"),
+    word("history.begun", "back", "Taking back changes began"),
+    word("history.taken_back", "back", "Changes taken back"),
     word("organisation.created", "org", "Organisation created"),
     word("organisation.changed", "org", "Organisation changed"),
     word(
@@ -143,6 +146,7 @@ pub(crate) const NOUNS: &[(&str, &str)] = &[
     ("second_factor.", "Second factors"),
     ("session.", "Sessions"),
     ("key.", "Keys"),
+    ("history.", "Going back"),
     ("organisation.", "The organisation"),
 ];
 
@@ -181,10 +185,52 @@ pub(crate) struct Row {
     /// More about it in a few words.
     pub(crate) more: String,
     pub(crate) differences: Vec<Difference>,
+    /// Where its object is shown as it was; absent: the entry is no change of a person or a group.
+    pub(crate) then: Option<Then>,
+}
+
+/// The way to what a person or a group was when a change had been made, or before one that ended it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Then {
+    pub(crate) words: &'static str,
+    /// Where it is looked at, and where going back to it begins.
+    pub(crate) look: String,
+    pub(crate) back: String,
+}
+
+/// What is done to people and groups that changes them.
+const CHANGES: [&str; 8] = [
+    "created", "adopted", "updated", "disabled", "enabled", "released", "members", "deleted",
+];
+
+fn then(entry: &AuditEntry) -> Option<Then> {
+    let (noun, verb) = entry.action.split_once('.')?;
+    let list = match noun {
+        "user" => "users",
+        "group" => "groups",
+        _ => return None,
+    };
+    // what was erased is nowhere any more
+    if entry.detail.is_null() || !CHANGES.contains(&verb) {
+        return None;
+    }
+    let (words, at) = match verb {
+        "deleted" => (
+            "As it was before",
+            entry.at.checked_sub(SignedDuration::from_micros(1)).ok()?,
+        ),
+        _ => ("As it was then", entry.at),
+    };
+    let to = |page: &str| format!("/{list}/{}/{page}?at={at}", entry.object);
+    Some(Then {
+        words,
+        look: to("then"),
+        back: to("back"),
+    })
 }
 
 /// So many differences of an entry are shown.
-const DIFFERENCES: usize = 20;
+pub(crate) const DIFFERENCES: usize = 20;
 /// So long a value is shown.
 const VALUE: usize = 200;
 
@@ -199,6 +245,7 @@ pub(crate) fn row(deed: &Deed, parties: &Parties, zone: &Zone) -> Row {
         "application" if !gone && entry.action != "application.removed" => {
             format!("/applications/{}", entry.object)
         }
+        "history" => format!("/history/back/{}", entry.object),
         _ => String::new(),
     };
     let name = deed.name.clone().unwrap_or_else(|| match noun {
@@ -221,6 +268,7 @@ pub(crate) fn row(deed: &Deed, parties: &Parties, zone: &Zone) -> Row {
         address: entry.origin.address.clone().unwrap_or_default(),
         more: more(entry),
         differences: differences(&entry.detail),
+        then: then(entry),
     }
 }
 
@@ -238,6 +286,15 @@ fn more(entry: &AuditEntry) -> String {
         return "details erased".to_owned();
     }
     let mut parts = Vec::new();
+    for (field, word) in [
+        ("done", "done"),
+        ("refused", "refused"),
+        ("left", "left alone"),
+    ] {
+        if number(field) > 0 {
+            parts.push(format!("{} {word}", crate::words::number(number(field))));
+        }
+    }
     let (added, removed) = (number("added"), number("removed"));
     if added > 0 {
         parts.push(format!("{} in", counted(added, "member")));
@@ -267,23 +324,24 @@ pub(crate) fn differences(detail: &Value) -> Vec<Difference> {
         .flatten()
         .take(DIFFERENCES)
         .map(|change| {
-            let value = |field: &str| {
-                let value = change.get(field).filter(|value| !value.is_null());
-                value.map(shown)
-            };
+            let value = |field: &str| change.get(field).filter(|value| !value.is_null());
             let path = change.get("path").and_then(Value::as_str);
-            // the URN of an extension says little and is long
-            let path = path.unwrap_or_default();
-            let short = path
-                .strip_prefix("urn:")
-                .map_or(path, |urn| urn.rsplit(':').next().unwrap_or_default());
-            Difference {
-                path: shortened(short),
-                old: value("old"),
-                new: value("new"),
-            }
+            difference(path.unwrap_or_default(), value("old"), value("new"))
         })
         .collect()
+}
+
+/// Writes one changed attribute for people.
+pub(crate) fn difference(path: &str, old: Option<&Value>, new: Option<&Value>) -> Difference {
+    // the URN of an extension says little and is long
+    let short = path
+        .strip_prefix("urn:")
+        .map_or(path, |urn| urn.rsplit(':').next().unwrap_or_default());
+    Difference {
+        path: shortened(short),
+        old: old.map(shown),
+        new: new.map(shown),
+    }
 }
 
 /// Writes a value for people: texts plain, anything else as JSON.

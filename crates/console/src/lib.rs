@@ -45,6 +45,7 @@ pub struct Console {
     engine: Engine,
     sent: Arc<guard::Sent>,
     files: download::Files,
+    runs: Arc<pages::history::Runs>,
 }
 
 impl Console {
@@ -55,6 +56,7 @@ impl Console {
             engine,
             sent: Arc::default(),
             files: download::Files::default(),
+            runs: Arc::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use rollcall_model::{AuditEntry, IntegrationId, Kind, Standing};
 use serde_json::Value;
 
 use crate::deeds::{self, Row};
-use crate::words::{Moment, Zone, initials};
+use crate::words::{Moment, Zone, capital, initials};
 
 /// How many rows a page of a list has.
 pub(crate) const ROWS: u64 = 50;
@@ -120,6 +120,24 @@ pub(crate) fn sources(word: &str, parties: &Parties) -> Vec<SourceChoice> {
     connected.chain([none]).collect()
 }
 
+/// Lists whoever changes something, by the key of an actor, with what they are called.
+pub(crate) fn actors(parties: &Parties) -> Vec<(String, String)> {
+    let directories = parties
+        .kinds()
+        .into_iter()
+        .map(|(kind, id)| (format!("integration:{id}"), capital(kind.short())));
+    let administrators = parties.administrators().into_iter().map(|(id, name)| {
+        let name = name.chars().take(80).collect();
+        (format!("administrator:{id}"), name)
+    });
+    let others = [
+        ("command", "Commands on the server"),
+        ("system", "Rollcall"),
+    ];
+    let others = others.map(|(word, title)| (word.to_owned(), title.to_owned()));
+    directories.chain(administrators).chain(others).collect()
+}
+
 /// Makes the history of an object: what was done to it, with who came and went.
 pub(crate) fn history(
     entries: &[AuditEntry],
@@ -167,6 +185,11 @@ pub(crate) struct Attribute {
 
 /// Lists the attributes of a person that people know.
 pub(crate) fn attributes(entry: &Entry) -> Vec<Attribute> {
+    attributes_of(entry.resource.as_map())
+}
+
+/// Likewise, of a document.
+pub(crate) fn attributes_of(document: &serde_json::Map<String, Value>) -> Vec<Attribute> {
     const KNOWN: [(&str, &str, &str); 14] = [
         ("Display name", "/displayName", "displayName"),
         ("User name", "/userName", "userName"),
@@ -187,7 +210,6 @@ pub(crate) fn attributes(entry: &Entry) -> Vec<Attribute> {
         ("Language", "/preferredLanguage", "preferredLanguage"),
         ("Time zone", "/timezone", "timezone"),
     ];
-    let document = entry.resource.as_map();
     let at = |pointer: &str| -> Option<&Value> {
         let mut parts = pointer.split('/').skip(1).map(|part| match part {
             "E" => rollcall_scim::schema::ENTERPRISE_USER,

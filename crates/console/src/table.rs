@@ -71,6 +71,7 @@ pub(crate) fn routes() -> Routes {
     routes.extend(pages::logs::routes());
     routes.extend(pages::integrations::routes());
     routes.extend(pages::activity::routes());
+    routes.extend(pages::history::routes());
     routes.extend(pages::reports::routes());
     routes.extend(pages::organisation::routes());
     routes.extend(pages::invitations::routes());

@@ -22,6 +22,7 @@ pub mod organisation;
 pub mod plan;
 pub mod profile;
 pub mod provisioning;
+pub mod retention;
 pub mod session;
 pub mod token;
 pub mod traffic;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::OrgId;
+use crate::retention::Retention;
 
 /// An organisation that uses this installation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct Organisation {
     /// Whether people whom a directory creates are asked by mail to activate their account.
     #[serde(default)]
     pub sends_invitations: bool,
+    /// How long it keeps logs, requests and tombstones.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 /// What an organisation asks of its administrators.
@@ -229,6 +233,7 @@ mod tests {
             rules: Rules::default(),
             time_zone: None,
             sends_invitations: false,
+            retention: Retention::default(),
         };
 
         assert!(organisation.is_open(Timestamp::from_second(99).unwrap()));

@@ -42,8 +42,8 @@ pub use figures::{Figures, Occupancy, Units};
 pub use postgres::Address;
 pub use traits::{
     ReadAccess, ReadDirectory, ReadJobs, ReadLedger, ReadTraffic, ReadWebhooks, Reader,
-    WriteAccess, WriteDirectory, WriteErasure, WriteJobs, WriteLedger, WriteTraffic, WriteWebhooks,
-    Writer,
+    WriteAccess, WriteDirectory, WriteErasure, WriteJobs, WriteLedger, WriteRetention,
+    WriteTraffic, WriteWebhooks, Writer,
 };
 pub use value::{
     AuditQuery, Claim, Claimed, Counts, DataKey, Entry, Erased, ExchangeQuery, Finding, Hook,

@@ -110,6 +110,7 @@ pub trait Writer:
     + WriteTraffic
     + WriteErasure
     + WriteWebhooks
+    + WriteRetention
 {
     /// Stores a changed organisation.
     fn save_organisation(&mut self, organisation: &Organisation) -> Result<(), Error>;
@@ -239,6 +240,22 @@ pub trait ReadLedger {
     fn chain(&self, after: Option<u64>, count: u64) -> Result<Vec<Kept>, Error>;
     /// Returns how often what was done on the days `from` to `to`, both included, in order of day, action and actor.
     fn tallies(&self, from: i64, to: i64) -> Result<Vec<Tally>, Error>;
+}
+
+/// Forgets what is not kept any longer, the oldest first, a bounded part at a time. Each returns how many it forgot: fewer than `count` are the
+/// last ones.
+pub trait WriteRetention {
+    /// Forgets entries of an application's provisioning log from before an instant.
+    fn forget_log(
+        &mut self,
+        id: ApplicationId,
+        before: Timestamp,
+        count: u64,
+    ) -> Result<u64, Error>;
+    /// Forgets exchanges from before an instant.
+    fn forget_exchanges(&mut self, before: Timestamp, count: u64) -> Result<u64, Error>;
+    /// Forgets tombstones of who was deleted before an instant.
+    fn forget_tombstones(&mut self, before: Timestamp, count: u64) -> Result<u64, Error>;
 }
 
 /// Appends to the change feed and the audit log.

@@ -4,6 +4,8 @@
 //! [`revert`]). **Is not:** a log of who did what; that is the activity log's.
 //! **Start at** [`App::past`].
 
+mod authors;
+mod back;
 mod revert;
 
 use std::collections::BTreeSet;
@@ -12,18 +14,24 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use rollcall_model::history::{Backwards, Past};
-use rollcall_model::{Change, Kind, Principal, ResourceId};
+use rollcall_model::{Change, IntegrationId, Kind, Principal, ResourceId};
 use rollcall_scim::patch::{Change as Difference, differences};
 use rollcall_scim::resource::Resource;
 use rollcall_store::Reader;
 use serde_json::Value;
 
-use crate::directory::Context;
+use crate::directory::{Context, Named, title};
 use crate::{App, Failure};
+use authors::Who;
+pub use back::{Outcome, Refusal};
 pub use revert::{Deed, Reason, Revert, Span, Step};
 
 /// So many entries of the feed are read at once.
 const PART: u64 = 500;
+/// So many objects are compared in one unit of reading.
+const AT_ONCE: usize = 100;
+/// So many changes of an object are looked through for its last name.
+const LOOKED_BACK: u64 = 10;
 
 /// A moment of an organisation: an instant, or a place in its change feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +96,13 @@ impl Changed {
         let apart =
             |one: &BTreeSet<_>, other: &BTreeSet<_>| one.difference(other).copied().collect();
         (apart(&after, &before), apart(&before, &after))
+    }
+
+    /// Tells whether it is not what it was.
+    pub fn is_another(&self) -> bool {
+        self.before.is_some() != self.after.is_some()
+            || !self.attributes().is_empty()
+            || self.members() != (Vec::new(), Vec::new())
     }
 
     /// Returns what it is called: as it became, or else as it was.
@@ -173,42 +188,114 @@ impl App {
             .await
     }
 
-    /// Returns the objects that are not what they were, in the order in which they changed first. What changed and changed back is not
-    /// among them.
+    /// Returns the objects that are not what they were, in the order in which they changed first; with `by`, only those that this actor
+    /// changed, alone or among others. What changed and changed back is not among them.
     ///
     /// # Errors
-    /// When the store is out of reach.
+    /// [`Failure::Forbidden`] when more than `most` objects were touched; when the store is out of reach.
     pub async fn changed(
         &self,
         context: &Context,
-        from: Moment,
-        to: Moment,
+        (from, to): (Moment, Moment),
+        by: Option<&str>,
+        most: Option<usize>,
     ) -> Result<Vec<Changed>, Failure> {
         let between = context.tenant().read::<_, Failure, _>(move |reader| {
             Ok((place_of(reader, from)?, place_of(reader, to)?))
         });
         let (from, to) = between.await?;
+        let mut touched = self.touched(context, from, to, most).await?;
+        if let Some(by) = by {
+            let authors = self.authors(context, None, (from, to), by).await?;
+            touched.retain(|(_, id)| matches!(authors.get(id), Some(Who::Them | Who::Both)));
+        }
         let mut changed = Vec::new();
-        for (kind, id) in self.touched(context, from, to).await? {
-            let both = context.tenant().read::<_, Failure, _>(move |reader| {
-                let before = past(reader, (kind, id), from)?;
-                Ok((before, past(reader, (kind, id), to)?))
+        for part in touched.chunks(AT_ONCE) {
+            let part = part.to_vec();
+            let compared = context.tenant().read::<_, Failure, _>(move |reader| {
+                let compared = part
+                    .into_iter()
+                    .map(|object| compared(reader, object, from, to));
+                compared.collect::<Result<Vec<_>, _>>()
             });
-            let (before, after) = both.await?;
-            let one = Changed {
-                kind,
-                id,
-                before,
-                after,
-            };
-            let is_another = one.before.is_some() != one.after.is_some()
-                || !one.attributes().is_empty()
-                || one.members() != (Vec::new(), Vec::new());
-            if is_another {
-                changed.push(one);
-            }
+            changed.extend(compared.await?.into_iter().filter(Changed::is_another));
         }
         Ok(changed)
+    }
+
+    /// Returns what one object was at two moments.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`] when nothing was ever told of it; when the store is out of reach.
+    pub async fn compared(
+        &self,
+        context: &Context,
+        (kind, id): (Kind, ResourceId),
+        (from, to): (Moment, Moment),
+    ) -> Result<Changed, Failure> {
+        context
+            .tenant()
+            .read(move |reader| {
+                if reader.object_changes(kind, id, None, 1)?.is_empty() {
+                    return Err(crate::directory::missing(kind, id));
+                }
+                let (from, to) = (place_of(reader, from)?, place_of(reader, to)?);
+                compared(reader, (kind, id), from, to)
+            })
+            .await
+    }
+
+    /// Returns the place of the feed that a moment means.
+    ///
+    /// # Errors
+    /// When the store is out of reach.
+    pub async fn place(&self, context: &Context, moment: Moment) -> Result<u64, Failure> {
+        context
+            .tenant()
+            .read(move |reader| place_of(reader, moment))
+            .await
+    }
+
+    /// Returns the integration that manages an object, or managed it when it was deleted.
+    ///
+    /// # Errors
+    /// When the store is out of reach.
+    pub async fn manager(
+        &self,
+        context: &Context,
+        (kind, id): (Kind, ResourceId),
+    ) -> Result<Option<IntegrationId>, Failure> {
+        context
+            .tenant()
+            .read(move |reader| {
+                if let Some(entry) = reader.entry(kind, id)? {
+                    return Ok(entry.managed_by);
+                }
+                let tombstone = reader.tombstone(kind, id)?;
+                Ok(tombstone.and_then(|tombstone| tombstone.managed_by))
+            })
+            .await
+    }
+
+    /// Names people and groups; who is gone, as they were called last, or by their ids.
+    ///
+    /// # Errors
+    /// When the store is out of reach.
+    pub async fn names(
+        &self,
+        context: &Context,
+        ids: Vec<ResourceId>,
+    ) -> Result<Vec<Named>, Failure> {
+        context
+            .tenant()
+            .read(move |reader| {
+                let named = ids.into_iter().map(|id| {
+                    let name = known_as(reader, id)?.unwrap_or_else(|| id.to_string());
+                    Ok(Named { id, name })
+                });
+                named.collect()
+            })
+            .await
     }
 
     /// Returns everybody, or all groups, who were there at some time up to a moment, in the order in which they came.
@@ -225,17 +312,21 @@ impl App {
             .tenant()
             .read(move |reader| place_of(reader, until))
             .await?;
-        let touched = self.touched(context, 0, place).await?.into_iter();
+        let touched = self.touched(context, 0, place, None).await?.into_iter();
         let of_kind = touched.filter(|(of, _)| *of == kind);
         Ok(of_kind.map(|(_, id)| id).collect())
     }
 
     /// Returns the objects that entries of the feed after `from`, up to `to`, are about, in order.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`] when there are more than `most`.
     pub(crate) async fn touched(
         &self,
         context: &Context,
         from: u64,
         to: u64,
+        most: Option<usize>,
     ) -> Result<Vec<(Kind, ResourceId)>, Failure> {
         let (mut touched, mut known) = (Vec::new(), BTreeSet::new());
         let mut place = from;
@@ -249,6 +340,12 @@ impl App {
             place = last.sequence;
             let objects = changes.iter().map(|change| (change.kind, change.id));
             touched.extend(objects.filter(|object| known.insert(*object)));
+            if let Some(most) = most.filter(|most| touched.len() > *most) {
+                let reason = format!(
+                    "more than {most} people and groups changed in that time: choose a shorter one, or use the command `rollcall history`"
+                );
+                return Err(Failure::Forbidden { reason });
+            }
         }
         Ok(touched)
     }
@@ -272,6 +369,36 @@ fn place_of(reader: &dyn Reader, moment: Moment) -> Result<u64, Failure> {
         }
     }
     Ok(before)
+}
+
+/// Reads what an object was at two places of the feed.
+fn compared(
+    reader: &dyn Reader,
+    (kind, id): (Kind, ResourceId),
+    from: u64,
+    to: u64,
+) -> Result<Changed, Failure> {
+    Ok(Changed {
+        kind,
+        id,
+        before: past(reader, (kind, id), from)?,
+        after: past(reader, (kind, id), to)?,
+    })
+}
+
+/// Returns what somebody or a group is called for people, or was called last.
+fn known_as(reader: &dyn Reader, id: ResourceId) -> Result<Option<String>, Failure> {
+    for kind in [Kind::User, Kind::Group] {
+        if let Some(entry) = reader.entry(kind, id)? {
+            return Ok(Some(title(&entry)));
+        }
+        let told = reader.object_changes(kind, id, None, LOOKED_BACK)?;
+        let last = told.iter().find_map(|change| change.document.as_ref());
+        if let Some(name) = last.and_then(|document| name(kind, document)) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads what an object was at a place of the feed.

@@ -5,15 +5,17 @@
 //! that was asked for.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rollcall_model::history::Past;
 use rollcall_model::{Kind, ResourceId};
 use rollcall_scim::patch::{Change as Difference, PATCH_SCHEMA, Patch, differences};
 use rollcall_scim::resource::Resource;
-use rollcall_store::{AuditQuery, Entry, Reader, actor_key};
+use rollcall_store::{Entry, Reader};
 use serde_json::{Value, json};
 
-use super::{Moment, past, place_of};
+use super::authors::Who;
+use super::{AT_ONCE, Moment, past, place_of};
 use crate::directory::{Context, Expected, Wanted};
 use crate::{App, Failure};
 
@@ -26,10 +28,12 @@ pub struct Span {
     pub to: Moment,
     /// Only this object.
     pub object: Option<(Kind, ResourceId)>,
-    /// Only what this actor did, as [`actor_key`] names it.
+    /// Only what this actor did, as [`rollcall_store::actor_key`] names it.
     pub by: Option<String>,
     /// Whether who was created in the span is deleted rather than switched off.
     pub deletes: bool,
+    /// Only when the span touched so many objects at most; absent: any number.
+    pub most: Option<usize>,
 }
 
 /// A plan of the way back.
@@ -116,7 +120,7 @@ impl App {
     /// Plans the way back. Nothing is changed.
     ///
     /// # Errors
-    /// When the store is out of reach.
+    /// [`Failure::Forbidden`] when the span touched more objects than it says; when the store is out of reach.
     pub async fn plan_revert(&self, context: &Context, span: Span) -> Result<Revert, Failure> {
         let (from, to) = (span.from, span.to);
         let places = context.tenant().read::<_, Failure, _>(move |reader| {
@@ -125,15 +129,36 @@ impl App {
         let (from, to) = places.await?;
         let objects = match span.object {
             Some(object) => vec![object],
-            None => self.touched(context, from, to).await?,
+            None => self.touched(context, from, to, span.most).await?,
         };
+        let authors = match &span.by {
+            Some(by) => Some(self.authors(context, span.object, (from, to), by).await?),
+            None => None,
+        };
+        let authors = Arc::new(authors);
+        let last = context
+            .tenant()
+            .read::<_, Failure, _>(|reader| Ok(reader.last_change()?));
+        // when the span goes up to the end, nothing has changed since
+        let is_last = last.await? <= to;
         let mut steps = Vec::new();
-        for object in objects {
-            let span = span.clone();
-            let step = context
-                .tenant()
-                .read(move |reader| step(reader, object, (from, to), &span));
-            steps.extend(step.await?);
+        for part in objects.chunks(AT_ONCE) {
+            let (part, authors, deletes) = (part.to_vec(), Arc::clone(&authors), span.deletes);
+            let found = context.tenant().read::<_, Failure, _>(move |reader| {
+                let steps = part.into_iter().map(|(kind, id)| {
+                    let who = match &*authors {
+                        Some(authors) => match authors.get(&id) {
+                            Some(Who::Others) | None => return Ok(None),
+                            Some(who) => *who,
+                        },
+                        None => Who::Them,
+                    };
+                    let until = if is_last { u64::MAX } else { to };
+                    step(reader, (kind, id), (from, until), who, deletes)
+                });
+                steps.collect::<Result<Vec<_>, Failure>>()
+            });
+            steps.extend(found.await?.into_iter().flatten());
         }
         reunite(&mut steps);
         // people come back before the groups that they belong to, and go after them
@@ -149,14 +174,15 @@ impl App {
     }
 
     /// Does one step of a plan, if the object is still what the plan was made for. It goes through the same rules as every other change.
+    /// Returns the id that the object has: one that is created again has another one when somebody else has taken its place.
     ///
     /// # Errors
     /// [`Failure::Precondition`] when the object has changed since; as the use cases that change people and groups.
-    pub async fn carry_out(&self, context: &Context, step: &Step) -> Result<(), Failure> {
+    pub async fn carry_out(&self, context: &Context, step: &Step) -> Result<ResourceId, Failure> {
         let (kind, id) = (step.kind, step.id);
         let exactly = |version: u64| Expected::Versions(vec![version]);
         match &step.deed {
-            Deed::Leave(_) => Ok(()),
+            Deed::Leave(_) => Ok(id),
             Deed::Restore {
                 version,
                 attributes,
@@ -168,7 +194,7 @@ impl App {
                 let expected = exactly(*version);
                 self.patch(context, kind, id, patch, expected, Wanted::NOTHING)
                     .await
-                    .map(drop)
+                    .map(|_| id)
             }
             Deed::Recreate {
                 document, members, ..
@@ -182,7 +208,8 @@ impl App {
                     }
                 }
                 let context = self.as_its_manager(context, kind, id).await?;
-                self.create(&context, kind, body).await.map(drop)
+                let created = self.create(&context, kind, body).await?;
+                Ok(created.entry.id)
             }
             Deed::Disable { version } => {
                 let off = Difference {
@@ -194,9 +221,12 @@ impl App {
                 let expected = exactly(*version);
                 self.patch(context, kind, id, patch, expected, Wanted::NOTHING)
                     .await
-                    .map(drop)
+                    .map(|_| id)
             }
-            Deed::Delete { version } => self.delete(context, kind, id, exactly(*version)).await,
+            Deed::Delete { version } => self
+                .delete(context, kind, id, exactly(*version))
+                .await
+                .map(|()| id),
         }
     }
 
@@ -246,16 +276,17 @@ impl App {
     }
 }
 
-/// Finds what has to be done with one object; nothing: it is what it was.
+/// Finds what has to be done with one object that they changed; nothing: it is what it was.
 fn step(
     reader: &dyn Reader,
     (kind, id): (Kind, ResourceId),
     (from, to): (u64, u64),
-    span: &Span,
+    who: Who,
+    deletes: bool,
 ) -> Result<Option<Step>, Failure> {
     let was = past(reader, (kind, id), from)?;
     let is = reader.entry(kind, id)?;
-    let deed = deed(reader, (kind, id), was.as_ref(), is.as_ref(), span)?;
+    let deed = deed(reader, (kind, id), was.as_ref(), is.as_ref(), deletes)?;
     let Some(deed) = deed else { return Ok(None) };
     let document = was.as_ref().and_then(|past| past.document.as_ref());
     let name = is
@@ -263,19 +294,14 @@ fn step(
         .and_then(|entry| super::name(kind, &entry.resource.clone().into_value()))
         .or_else(|| super::name(kind, document?))
         .unwrap_or_else(|| id.to_string());
-    let last = reader.object_changes(kind, id, None, 1)?;
-    let is_changed_since = last.first().is_some_and(|change| change.sequence > to);
-    let deed = if is_changed_since {
-        Deed::Leave(Reason::ChangedSince)
-    } else {
-        match &span.by {
-            Some(by) => match who(reader, (kind, id), (from, to), by)? {
-                Who::Them => deed,
-                Who::Others => return Ok(None),
-                Who::Both => Deed::Leave(Reason::SomebodyElse),
-            },
-            None => deed,
-        }
+    let is_changed_since = to < u64::MAX && {
+        let last = reader.object_changes(kind, id, None, 1)?;
+        last.first().is_some_and(|change| change.sequence > to)
+    };
+    let deed = match who {
+        _ if is_changed_since => Deed::Leave(Reason::ChangedSince),
+        Who::Them => deed,
+        Who::Both | Who::Others => Deed::Leave(Reason::SomebodyElse),
     };
     Ok(Some(Step {
         kind,
@@ -290,11 +316,11 @@ fn deed(
     (kind, id): (Kind, ResourceId),
     was: Option<&Past>,
     is: Option<&Entry>,
-    span: &Span,
+    deletes: bool,
 ) -> Result<Option<Deed>, Failure> {
     let Some(was) = was else {
         return Ok(is.and_then(|is| match kind {
-            _ if span.deletes => Some(Deed::Delete {
+            _ if deletes => Some(Deed::Delete {
                 version: is.version,
             }),
             Kind::Group => Some(Deed::Leave(Reason::NewGroup)),
@@ -374,48 +400,4 @@ fn reunite(steps: &mut [Step]) {
             members.extend(missing.extract_if(.., |id| back.contains(id)));
         }
     }
-}
-
-/// By whom an object was changed within a span.
-enum Who {
-    Them,
-    Others,
-    Both,
-}
-
-fn who(
-    reader: &dyn Reader,
-    (kind, id): (Kind, ResourceId),
-    (from, to): (u64, u64),
-    by: &str,
-) -> Result<Who, Failure> {
-    let life = reader.object_changes(kind, id, Some(to + 1), u64::MAX)?;
-    let within: BTreeSet<_> = life
-        .iter()
-        .filter(|change| change.sequence > from)
-        .map(|change| change.at)
-        .collect();
-    let (Some(first), Some(last)) = (within.first(), within.last()) else {
-        return Ok(Who::Others);
-    };
-    // both logs have an entry of the same instant for each change
-    let query = AuditQuery {
-        object: Some(id.to_string()),
-        from: Some(*first),
-        to: last.checked_add(jiff::SignedDuration::from_micros(1)).ok(),
-        ..AuditQuery::default()
-    };
-    let (mut them, mut others) = (false, false);
-    for entry in reader.audit_where(&query, u64::MAX)? {
-        if actor_key(&entry.origin.actor) == by {
-            them = true;
-        } else {
-            others = true;
-        }
-    }
-    Ok(match (them, others) {
-        (true, false) => Who::Them,
-        (true, true) => Who::Both,
-        (false, _) => Who::Others,
-    })
 }

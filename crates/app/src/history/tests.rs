@@ -73,6 +73,7 @@ impl Story {
             object: None,
             by: None,
             deletes: false,
+            most: None,
         }
     }
 
@@ -123,7 +124,7 @@ async fn what_was_is_told_from_the_feed_and_what_differs() {
     let now = story.state(NOW).await;
     let changed = story
         .app()
-        .changed(&command, story.then, NOW)
+        .changed(&command, (story.then, NOW), None, None)
         .await
         .unwrap();
 
@@ -241,6 +242,50 @@ async fn what_changed_since_or_by_others_is_left_alone() {
         "{deeds:?}"
     );
     assert_eq!(deeds[1], ("ann", &Deed::Leave(Reason::SomebodyElse)));
+}
+
+#[tokio::test]
+async fn a_plan_has_a_code_that_changes_with_what_it_does_and_may_be_bounded() {
+    let story = Story::new().await;
+    let (app, command) = (story.app(), story.installation.command());
+    let plan = async |span| app.plan_revert(&command, span).await;
+    story
+        .put(story.ann, json!({"userName": "ann", "externalId": "1"}))
+        .await;
+    let first = plan(story.span()).await.unwrap();
+    assert_eq!(first.code(), plan(story.span()).await.unwrap().code());
+    assert_eq!(first.losing_access(), 0);
+
+    story.delete(Kind::User, story.bob).await;
+    let second = plan(story.span()).await.unwrap();
+    assert_ne!(first.code(), second.code());
+    for (most, is_too_much) in [(3, false), (2, true)] {
+        let bounded = Span {
+            most: Some(most),
+            ..story.span()
+        };
+        let refused = matches!(plan(bounded).await, Err(Failure::Forbidden { .. }));
+        assert_eq!(refused, is_too_much, "{most}");
+    }
+    let progress = std::sync::atomic::AtomicU64::new(0);
+    let span = story.span();
+    let outcome = app.take_back(&command, &span, &second, &progress).await;
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.done, outcome.refused.len()), (3, 0));
+    assert_eq!(progress.into_inner(), 3);
+    let noted = command.tenant().read::<_, Failure, _>(|reader| {
+        let query = rollcall_store::AuditQuery {
+            action: Some("history.".to_owned()),
+            ..rollcall_store::AuditQuery::default()
+        };
+        Ok(reader.audit_where(&query, 10)?)
+    });
+    let noted = noted.await.unwrap();
+    assert_eq!(noted.len(), 2);
+    assert_eq!(
+        (&noted[0].detail["done"], &noted[1].detail["steps"]),
+        (&json!(3), &json!(3))
+    );
 }
 
 #[tokio::test]

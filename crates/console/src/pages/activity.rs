@@ -22,10 +22,10 @@ use crate::filters;
 use crate::form::Form;
 use crate::guard::Known;
 use crate::layout::{self, Frame, Place, encoded};
-use crate::people::ROWS;
+use crate::people::{self, ROWS};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
-use crate::words::{Moment, Zone, capital, number};
+use crate::words::{Moment, Zone, number};
 
 /// So many are read at once for it.
 const BATCH: u64 = 500;
@@ -173,21 +173,6 @@ fn view(
         let is_chosen = word == chosen;
         (word, title, is_chosen)
     };
-    let directories = parties
-        .kinds()
-        .into_iter()
-        .map(|(kind, id)| (format!("integration:{id}"), capital(kind.short())));
-    let administrators = parties.administrators().into_iter().map(|(id, name)| {
-        (
-            format!("administrator:{id}"),
-            name.chars().take(80).collect(),
-        )
-    });
-    let others = [
-        ("command", "Commands on the server"),
-        ("system", "Rollcall"),
-    ];
-    let others = others.map(|(word, title)| (word.to_owned(), title.to_owned()));
     let about = rows.first().filter(|_| !asked.object.is_empty());
     let filters = asked.filters();
     ActivityPage {
@@ -200,9 +185,8 @@ fn view(
             .iter()
             .map(|word| chosen(word.action.to_owned(), word.title.to_owned(), &asked.action))
             .collect(),
-        actors: directories
-            .chain(administrators)
-            .chain(others)
+        actors: people::actors(parties)
+            .into_iter()
             .map(|(word, title)| chosen(word, title, &asked.actor))
             .collect(),
         from: asked.from.map_or(String::new(), |date| date.to_string()),

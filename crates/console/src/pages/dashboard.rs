@@ -428,6 +428,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         rules: rollcall_model::Rules::default(),
         time_zone: None,
         sends_invitations: false,
+        retention: rollcall_model::retention::DEFAULT,
     };
     let standing = Standing {
         integration: Integration {

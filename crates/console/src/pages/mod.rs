@@ -5,6 +5,7 @@ pub(crate) mod activity;
 pub(crate) mod applications;
 pub(crate) mod dashboard;
 pub(crate) mod groups;
+pub(crate) mod history;
 pub(crate) mod integrations;
 pub(crate) mod invitations;
 pub(crate) mod logs;
@@ -29,6 +30,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     samples.extend(dashboard::samples());
     samples.extend(mappings::samples());
     samples.extend(groups::samples());
+    samples.extend(history::samples());
     samples.extend(applications::samples());
     samples.extend(logs::samples());
     samples.extend(integrations::samples());

@@ -1,9 +1,10 @@
-//! Organisation and plan: what was subscribed to, what is used of it, the name, the time zone, the addresses.
+//! Organisation and plan: what was subscribed to, what is used of it, the name, the time zone, how long things are kept, the addresses.
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use rollcall_app::{Counts, Failure};
+use rollcall_model::retention::{Keep, Retention};
 use rollcall_model::{Organisation, Permission, Plan};
 
 use crate::Console;
@@ -57,7 +58,53 @@ pub(crate) fn routes() -> Routes {
             Needs::Role(Permission::ManageOrganisation),
             save,
         ),
+        // what is kept for a shorter time is gone
+        action(
+            "/settings/organisation/keep",
+            Needs::Fresh(Permission::ManageOrganisation),
+            keep,
+        ),
     ]
+}
+
+/// How long one thing is kept: the field's id, its label, what it is, and what stands in it.
+#[derive(Debug)]
+struct KeepField {
+    id: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    value: String,
+}
+
+/// What is kept for a time: the field's id, its label, what it is.
+const KEPT: [(&str, &str, &str); 3] = [
+    (
+        "keep_logs",
+        "Provisioning logs, in days",
+        "What was sent to applications, person by person.",
+    ),
+    (
+        "keep_requests",
+        "Live requests, in days",
+        "What directories asked; of these the latest 10,000 at most.",
+    ),
+    (
+        "keep_tombstones",
+        "Tombstones, in days",
+        "Who was deleted gets the same id when they come back in this time.",
+    ),
+];
+
+/// Writes how long something is kept into its field: days, or nothing.
+fn days(keep: Keep) -> String {
+    match keep {
+        Keep::Days(days) => days.to_string(),
+        Keep::Forever => String::new(),
+    }
+}
+
+fn typed_days(retention: &Retention) -> [String; 3] {
+    [retention.logs, retention.requests, retention.tombstones].map(days)
 }
 
 #[derive(Debug, Template)]
@@ -82,6 +129,7 @@ struct OrganisationPage {
     since: Moment,
     others: Vec<(String, String)>,
     invitations: Invitations,
+    keeps: Vec<KeepField>,
     mistakes: Mistakes,
 }
 
@@ -90,6 +138,7 @@ struct OrganisationPage {
 struct Typed {
     name: String,
     zone: String,
+    keep: [String; 3],
     mistakes: Mistakes,
 }
 
@@ -134,6 +183,16 @@ fn view(
         slug: organisation.slug.to_string(),
         since: zone.day(organisation.created),
         invitations,
+        keeps: KEPT
+            .into_iter()
+            .zip(typed.keep)
+            .map(|((id, label, hint), value)| KeepField {
+                id,
+                label,
+                hint,
+                value,
+            })
+            .collect(),
         mistakes: typed.mistakes,
     }
 }
@@ -165,6 +224,7 @@ impl Console {
         let typed = typed.unwrap_or_else(|| Typed {
             name: organisation.name.clone(),
             zone: organisation.time_zone.clone().unwrap_or_default(),
+            keep: typed_days(&organisation.retention),
             mistakes: Mistakes::default(),
         });
         let waiting = self.app.count_uninvited(&known.visitor.context()).await?;
@@ -216,9 +276,11 @@ async fn save(
                 "name"
             };
             let mistakes = Mistakes::one(field, reason);
+            let keep = typed_days(&known.visitor.organisation.retention);
             let typed = Typed {
                 name,
                 zone,
+                keep,
                 mistakes,
             };
             let page = console.organisation_page(&known, Some(typed)).await?;
@@ -226,6 +288,50 @@ async fn save(
         }
         Err(failure) => Err(failure.into()),
     }
+}
+
+async fn keep(
+    State(console): State<Console>,
+    known: Known,
+    form: Form,
+) -> Result<Response, Problem> {
+    let mut mistakes = Mistakes::default();
+    let mut read = |field: &'static str| {
+        let text = form.text(field);
+        if text.is_empty() {
+            return Keep::Forever;
+        }
+        text.parse().unwrap_or_else(|_| {
+            mistakes.add(
+                field,
+                "write a number of days, from 1 to 36500, or nothing to keep them for ever",
+            );
+            Keep::Forever
+        })
+    };
+    let retention = Retention {
+        logs: read("keep_logs"),
+        requests: read("keep_requests"),
+        tombstones: read("keep_tombstones"),
+    };
+    if !mistakes.is_empty() {
+        let organisation = &known.visitor.organisation;
+        let typed = Typed {
+            name: organisation.name.clone(),
+            zone: organisation.time_zone.clone().unwrap_or_default(),
+            keep: KEPT.map(|(field, ..)| form.text(field).to_owned()),
+            mistakes,
+        };
+        let page = console.organisation_page(&known, Some(typed)).await?;
+        return Ok(layout::rendered_again(&page));
+    }
+    let context = known.visitor.context();
+    console.app.set_retention(&context, retention).await?;
+    Ok(layout::done(
+        &console,
+        "/settings/organisation",
+        &Flash::ok("Saved. What is older is forgotten within the hour."),
+    ))
 }
 
 #[cfg(any(test, feature = "samples"))]
@@ -249,6 +355,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         rules: rollcall_model::Rules::default(),
         time_zone: None,
         sends_invitations: false,
+        retention: Retention::default(),
     };
     let counts = Counts {
         users: 104_318,
@@ -282,13 +389,20 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     let good = Typed {
         name: organisation.name.clone(),
         zone: "Europe/Oslo".to_owned(),
+        keep: typed_days(&organisation.retention),
         mistakes: Mistakes::default(),
     };
     let wrong = Typed {
         name: HOSTILE.to_owned(),
         zone: HOSTILE.to_owned(),
+        keep: [HOSTILE.to_owned(), String::new(), "30".to_owned()],
         mistakes: Mistakes::one("zone", "Nobody knows this time zone."),
     };
+    let mut wrong = wrong;
+    wrong.mistakes.add(
+        "keep_logs",
+        "write a number of days, from 1 to 36500, or nothing to keep them for ever",
+    );
     let paid = page(&organisation, good);
     organisation.plan = Plan::Trial { until: now };
     organisation.seats = None;

@@ -17,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use rollcall_app::history::Moment;
 use rollcall_check::Persona;
 use rollcall_model::chain::Head;
+use rollcall_model::retention::Keep;
 use rollcall_model::{Email, IntegrationKind, Principal, Region, Slug, TokenId};
 
 pub(crate) use job::{Job, JobFile, One};
@@ -272,6 +273,25 @@ pub(crate) enum Org {
         /// Its name in URLs
         slug: Slug,
     },
+    /// Changes how long an organisation keeps logs, requests and tombstones; what is older is forgotten by servers, for good
+    #[command(
+        after_help = "Example: rollcall org set vault --keep-logs 90d --keep-requests 7d --keep-tombstones forever
+
+The audit log and the history of people and groups are kept."
+    )]
+    Set {
+        /// Its name in URLs
+        slug: Slug,
+        /// How long provisioning logs are kept, such as 90d, or forever [at first: 365d]
+        #[arg(long, value_name = "DAYS", required_unless_present_any = ["keep_requests", "keep_tombstones"])]
+        keep_logs: Option<Keep>,
+        /// How long requests of directories are kept, of the latest 10 000 [at first: 30d]
+        #[arg(long, value_name = "DAYS")]
+        keep_requests: Option<Keep>,
+        /// How long who was deleted gets the same id when they come back [at first: 1095d]
+        #[arg(long, value_name = "DAYS")]
+        keep_tombstones: Option<Keep>,
+    },
     /// Deletes an organisation with everything in it
     #[command(after_help = "Example: rollcall org delete vault --yes")]
     Delete {
@@ -449,15 +469,15 @@ pub(crate) struct DiffMoments {
     /// The later moment [default: now]
     #[arg(long, value_name = "MOMENT")]
     pub(crate) to: Option<Moment>,
+    /// Only what was done by this kind of integration (entra, okta, …), or by `command`
+    #[arg(long, value_name = "WHO")]
+    pub(crate) by: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RevertTo {
     #[command(flatten)]
     pub(crate) span: DiffMoments,
-    /// Only what was done by this kind of integration (entra, okta, …), or by `command`
-    #[arg(long, value_name = "WHO")]
-    pub(crate) by: Option<String>,
     /// Delete who came in that time, instead of switching them off
     #[arg(long)]
     pub(crate) delete: bool,

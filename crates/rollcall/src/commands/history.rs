@@ -1,6 +1,7 @@
 //! `rollcall history`: what was, what differs, and the way back.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 
 use rollcall_app::App;
 use rollcall_app::directory::Context;
@@ -103,7 +104,12 @@ async fn diff(app: &App, diff: &DiffMoments, as_json: bool) -> anyhow::Result<Ex
     let organisation = app.organisation(&diff.org).await?;
     let context = app.command_context(organisation.id);
     let to = diff.to.unwrap_or(NOW);
-    let mut changed = app.changed(&context, diff.from, to).await?;
+    let by = match &diff.by {
+        Some(who) => Some(actor(app, &context, who).await?),
+        None => None,
+    };
+    let changed = app.changed(&context, (diff.from, to), by.as_deref(), None);
+    let mut changed = changed.await?;
     if let Some(object) = &diff.object {
         let id = app.anybody(&context, object).await?;
         changed.retain(|one| (one.kind, one.id) == (object.kind, id));
@@ -183,20 +189,29 @@ async fn revert(app: &App, command: &RevertTo, as_json: bool) -> anyhow::Result<
         from: command.span.from,
         to: command.span.to.unwrap_or(NOW),
         object,
-        by: match &command.by {
+        by: match &command.span.by {
             Some(who) => Some(actor(app, &context, who).await?),
             None => None,
         },
         deletes: command.delete,
+        most: None,
     };
-    let plan = app.plan_revert(&context, span).await?;
+    let plan = app.plan_revert(&context, span.clone()).await?;
     let mut results = HashMap::new();
-    if command.yes {
-        for step in &plan.steps {
-            if let Err(failure) = app.carry_out(&context, step).await {
-                results.insert(step.id, failure.to_string());
-            }
+    if command.yes && plan.does_anything() {
+        let progress = AtomicU64::new(0);
+        let outcome = app.take_back(&context, &span, &plan, &progress).await?;
+        if outcome.untried > 0 {
+            return Err(Trouble::unreachable(format!(
+                "the store is out of reach: {} of {} objects were not tried",
+                outcome.untried,
+                plan.steps.len()
+            ))
+            .hint("run the command again: it does what is left")
+            .into());
         }
+        let refused = outcome.refused.into_iter();
+        results.extend(refused.map(|one| (one.id, one.why.to_string())));
     }
     if as_json {
         let steps = plan.steps.iter().map(|step| {

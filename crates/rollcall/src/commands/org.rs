@@ -8,6 +8,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use rollcall_app::App;
 use rollcall_app::organisations::NewOrganisation;
+use rollcall_model::retention::Retention;
 use rollcall_model::{Organisation, Plan};
 use rollcall_store::Counts;
 use serde_json::{Value, json};
@@ -50,6 +51,24 @@ pub(crate) async fn run(config: &Config, command: Org, as_json: bool) -> anyhow:
         }
         Org::List => list(&app, as_json).await?,
         Org::Show { slug } => {
+            let organisation = app.organisation(&slug).await?;
+            print(&app, &organisation, as_json).await?;
+        }
+        Org::Set {
+            slug,
+            keep_logs,
+            keep_requests,
+            keep_tombstones,
+        } => {
+            let organisation = app.organisation(&slug).await?;
+            let was = organisation.retention;
+            let retention = Retention {
+                logs: keep_logs.unwrap_or(was.logs),
+                requests: keep_requests.unwrap_or(was.requests),
+                tombstones: keep_tombstones.unwrap_or(was.tombstones),
+            };
+            let context = app.command_context(organisation.id);
+            app.set_retention(&context, retention).await?;
             let organisation = app.organisation(&slug).await?;
             print(&app, &organisation, as_json).await?;
         }
@@ -136,6 +155,7 @@ async fn print(app: &App, organisation: &Organisation, as_json: bool) -> anyhow:
         ),
         ("groups", counts.groups.to_string()),
         ("SCIM URL", app.settings().tenant_url(organisation)),
+        ("keeps", keeps(&organisation.retention)),
     ];
     for (name, value) in rows {
         printer::data(&format!("{name:<9} {value}"));
@@ -158,8 +178,19 @@ fn describe(app: &App, organisation: &Organisation, counts: Counts) -> Value {
         "users": counts.users,
         "active_users": counts.active_users,
         "groups": counts.groups,
+        "keep": organisation.retention,
         "scim_url": app.settings().tenant_url(organisation),
     })
+}
+
+/// Says how long things are kept.
+fn keeps(retention: &Retention) -> String {
+    let Retention {
+        logs,
+        requests,
+        tombstones,
+    } = retention;
+    format!("provisioning logs {logs}, requests {requests}, tombstones {tombstones}")
 }
 
 fn plan(organisation: &Organisation, now: Timestamp) -> String {

@@ -32,6 +32,12 @@ use crate::{printer, runtime};
 
 /// How often whoever has not asked for a while is forgotten.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
+/// How soon after the start what is old is forgotten, how often then, and how soon again while there is more of it.
+const UPKEEP_FIRST: Duration = Duration::from_mins(1);
+/// See [`UPKEEP_FIRST`].
+const UPKEEP_EVERY: Duration = Duration::from_hours(1);
+/// See [`UPKEEP_FIRST`].
+const UPKEEP_AGAIN: Duration = Duration::from_secs(5);
 /// Connections at the same time to the address where figures are shown.
 const WATCHERS: u32 = 16;
 
@@ -222,7 +228,11 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
         Bounds::default(),
         stop.clone().cancelled_owned(),
     ));
-    let mut tasks = vec![server, tokio::spawn(forget(rates, stop.clone()))];
+    let mut tasks = vec![
+        server,
+        tokio::spawn(forget(rates, stop.clone())),
+        tokio::spawn(upkeep(app.clone(), stop.clone())),
+    ];
     if let Some(way) = mail {
         let counting = Arc::clone(&figures.mail);
         tasks.push(tokio::spawn(rollcall_mail::run(
@@ -274,6 +284,21 @@ async fn forget(rates: Arc<Rates>, stop: CancellationToken) {
         .is_err()
     {
         rates.forget_idle();
+    }
+}
+
+/// Forgets what organisations do not keep any longer. Among nodes that share a store each of them does: there is nothing to be done twice.
+async fn upkeep(app: App, stop: CancellationToken) {
+    let mut wait = UPKEEP_FIRST;
+    while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
+        wait = match app.forget_what_is_old().await {
+            Ok(forgotten) if forgotten.more => UPKEEP_AGAIN,
+            Ok(_) => UPKEEP_EVERY,
+            Err(failure) => {
+                tracing::warn!(%failure, "what is old could not be forgotten");
+                UPKEEP_EVERY
+            }
+        };
     }
 }
 

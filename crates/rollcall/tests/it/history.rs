@@ -99,6 +99,9 @@ async fn what_a_directory_did_wrong_is_taken_back() {
         .map(|one| one["what"].as_str().unwrap())
         .collect();
     assert_eq!(what, ["changed", "changed", "went", "changed", "came"]);
+    let by = |who: &str| story.history(&["diff", "--from", &place, "--by", who]);
+    assert_eq!(by("entra"), differs);
+    assert_eq!(by("command"), json!([]));
     let shown = [
         "history", "show", "user:bob", "--at", &place, "--org", "vault",
     ];

@@ -135,7 +135,7 @@ pub async fn a_recovery_code_is_good_once(store: Store) {
     assert_eq!(read(&tenant).await, (None, 0));
 }
 
-fn exchange(integration: Option<IntegrationId>, status: u16, second: i64) -> Exchange {
+pub(super) fn exchange(integration: Option<IntegrationId>, status: u16, second: i64) -> Exchange {
     Exchange {
         request: RequestId::new(at(0), &DICE),
         at: at(second),

@@ -14,6 +14,7 @@ mod directory;
 mod ledger;
 mod listing;
 mod provisioning;
+mod retention;
 mod webhooks;
 
 use jiff::Timestamp;
@@ -38,6 +39,7 @@ pub use directory::*;
 pub use ledger::*;
 pub use listing::*;
 pub use provisioning::*;
+pub use retention::*;
 pub use webhooks::*;
 
 /// Stamps the suite out for a backend. The expression opens a fresh store and returns it with whatever keeps it alive.
@@ -56,7 +58,7 @@ macro_rules! conformance_suite {
             an_open_store_answers, the_log_is_read_from_its_end_whole_or_of_one_object, cycles_are_remembered_up_to_a_number, a_job_is_claimed_by_one_at_a_time,
             writes_are_news_unless_they_are_quiet, sessions_are_found_by_digest_and_end, a_recovery_code_is_good_once,
             exchanges_are_counted_and_the_oldest_go, what_is_done_is_tallied_and_found_again, mail_waits_until_it_is_sent,
-            keys_that_seal_are_kept_and_replaced,
+            keys_that_seal_are_kept_and_replaced, what_is_old_goes_in_parts_and_the_rest_stays,
             plans_have_numbers, a_foreign_administrator_is_found_by_address, managed_objects_are_counted, managed_objects_are_listed,
             an_activation_is_found_by_person_and_by_link, an_entry_of_the_feed_says_what_may_be_told_without_values,
             endpoints_are_kept_with_secret_and_place_in_the_feed, endpoints_with_something_to_do_are_found_in_all_organisations,
@@ -112,6 +114,7 @@ async fn organisation(store: &Store, slug: &str) -> Tenant {
         rules: Rules::default(),
         time_zone: None,
         sends_invitations: false,
+        retention: rollcall_model::retention::DEFAULT,
     };
     store
         .create_organisation(&organisation, &founding())

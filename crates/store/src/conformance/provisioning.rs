@@ -11,15 +11,9 @@ use rollcall_model::{ApplicationId, CycleId, Kind, ResourceId};
 use super::{DICE, at, change, organisation};
 use crate::{Error, Store};
 
-/// The log is read from its end, whole or of one object, and never of another application.
-pub async fn the_log_is_read_from_its_end_whole_or_of_one_object(store: Store) {
-    let tenant = organisation(&store, "one").await;
-    let applications: Vec<Application> = ["a", "b"]
-        .map(|name| Application::new(ApplicationId::new(at(0), &DICE), name.to_owned(), at(0)))
-        .into();
-    let (one, other) = (applications[0].id, applications[1].id);
-    let (ann, bob) = (ResourceId::new(at(0), &DICE), ResourceId::new(at(0), &DICE));
-    let entry = move |application, object: ResourceId, second| LogEntry {
+/// Makes an entry of the provisioning log.
+pub(super) fn log_entry(application: ApplicationId, object: ResourceId, second: i64) -> LogEntry {
+    LogEntry {
         application,
         cycle: CycleId::new(at(0), &DICE),
         at: at(second),
@@ -36,15 +30,25 @@ pub async fn the_log_is_read_from_its_end_whole_or_of_one_object(store: Store) {
         target: None,
         steps: Vec::new(),
         modified_properties: Vec::new(),
-    };
+    }
+}
+
+/// The log is read from its end, whole or of one object, and never of another application.
+pub async fn the_log_is_read_from_its_end_whole_or_of_one_object(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let applications: Vec<Application> = ["a", "b"]
+        .map(|name| Application::new(ApplicationId::new(at(0), &DICE), name.to_owned(), at(0)))
+        .into();
+    let (one, other) = (applications[0].id, applications[1].id);
+    let (ann, bob) = (ResourceId::new(at(0), &DICE), ResourceId::new(at(0), &DICE));
     change(&tenant, move |writer| {
         for application in &applications {
             writer.save_application(application)?;
         }
         for (second, object) in [(1, ann), (2, bob), (3, ann)] {
-            writer.append_log(&entry(one, object, second))?;
+            writer.append_log(&log_entry(one, object, second))?;
         }
-        writer.append_log(&entry(other, ann, 4))
+        writer.append_log(&log_entry(other, ann, 4))
     })
     .await;
     tenant

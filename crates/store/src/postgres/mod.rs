@@ -21,6 +21,7 @@ mod jobs;
 mod ledger;
 mod listing;
 mod migrations;
+mod retention;
 mod sessions;
 mod statistics;
 #[cfg(test)]

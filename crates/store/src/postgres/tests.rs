@@ -66,6 +66,7 @@ async fn organisation(store: &Store, slug: &str) -> Tenant {
         rules: Rules::default(),
         time_zone: None,
         sends_invitations: false,
+        retention: rollcall_model::retention::DEFAULT,
     };
     let entry = NewAudit {
         origin: Origin {

@@ -41,7 +41,8 @@ impl ReadLedger for Tenant<'_> {
         count: u64,
     ) -> Result<Vec<Change>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, at, kind, id, action, document, membership, summary FROM changes
+            // the whole feed is in the wanted order too, and would be read backwards until the object comes
+            "SELECT sequence, at, kind, id, action, document, membership, summary FROM changes INDEXED BY changes_by_object
              WHERE org = ?1 AND kind = ?2 AND id = ?3 AND sequence < ?4 ORDER BY sequence DESC LIMIT ?5",
         )?;
         let mut rows = statement.query(params![

@@ -19,6 +19,7 @@ mod listing;
 mod migrations;
 mod queue;
 mod readers;
+mod retention;
 mod sessions;
 mod traffic;
 mod unit;

@@ -1,8 +1,10 @@
 //! The console over HTTP, as a browser without scripts sees it.
 
 mod access;
+mod back;
 pub(crate) mod guest;
 pub(crate) mod invitations;
+mod keeping;
 mod letters;
 mod mappings;
 mod page_times;

@@ -81,6 +81,7 @@ CREATE TABLE tombstones (
     PRIMARY KEY (org, kind, id)
 );
 CREATE INDEX tombstones_by_name ON tombstones (org, kind, name_key);
+CREATE INDEX tombstones_by_time ON tombstones (org, deleted);
 CREATE INDEX tombstones_by_external_id ON tombstones (org, kind, external_id) WHERE external_id IS NOT NULL;
 
 CREATE TABLE changes (
