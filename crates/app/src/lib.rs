@@ -11,6 +11,7 @@ pub mod applications;
 pub mod assignments;
 pub mod attention;
 pub mod audit;
+pub mod csv;
 pub mod directory;
 mod failure;
 pub mod glance;

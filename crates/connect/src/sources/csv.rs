@@ -248,6 +248,13 @@ fn cut(text: &str, delimiter: u8) -> Option<(u64, usize)> {
     is_quoted.then_some((row, column))
 }
 
+/// Takes the quote away that our own exports put before what a spreadsheet would take for a formula.
+fn plain(cell: &str) -> &str {
+    cell.strip_prefix('\'')
+        .filter(|rest| rest.starts_with(['=', '+', '-', '@']))
+        .unwrap_or(cell)
+}
+
 struct Table<'t> {
     kind: Kind,
     columns: &'t [Column],
@@ -274,6 +281,7 @@ impl Table<'_> {
         let mut operations = Vec::new();
         let cells = self.columns.iter().zip(row).enumerate();
         for (number, (column, cell)) in cells.filter(|(_, (_, cell))| !cell.is_empty()) {
+            let cell = plain(cell);
             match column {
                 Column::Key { is_attribute } => {
                     line.key = Some(cell.to_owned());

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rollcall_app::activity::Deed;
+use rollcall_app::csv;
 use rollcall_app::directory::Context;
 use rollcall_app::integrations::Parties;
 use rollcall_app::{App, AuditQuery};
@@ -264,7 +265,7 @@ async fn send(
     sender: &mpsc::Sender<Bytes>,
 ) {
     if format == FileFormat::Csv {
-        let head = download::row([
+        let head = csv::row([
             "time", "action", "what", "object", "name", "by", "address", "request", "detail",
         ]);
         if sender.send(Bytes::from(head)).await.is_err() {
@@ -303,7 +304,7 @@ fn line(deed: &Deed, format: FileFormat, parties: &Parties) -> String {
         });
         return format!("{line}\n");
     }
-    download::row([
+    csv::row([
         entry.at.to_string().as_str(),
         &entry.action,
         what,

@@ -8,6 +8,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rollcall_app::Tally;
+use rollcall_app::csv;
 use rollcall_app::integrations::Parties;
 use rollcall_model::{AdminId, IntegrationId, Permission};
 
@@ -230,13 +231,13 @@ async fn export(
         .tallies(&context, today - days + 1, today)
         .await?;
     let parties = console.app.parties(&context).await?;
-    let mut text = download::row(["day", "what", "action", "by", "count"]);
+    let mut text = csv::row(["day", "what", "action", "by", "count"]);
     for tally in &tallies {
         let (Some(place), Some(day)) = (place(&tally.action), date(tally.day)) else {
             continue;
         };
         let what = COUNTED.get(place).map_or("", |(title, _)| *title);
-        text.push_str(&download::row([
+        text.push_str(&csv::row([
             day.to_string().as_str(),
             what,
             &tally.action,

@@ -92,8 +92,11 @@ The way of an application: create, connect, assign, plan, run, and start, so tha
 A CSV file has a header. Its columns are SCIM paths such as name.givenName, or one of email, phone, mobile, givenName, familyName, department, employeeNumber, organization, manager (a userName); of groups displayName and members (userNames or names of groups, separated by semicolons). An export can be imported again as it is."
     )]
     Import(Import),
-    /// Writes people and groups out as JSON lines of SCIM resources
-    #[command(after_help = "Example: rollcall export --org northwind > northwind.jsonl")]
+    /// Writes people and groups out as JSON lines of SCIM resources, or as CSV
+    #[command(
+        after_help = "Example: rollcall export --org northwind > northwind.jsonl
+         rollcall export --org northwind --csv users > people.csv"
+    )]
     Export(Export),
     /// What people and groups were, what changed, and the way back
     #[command(
@@ -406,6 +409,18 @@ pub(crate) struct Export {
     /// As it was at this moment: an instant, or a place in the change feed [default: as it is]
     #[arg(long, value_name = "MOMENT")]
     pub(crate) at: Option<Moment>,
+    /// As CSV: of `users`, or of `groups`; what does not fit into a table is left out
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) csv: Option<Tabled>,
+}
+
+/// What is written as a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Tabled {
+    /// People, in the columns that an import knows.
+    Users,
+    /// Groups, with the ids of their members.
+    Groups,
 }
 
 #[derive(Debug, Subcommand)]

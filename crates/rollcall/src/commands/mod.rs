@@ -16,6 +16,7 @@ mod org;
 mod person;
 pub(crate) mod serve;
 mod store;
+mod table;
 mod token;
 mod transfer;
 mod webhook;

@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use rollcall_app::App;
 use rollcall_app::directory::{Context, Query, Stored, Wanted};
 use rollcall_app::history::Moment;
 use rollcall_app::transfer::{Listed, NotImported};
+use rollcall_app::{App, csv};
 use rollcall_connect::files::{self, Record};
 use rollcall_model::{Kind, ResourceId};
 use rollcall_store::{Member, Selection};
 use serde_json::{Map, Value, json};
 
 use super::history::document;
-use crate::cli::{Export, Import};
+use super::table;
+use crate::cli::{Export, Import, Tabled};
 use crate::config::Config;
 use crate::outcome::{Exit, Trouble};
 use crate::{printer, runtime};
@@ -125,45 +126,88 @@ pub(crate) async fn export(config: &Config, command: &Export) -> anyhow::Result<
     let app = runtime::app(config).await?;
     let organisation = app.organisation(&command.org).await?;
     let context = app.command_context(organisation.id);
-    if let Some(at) = command.at {
-        return export_past(&app, &context, at).await;
+    let kinds: &[Kind] = match command.csv {
+        None => &[Kind::User, Kind::Group],
+        Some(Tabled::Users) => &[Kind::User],
+        Some(Tabled::Groups) => &[Kind::Group],
+    };
+    if command.csv.is_some() {
+        let columns = kinds.iter().flat_map(|kind| table::columns(*kind));
+        row(columns.map(str::to_owned));
     }
-    for kind in [Kind::User, Kind::Group] {
-        let mut after: Option<ResourceId> = None;
-        loop {
-            let selection = Selection::after(after, PAGE);
-            let wanted = Wanted::NOTHING;
-            let page = app
-                .list(&context, kind, Query { selection, wanted })
-                .await?;
-            for Stored { raw, .. } in page.objects {
-                let mut document: Map<String, Value> = serde_json::from_slice(&raw.document)?;
-                if kind == Kind::Group {
-                    let members = members(&app, &context, raw.id).await?;
-                    document.insert("members".into(), members);
-                }
-                printer::data(&Value::Object(document).to_string());
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
+    for kind in kinds {
+        let written = Written {
+            kind: *kind,
+            is_table: command.csv.is_some(),
+        };
+        match command.at {
+            Some(at) => export_past(&app, &context, at, written).await?,
+            None => export_present(&app, &context, written).await?,
         }
     }
     Ok(Exit::Done)
 }
 
-/// Writes out what was at a moment: people first, then groups.
-async fn export_past(app: &App, context: &Context, at: Moment) -> anyhow::Result<Exit> {
-    for kind in [Kind::User, Kind::Group] {
-        for id in app.ever(context, kind, at).await? {
-            let past = app.past(context, (kind, id), at).await?;
-            if let Some(document) = past.and_then(|past| document(kind, past)) {
-                printer::data(&document.to_string());
-            }
+/// How objects are written out.
+#[derive(Clone, Copy)]
+struct Written {
+    kind: Kind,
+    is_table: bool,
+}
+
+impl Written {
+    fn one(self, document: &Value) {
+        if self.is_table {
+            row(table::cells(self.kind, document));
+        } else {
+            printer::data(&document.to_string());
         }
     }
-    Ok(Exit::Done)
+}
+
+fn row(cells: impl Iterator<Item = String>) {
+    let cells: Vec<String> = cells.collect();
+    let row = csv::row(cells.iter().map(String::as_str));
+    printer::data(row.trim_end_matches(['\r', '\n']));
+}
+
+async fn export_present(app: &App, context: &Context, written: Written) -> anyhow::Result<()> {
+    let kind = written.kind;
+    let mut after: Option<ResourceId> = None;
+    loop {
+        let selection = Selection::after(after, PAGE);
+        let wanted = Wanted::NOTHING;
+        let page = app.list(context, kind, Query { selection, wanted }).await?;
+        for Stored { raw, .. } in page.objects {
+            let mut document: Map<String, Value> = serde_json::from_slice(&raw.document)?;
+            if kind == Kind::Group {
+                let members = members(app, context, raw.id).await?;
+                document.insert("members".into(), members);
+            }
+            written.one(&Value::Object(document));
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Writes out what was at a moment.
+async fn export_past(
+    app: &App,
+    context: &Context,
+    at: Moment,
+    written: Written,
+) -> anyhow::Result<()> {
+    let kind = written.kind;
+    for id in app.ever(context, kind, at).await? {
+        let past = app.past(context, (kind, id), at).await?;
+        if let Some(document) = past.and_then(|past| document(kind, past)) {
+            written.one(&document);
+        }
+    }
+    Ok(())
 }
 
 /// Reads the members of a group, a page at a time: only one group is in memory, however many there are.

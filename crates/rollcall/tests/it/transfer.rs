@@ -76,6 +76,77 @@ fn what_was_imported_is_exported_and_imports_again_without_a_change() {
 }
 
 #[test]
+fn tables_are_imported_again_without_a_change_and_hold_no_formula() {
+    let (installation, _) = Installation::with("northwind");
+    installation.ok(&["org", "create", "copy", "--name", "Copy"]);
+    let folder = installation.folder.path();
+    std::fs::write(
+        folder.join("people.csv"),
+        "userName,displayName,givenName,email,phone,title,city,department,manager,active\n\
+         ann@example.com,\"Lee, Ann\",Ann,ann@example.com,'+47 555 0100,=1+1,Oslo,Purchasing,,true\n\
+         bob@example.com,Bob,Bob,bob@example.com,,Clerk,,,ann@example.com,false\n",
+    )
+    .unwrap();
+    std::fs::write(
+        folder.join("groups.csv"),
+        "displayName,members\nPurchasing,ann@example.com;bob@example.com\nAll,Purchasing\n",
+    )
+    .unwrap();
+    let import = |org: &str| -> serde_json::Value {
+        let files = ["--users", "people.csv", "--groups", "groups.csv"];
+        let arguments = [&["import", "--org", org, "--json"][..], &files].concat();
+        serde_json::from_str(&installation.ok(&arguments)).unwrap()
+    };
+    import("northwind");
+    let export = |org: &str, what: &str| installation.ok(&["export", "--org", org, "--csv", what]);
+
+    let (people, groups) = (export("northwind", "users"), export("northwind", "groups"));
+    assert_eq!(people.lines().count(), 3, "{people}");
+    assert!(
+        people.starts_with("id,userName,externalId,active,"),
+        "{people}"
+    );
+    for part in [
+        "\"Lee, Ann\"",
+        ",'+47 555 0100,",
+        ",'=1+1,",
+        ",Oslo,",
+        ",Purchasing,",
+    ] {
+        assert!(people.contains(part), "{part}: {people}");
+    }
+    std::fs::write(folder.join("people.csv"), &people).unwrap();
+    std::fs::write(folder.join("groups.csv"), &groups).unwrap();
+    let again = import("northwind");
+    assert_eq!(
+        (&again["unchanged"], &again["memberships"]),
+        (&4.into(), &0.into()),
+        "{again}"
+    );
+    let copied = import("copy");
+    assert_eq!(
+        (&copied["created"], &copied["memberships"]),
+        (&4.into(), &3.into()),
+        "{copied}"
+    );
+
+    // without the ids, which are each organisation's own
+    let plain = |table: &str| {
+        let rows = table
+            .lines()
+            .map(|row| row.split_once(',').unwrap().1.to_owned());
+        let mut rows: Vec<String> = rows
+            .map(|row| row.rsplit_once(',').unwrap().0.to_owned())
+            .collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(plain(&export("copy", "users")), plain(&people));
+    let past = installation.ok(&["export", "--org", "copy", "--csv", "groups", "--at", "1"]);
+    assert_eq!(past.lines().count(), 1, "{past}");
+}
+
+#[test]
 fn a_wrong_line_is_named_and_nothing_is_imported() {
     let (installation, _) = Installation::with("northwind");
     let path = installation.folder.path().join("people.csv");

@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use rollcall_app::App;
+use rollcall_app::csv;
 use rollcall_app::directory::Context;
 use rollcall_app::provisioning_logs::{LogsPage, LogsQuery};
 use rollcall_model::ApplicationId;
@@ -73,7 +74,7 @@ async fn send(
     sender: &mpsc::Sender<Bytes>,
 ) {
     if format == FileFormat::Csv {
-        let head = download::row([
+        let head = csv::row([
             "time",
             "application",
             "action",
@@ -130,7 +131,7 @@ fn line(entry: &LogEntry, application: &str, format: FileFormat) -> String {
         .iter()
         .map(|property| property.display_name.as_str())
         .collect();
-    download::row([
+    csv::row([
         entry.at.to_string().as_str(),
         application,
         steps::action(entry.action),
