@@ -207,6 +207,7 @@ impl Import<'_> {
             id: entry.id,
             action: Action::Created,
             entry: Some(&entry),
+            version: Some(entry.version),
             membership: Membership::default(),
             changes: Value::Null,
         };
@@ -229,6 +230,7 @@ impl Import<'_> {
             id: after.id,
             action: rules::action_of(before, &after),
             entry: Some(&after),
+            version: Some(after.version),
             membership: Membership::default(),
             changes,
         };
@@ -331,6 +333,7 @@ impl Import<'_> {
                 id: *group,
                 action: Action::Members,
                 entry: None,
+                version: Some(after.version),
                 membership: Membership {
                     added,
                     removed: Vec::new(),

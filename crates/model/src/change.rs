@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AdminId, IntegrationId, RequestId, ResourceId, TokenId};
+use crate::{AdminId, IntegrationId, KeyId, RequestId, ResourceId, TokenId};
 
 /// The two kinds of object in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,6 +49,40 @@ pub enum Actor {
     Command,
     /// Rollcall itself.
     System,
+    /// A program, by an API key.
+    Key {
+        /// The key.
+        id: KeyId,
+    },
+}
+
+/// What kind of actor acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActorKind {
+    /// A foreign directory.
+    Integration,
+    /// An administrator in the console.
+    Administrator,
+    /// Whoever ran a command on the server.
+    Command,
+    /// Rollcall itself.
+    System,
+    /// A program with an API key.
+    Key,
+}
+
+impl Actor {
+    /// Returns what kind of actor it is.
+    pub fn kind(&self) -> ActorKind {
+        match self {
+            Self::Integration { .. } => ActorKind::Integration,
+            Self::Administrator { .. } => ActorKind::Administrator,
+            Self::Command => ActorKind::Command,
+            Self::System => ActorKind::System,
+            Self::Key { .. } => ActorKind::Key,
+        }
+    }
 }
 
 /// Who acts and through which request: goes with every use case that changes something.
@@ -102,6 +136,20 @@ impl Membership {
     }
 }
 
+/// What an entry of the feed tells of a change without any value: for whoever may know that something changed, and not what it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The object's version after the change; absent when it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// What kind of actor did it; absent where that was not noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<ActorKind>,
+    /// The names of the attributes that changed, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<String>,
+}
+
 /// An entry of an organisation's change feed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
@@ -119,6 +167,8 @@ pub struct Change {
     pub document: Option<Value>,
     /// Who came into the group and who went.
     pub membership: Membership,
+    /// What may be told of it without values.
+    pub summary: Summary,
 }
 
 /// An entry of an organisation's audit log.

@@ -108,6 +108,7 @@ mod tests {
                 added: ids(added),
                 removed: ids(removed),
             },
+            summary: crate::change::Summary::default(),
         }
     }
 

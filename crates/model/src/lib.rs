@@ -11,9 +11,11 @@ pub mod application;
 pub mod chain;
 pub mod change;
 pub mod clock;
+pub mod event;
 pub mod history;
 pub mod id;
 pub mod integration;
+pub mod key;
 pub mod letter;
 pub mod link;
 pub mod mapping;
@@ -28,13 +30,15 @@ pub mod traffic;
 pub use activation::{Activation, Invitation, Standing};
 pub use administrator::{Administrator, Email, Permission, Role};
 pub use application::{Application, Assignment, Principal};
-pub use change::{Action, Actor, AuditEntry, Change, Kind, Membership, Origin};
+pub use change::{Action, Actor, ActorKind, AuditEntry, Change, Kind, Membership, Origin, Summary};
 pub use clock::{Clock, FixedClock, SystemClock};
+pub use event::{Event, EventType};
 pub use id::{
-    AdminId, ApplicationId, CycleId, IntegrationId, OrgId, Randomness, RequestId, ResourceId,
-    SessionId, TokenId,
+    AdminId, ApplicationId, CycleId, IntegrationId, KeyId, OrgId, Randomness, RequestId,
+    ResourceId, SessionId, TokenId,
 };
 pub use integration::{Integration, IntegrationKind};
+pub use key::{ApiKey, KeyName, KeyRecord, KeyRole};
 pub use letter::Letter;
 pub use link::{Link, LinkState};
 pub use mapping::{AttributeMapping, ObjectMapping};

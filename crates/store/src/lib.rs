@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
+use rollcall_model::{AdminId, ApplicationId, KeyRecord, OrgId, Organisation, Slug, TokenRecord};
 use tokio::sync::Notify;
 
 pub use backup::{BackedUp, Contents, Ended, Returned, TableContents, backup, inspect, restore};
@@ -187,6 +187,12 @@ impl Store {
         digest: [u8; 32],
     ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
         let found = self.backend.bearer(slug, digest);
+        self.figures.counted(Does::Read, found).await
+    }
+
+    /// Finds the API key with this SHA-256, and the organisation that it opens; absent when there is none.
+    pub async fn key(&self, digest: [u8; 32]) -> Result<Option<(Organisation, KeyRecord)>, Error> {
+        let found = self.backend.key(digest);
         self.figures.counted(Does::Read, found).await
     }
 

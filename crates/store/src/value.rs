@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rollcall_model::application::Application;
 use rollcall_model::{
     Action, Actor, AdminId, IntegrationId, JobState, Kind, Membership, OrgId, Origin, ResourceId,
+    Summary,
 };
 use rollcall_scim::filter::Filter;
 use rollcall_scim::resource::Resource;
@@ -200,6 +201,8 @@ pub struct NewChange {
     pub document: Option<Value>,
     /// Who came into the group and who went.
     pub membership: Membership,
+    /// What may be told of it without values.
+    pub summary: Summary,
 }
 
 /// An entry on its way into the audit log; storage gives it its place.
@@ -303,6 +306,7 @@ pub fn actor_key(actor: &Actor) -> String {
         Actor::Administrator { id } => format!("administrator:{id}"),
         Actor::Command => "command".to_owned(),
         Actor::System => "system".to_owned(),
+        Actor::Key { id } => format!("key:{id}"),
     }
 }
 

@@ -112,6 +112,7 @@ impl App {
             id: entry.id,
             action: Action::Created,
             entry: Some(&entry),
+            version: Some(entry.version),
             membership,
             changes: Value::Null,
         };
@@ -172,6 +173,7 @@ impl App {
             id: after.id,
             action: Action::Adopted,
             entry: Some(&after),
+            version: Some(after.version),
             membership,
             changes: rules::described(&changes),
         };

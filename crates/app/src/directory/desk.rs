@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rollcall_model::link::LinkState;
 use rollcall_model::{
     Action, Activation, ApplicationId, AuditEntry, Change, IntegrationId, Kind, ResourceId,
-    Standing,
+    Standing, Summary,
 };
 use rollcall_scim::filter::Filter;
 use rollcall_scim::key;
@@ -425,6 +425,7 @@ impl App {
         }
         let now = self.now();
         let origin = context.origin.clone();
+        let actor = origin.actor.kind();
         context
             .tenant
             .write(move |writer| {
@@ -458,6 +459,11 @@ impl App {
                     action: Action::Updated,
                     document: Some(after.resource.into_value()),
                     membership: rollcall_model::Membership::default(),
+                    summary: Summary {
+                        version: Some(after.version),
+                        actor: Some(actor),
+                        attributes: Vec::new(),
+                    },
                 };
                 writer.append_change(now, &change)?;
                 Ok(())

@@ -191,6 +191,7 @@ fn settle(
         id: after.id,
         action,
         entry: (!changes.is_empty() || adopts || after.kind == Kind::User).then_some(&after),
+        version: Some(after.version),
         membership,
         changes: rules::described(&changes),
     };

@@ -70,6 +70,7 @@ pub(crate) fn take_away(
         id,
         action: Action::Deleted,
         entry: None,
+        version: None,
         membership: Membership::default(),
         changes: Value::Null,
     };
@@ -101,6 +102,7 @@ fn leave_groups(
             id: group,
             action: Action::Members,
             entry: None,
+            version: Some(after.version),
             membership: Membership {
                 added: Vec::new(),
                 removed,
@@ -145,6 +147,7 @@ fn leave_reports(
             id: report,
             action: Action::Updated,
             entry: Some(&after),
+            version: Some(after.version),
             membership: Membership::default(),
             changes: rules::described(&changes),
         };

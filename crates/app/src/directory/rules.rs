@@ -1,7 +1,7 @@
 //! The rules that every way of changing a person or a group goes through.
 
 use jiff::Timestamp;
-use rollcall_model::{Action, Kind, Membership};
+use rollcall_model::{Action, Kind, Membership, Summary};
 use rollcall_scim::schema::ResourceType;
 use rollcall_store::{Entry, NewAudit, NewChange, Writer};
 use serde_json::{Value, json};
@@ -79,6 +79,11 @@ pub(crate) fn record(
         id: event.id,
         action: event.action,
         document,
+        summary: Summary {
+            version: event.version,
+            actor: Some(context.origin.actor.kind()),
+            attributes: event.attributes(),
+        },
         membership: event.membership,
     };
     writer.append_change(now, &change)?;
@@ -92,12 +97,30 @@ pub(crate) struct Event<'a> {
     pub(crate) action: Action,
     /// The object afterwards; absent when it is gone.
     pub(crate) entry: Option<&'a Entry>,
+    /// Its version afterwards; absent when it is gone.
+    pub(crate) version: Option<u64>,
     pub(crate) membership: Membership,
     /// The attributes that changed: path, old, new.
     pub(crate) changes: Value,
 }
 
 impl Event<'_> {
+    /// The names of the attributes that changed. A path that picks one of several values may hold a value: only what stands before that is
+    /// a name.
+    fn attributes(&self) -> Vec<String> {
+        let changes = self.changes.as_array().into_iter().flatten();
+        let paths = changes.filter_map(|change| change.get("path")?.as_str());
+        let names = paths.map(|path| path.split('[').next().unwrap_or_default().to_owned());
+        let mut attributes: Vec<String> = Vec::new();
+        let members = (!self.membership.is_empty()).then(|| "members".to_owned());
+        for name in names.chain(members) {
+            if !attributes.contains(&name) {
+                attributes.push(name);
+            }
+        }
+        attributes
+    }
+
     fn detail(&self) -> Value {
         let mut detail = json!({});
         if let Value::Object(fields) = &mut detail {

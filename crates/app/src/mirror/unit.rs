@@ -210,6 +210,7 @@ impl<'a> Unit<'a> {
             id,
             action,
             entry,
+            version: entry.map(|entry| entry.version),
             membership,
             changes: Value::Null,
         };

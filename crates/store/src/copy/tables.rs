@@ -170,6 +170,7 @@ pub(crate) const TABLES: &[Table] = &[
             text("action"),
             text("document").optional(),
             text("membership").optional(),
+            text("summary").optional(),
         ],
     ),
     table(
@@ -218,6 +219,22 @@ pub(crate) const TABLES: &[Table] = &[
             integer("expires").optional(),
             integer("last_used").optional(),
             text("ending").optional(),
+        ],
+    ),
+    table(
+        "api_keys",
+        2,
+        &[
+            id("org"),
+            id("id"),
+            bytes("digest"),
+            text("name"),
+            text("role"),
+            integer("created"),
+            text("created_by"),
+            integer("expires").optional(),
+            integer("last_used").optional(),
+            text("ending"),
         ],
     ),
     table(

@@ -19,7 +19,7 @@ use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedg
 impl ReadLedger for Tenant<'_> {
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {
         let rows = self.rows(
-            "SELECT sequence, at, kind, id, action, document, membership FROM changes
+            "SELECT sequence, at, kind, id, action, document, membership, summary FROM changes
              WHERE org = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
             &[&self.org(), &number(after), &number(count)],
         )?;
@@ -34,7 +34,7 @@ impl ReadLedger for Tenant<'_> {
         count: u64,
     ) -> Result<Vec<Change>, Error> {
         let rows = self.rows(
-            "SELECT sequence, at, kind, id, action, document, membership FROM changes
+            "SELECT sequence, at, kind, id, action, document, membership, summary FROM changes
              WHERE org = $1 AND kind = $2 AND id = $3 AND sequence < $4 ORDER BY sequence DESC LIMIT $5",
             &[
                 &self.org(),
@@ -169,6 +169,7 @@ impl Tenant<'_> {
 fn change(row: &Row) -> Result<Change, Error> {
     let document: Option<&str> = row.try_get(5)?;
     let membership: Option<&str> = row.try_get(6)?;
+    let summary: Option<&str> = row.try_get(7)?;
     Ok(Change {
         sequence: from_number(row.try_get(0)?),
         at: from_instant(row.try_get(1)?),
@@ -177,6 +178,7 @@ fn change(row: &Row) -> Result<Change, Error> {
         action: from_json(row.try_get(4)?)?,
         document: document.map(from_json).transpose()?,
         membership: membership.map(from_json).transpose()?.unwrap_or_default(),
+        summary: summary.map(from_json).transpose()?.unwrap_or_default(),
     })
 }
 
@@ -220,8 +222,8 @@ impl WriteLedger for Tenant<'_> {
         };
         let place = self.next_change()?;
         self.execute_later(
-            "INSERT INTO changes (org, sequence, at, kind, id, action, document, membership)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO changes (org, sequence, at, kind, id, action, document, membership, summary)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             vec![
                 owned(self.org()),
                 owned(place),
@@ -231,6 +233,7 @@ impl WriteLedger for Tenant<'_> {
                 owned(json(&change.action)?),
                 owned(change.document.as_ref().map(json).transpose()?),
                 owned(membership),
+                owned(json(&change.summary)?),
             ],
         )
     }

@@ -18,6 +18,7 @@ mod directory;
 mod erasure;
 mod examination;
 mod jobs;
+mod keys;
 mod ledger;
 mod listing;
 mod migrations;
@@ -34,7 +35,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
+use rollcall_model::{AdminId, ApplicationId, KeyRecord, OrgId, Organisation, Slug, TokenRecord};
 
 pub use address::Address;
 
@@ -159,6 +160,14 @@ impl Backend for Postgres {
         self.connections
             .run(Purpose::Installation, move |store| {
                 access::bearer(store, &slug, &digest)
+            })
+            .await
+    }
+
+    async fn key(&self, digest: [u8; 32]) -> Result<Option<(Organisation, KeyRecord)>, Error> {
+        self.connections
+            .run(Purpose::Installation, move |store| {
+                keys::key(store, &digest)
             })
             .await
     }

@@ -22,7 +22,7 @@ use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedg
 impl ReadLedger for Tenant<'_> {
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, at, kind, id, action, document, membership FROM changes
+            "SELECT sequence, at, kind, id, action, document, membership, summary FROM changes
              WHERE org = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3",
         )?;
         let mut rows = statement.query(params![self.org(), number(after), number(count)])?;
@@ -41,7 +41,7 @@ impl ReadLedger for Tenant<'_> {
         count: u64,
     ) -> Result<Vec<Change>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, at, kind, id, action, document, membership FROM changes
+            "SELECT sequence, at, kind, id, action, document, membership, summary FROM changes
              WHERE org = ?1 AND kind = ?2 AND id = ?3 AND sequence < ?4 ORDER BY sequence DESC LIMIT ?5",
         )?;
         let mut rows = statement.query(params![
@@ -241,6 +241,7 @@ fn merge(streams: &[Stream]) -> String {
 fn change(row: &Row<'_>) -> Result<Change, Error> {
     let document: Option<String> = row.get(5)?;
     let membership: Option<String> = row.get(6)?;
+    let summary: Option<String> = row.get(7)?;
     Ok(Change {
         sequence: from_number(row.get(0)?),
         at: from_instant(row.get(1)?),
@@ -249,6 +250,10 @@ fn change(row: &Row<'_>) -> Result<Change, Error> {
         action: from_json(&row.get::<_, String>(4)?)?,
         document: document.map(|text| from_json(&text)).transpose()?,
         membership: membership
+            .map(|text| from_json(&text))
+            .transpose()?
+            .unwrap_or_default(),
+        summary: summary
             .map(|text| from_json(&text))
             .transpose()?
             .unwrap_or_default(),
@@ -296,8 +301,8 @@ impl WriteLedger for Tenant<'_> {
         };
         self.connection
             .prepare_cached(
-                "INSERT INTO changes (org, sequence, at, kind, id, action, document, membership)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO changes (org, sequence, at, kind, id, action, document, membership, summary)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute(params![
                 self.org(),
@@ -308,6 +313,7 @@ impl WriteLedger for Tenant<'_> {
                 json(&change.action)?,
                 change.document.as_ref().map(json).transpose()?,
                 membership,
+                json(&change.summary)?,
             ])?;
         Ok(())
     }

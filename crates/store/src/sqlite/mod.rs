@@ -14,6 +14,7 @@ mod directory;
 mod erasure;
 mod examination;
 mod jobs;
+mod keys;
 mod ledger;
 mod listing;
 mod migrations;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord};
+use rollcall_model::{AdminId, ApplicationId, KeyRecord, OrgId, Organisation, Slug, TokenRecord};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
@@ -100,6 +101,11 @@ impl Backend for Sqlite {
     ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
         self.readers
             .glance(|connection| access::bearer(connection, slug, &digest))
+    }
+
+    async fn key(&self, digest: [u8; 32]) -> Result<Option<(Organisation, KeyRecord)>, Error> {
+        self.readers
+            .glance(|connection| keys::key(connection, &digest))
     }
 
     async fn schedule(&self, organisation: Option<OrgId>) -> Result<Vec<Scheduled>, Error> {

@@ -86,6 +86,8 @@ CREATE TABLE changes (
     action TEXT NOT NULL,
     document TEXT,
     membership TEXT,
+    -- what may be told of it without values
+    summary TEXT,
     PRIMARY KEY (org, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX changes_by_object ON changes (org, kind, id, sequence);
@@ -128,6 +130,22 @@ CREATE TABLE tokens (
     PRIMARY KEY (org, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX tokens_by_digest ON tokens (org, digest);
+
+-- Of an API key only the SHA-256 is kept, and its last characters. It is looked up before the organisation is known: it opens its own.
+CREATE TABLE api_keys (
+    org BLOB NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    id BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    expires INTEGER,
+    last_used INTEGER,
+    ending TEXT NOT NULL,
+    PRIMARY KEY (org, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX api_keys_by_digest ON api_keys (digest);
 
 CREATE TABLE administrators (
     org BLOB NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
