@@ -35,6 +35,13 @@ pub const TOKEN_BURST: u32 = 200;
 /// Failed authentications per minute and address.
 pub const FAILED_PER_MINUTE: u32 = 20;
 
+/// A body of the JSON API, in bytes.
+pub const API_BYTES: usize = 64 * 1024;
+/// How long a request of the JSON API may wait for events, in seconds.
+pub const EVENTS_WAIT: u64 = 25;
+/// Requests that wait for events at the same time; of more, each is told to come again.
+pub const EVENTS_WAITING: usize = 64;
+
 /// A form of the console that nobody has signed in for, in bytes.
 pub const GUEST_FORM_BYTES: usize = 64 * 1024;
 /// A form of a signed-in administrator, in bytes: an attribute list of hundreds of attributes is one.

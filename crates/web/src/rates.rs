@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use rollcall_model::TokenId;
+use rollcall_model::{KeyId, TokenId};
 
 use crate::limits;
 
@@ -19,16 +19,19 @@ pub struct Wait(pub u64);
 #[derive(Debug)]
 pub struct Rates {
     tokens: Keyed<TokenId>,
+    keys: Keyed<KeyId>,
     failures: Keyed<IpAddr>,
 }
 
 impl Rates {
-    /// Allows each token `per_second` requests on average; a burst is twice that.
+    /// Allows each token, and each API key, `per_second` requests on average; a burst is twice that.
     pub fn new(per_second: NonZeroU32) -> Self {
         let burst = per_second.saturating_mul(BURST);
         let failed = NonZeroU32::new(limits::FAILED_PER_MINUTE).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(per_second).allow_burst(burst);
         Self {
-            tokens: Keyed::new(Quota::per_second(per_second).allow_burst(burst)),
+            tokens: Keyed::new(quota),
+            keys: Keyed::new(quota),
             failures: Keyed::new(Quota::per_minute(failed)),
         }
     }
@@ -39,6 +42,14 @@ impl Rates {
     /// [`Wait`] when it has asked too often.
     pub fn request(&self, token: TokenId) -> Result<(), Wait> {
         self.tokens.count(&token)
+    }
+
+    /// Counts a request of an API key.
+    ///
+    /// # Errors
+    /// [`Wait`] when it has asked too often.
+    pub fn request_of_key(&self, key: KeyId) -> Result<(), Wait> {
+        self.keys.count(&key)
     }
 
     /// Counts a failed authentication from an address.
@@ -52,6 +63,7 @@ impl Rates {
     /// Forgets whoever has not asked for a while; called now and then.
     pub fn forget_idle(&self) {
         self.tokens.0.retain_recent();
+        self.keys.0.retain_recent();
         self.failures.0.retain_recent();
     }
 }
