@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::SignedDuration;
 use rollcall_model::traffic::Hour;
 use rollcall_model::{
-    Actor, AdminId, Exchange, Integration, IntegrationId, IntegrationKind, TokenRecord,
+    Actor, AdminId, Exchange, Integration, IntegrationId, IntegrationKind, KeyId, TokenRecord,
 };
 use rollcall_store::{Counts, ExchangeQuery};
 
@@ -34,6 +34,7 @@ pub struct Standing {
 pub struct Parties {
     integrations: HashMap<IntegrationId, IntegrationKind>,
     administrators: HashMap<AdminId, String>,
+    keys: HashMap<KeyId, String>,
 }
 
 impl Parties {
@@ -45,7 +46,15 @@ impl Parties {
         Self {
             integrations: integrations.into_iter().collect(),
             administrators: administrators.into_iter().collect(),
+            keys: HashMap::new(),
         }
+    }
+
+    /// Names API keys, too.
+    #[must_use]
+    pub fn with_keys(mut self, keys: impl IntoIterator<Item = (KeyId, String)>) -> Self {
+        self.keys.extend(keys);
+        self
     }
 
     /// Returns what kind of directory an integration is, if it is still connected.
@@ -90,6 +99,7 @@ impl Parties {
                 .map_or("A former administrator", String::as_str),
             Actor::Command => "A command on the server",
             Actor::System => "Rollcall",
+            Actor::Key { id } => self.keys.get(id).map_or("An API key", String::as_str),
         }
     }
 }
@@ -102,12 +112,14 @@ impl App {
             .read(move |reader| {
                 let integrations = reader.integrations()?;
                 let administrators = reader.administrators()?;
-                Ok(Parties::new(
+                let keys = reader.api_keys()?.into_iter();
+                let parties = Parties::new(
                     integrations.into_iter().map(|one| (one.id, one.kind)),
                     administrators
                         .into_iter()
                         .map(|one| (one.id, one.title().to_owned())),
-                ))
+                );
+                Ok(parties.with_keys(keys.map(|key| (key.id, format!("API key {}", key.name)))))
             })
             .await
     }

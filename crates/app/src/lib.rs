@@ -7,12 +7,15 @@
 
 pub mod activity;
 pub mod administrators;
+pub mod api_keys;
 pub mod applications;
 pub mod assignments;
 pub mod attention;
 pub mod audit;
 pub mod csv;
+pub mod cursors;
 pub mod directory;
+pub mod event_feed;
 mod failure;
 pub mod glance;
 pub mod history;
@@ -44,7 +47,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rollcall_model::{Actor, Clock, Organisation, Origin, Randomness, Region, RequestId};
+use rollcall_model::{
+    Actor, Clock, KeyId, Organisation, Origin, Randomness, Region, RequestId, TokenId,
+};
 use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::Registry;
 use rollcall_store::Store;
@@ -94,7 +99,8 @@ pub struct App {
     registry: Arc<Registry>,
     sealer: Arc<Sealer>,
     settings: Arc<Settings>,
-    noting: tokens::Noting,
+    noting: tokens::Noting<TokenId>,
+    noting_keys: tokens::Noting<KeyId>,
     passwords: sign_in::Passwords,
     attempts: Arc<sign_in::Attempts>,
     set_up_code: Arc<administrators::SetUpCode>,
@@ -119,6 +125,7 @@ impl App {
             sealer: Arc::new(sealer),
             settings: Arc::new(settings),
             noting: tokens::Noting::default(),
+            noting_keys: tokens::Noting::default(),
             passwords: sign_in::Passwords::default(),
             attempts: Arc::default(),
             set_up_code: Arc::default(),

@@ -7,8 +7,8 @@ use rollcall_model::clock::SKEW;
 use rollcall_model::letter::Content;
 use rollcall_model::provisioning::{Quarantine, QuarantineReason};
 use rollcall_model::{
-    Actor, Administrator, Application, ApplicationId, Letter, OrgId, Permission, Role, Secret,
-    Webhook,
+    Actor, Administrator, Application, ApplicationId, KeyRecord, Letter, OrgId, Permission, Role,
+    Secret, Webhook,
 };
 use rollcall_store::{Reader, WaitingMail, Writer};
 
@@ -21,6 +21,12 @@ const ATTEMPTS: u32 = 12;
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 /// The longest pause.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
+
+/// So long before a token or an API key ends that is announced, and then once more.
+pub(crate) const BEFORE: [SignedDuration; 2] = [
+    SignedDuration::from_hours(14 * 24),
+    SignedDuration::from_hours(3 * 24),
+];
 
 /// A letter that is due.
 #[derive(Debug)]
@@ -255,10 +261,6 @@ impl App {
     /// Announces tokens that end soon to those who can reset them: two weeks before, and once more three days before. Called now and
     /// then; whom it has told it does not tell again.
     pub async fn announce_expiring_tokens(&self) -> Result<(), Failure> {
-        const BEFORE: [SignedDuration; 2] = [
-            SignedDuration::from_hours(14 * 24),
-            SignedDuration::from_hours(3 * 24),
-        ];
         let now = self.now();
         for organisation in self.organisations().await? {
             let app = self.clone();
@@ -356,6 +358,22 @@ impl App {
         self.post(writer, now, &letters)
     }
 
+    /// Writes to whoever manages administrators that an API key was made.
+    pub(crate) fn post_key_made(
+        &self,
+        writer: &mut dyn Writer,
+        now: Timestamp,
+        key: &KeyRecord,
+    ) -> Result<(), Failure> {
+        let content = Content::KeyMade {
+            name: key.name.as_str().to_owned(),
+            role: key.role,
+            by: called(writer, &key.created_by)?,
+            url: format!("{}/settings/security", self.settings().public_url),
+        };
+        self.post_to_owners(writer, now, &content)
+    }
+
     /// Writes to whoever may change provisioning that a token was made.
     pub(crate) fn post_token_made(
         &self,
@@ -428,6 +446,14 @@ pub(crate) fn called<R: Reader + ?Sized>(reader: &R, actor: &Actor) -> Result<St
         Actor::Command => "a command on the server".to_owned(),
         Actor::Integration { .. } => "a directory".to_owned(),
         Actor::System => "Rollcall".to_owned(),
+        Actor::Key { id } => reader
+            .api_keys()?
+            .iter()
+            .find(|key| key.id == *id)
+            .map_or_else(
+                || "an API key".to_owned(),
+                |key| format!("the API key `{}`", key.name),
+            ),
     })
 }
 

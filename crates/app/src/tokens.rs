@@ -4,6 +4,7 @@
 //! hash would only slow down honest requests.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +22,7 @@ use crate::directory::Context;
 use crate::{App, Failure};
 
 /// A use is noted when the last one noted is older than this, so that reading does not turn into writing.
-const NOTED_EVERY: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const NOTED_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 /// How long the token that a reset replaces goes on working.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,21 +33,27 @@ pub enum Overlap {
     For(SignedDuration),
 }
 
-/// The tokens whose use is being noted: a note that waits for the writer is not made again by each request meanwhile.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Noting(Arc<Mutex<HashSet<TokenId>>>);
+/// The tokens, or API keys, whose use is being noted: a note that waits for the writer is not made again by each request meanwhile.
+#[derive(Debug, Clone)]
+pub(crate) struct Noting<Id>(Arc<Mutex<HashSet<Id>>>);
 
-impl Noting {
+impl<Id> Default for Noting<Id> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<Id: Copy + Eq + Hash> Noting<Id> {
     /// Tells whether the note is to be made, by the caller.
-    fn begin(&self, id: TokenId) -> bool {
-        self.tokens().insert(id)
+    pub(crate) fn begin(&self, id: Id) -> bool {
+        self.noted().insert(id)
     }
 
-    fn end(&self, id: TokenId) {
-        self.tokens().remove(&id);
+    pub(crate) fn end(&self, id: Id) {
+        self.noted().remove(&id);
     }
 
-    fn tokens(&self) -> MutexGuard<'_, HashSet<TokenId>> {
+    fn noted(&self) -> MutexGuard<'_, HashSet<Id>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -348,7 +355,7 @@ fn retire(
     Ok(lifetime)
 }
 
-fn sha256(secret: &Secret) -> [u8; 32] {
+pub(crate) fn sha256(secret: &Secret) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, secret.expose().as_bytes()).as_ref());
     hash

@@ -54,6 +54,13 @@ pub(crate) const WORDS: &[Word] = &[
     word("token.created", "key", "Provisioning token created"),
     word("token.reset", "key", "Provisioning token reset"),
     word("token.revoked", "key", "Provisioning token revoked"),
+    word("api_key.created", "key", "API key created"),
+    word("api_key.revoked", "key", "API key revoked"),
+    word(
+        "api_key.expiry_announced",
+        "key",
+        "End of an API key announced",
+    ),
     word(
         "token.expiry_announced",
         "mail",
@@ -140,6 +147,7 @@ pub(crate) const NOUNS: &[(&str, &str)] = &[
     ("user.", "People"),
     ("group.", "Groups"),
     ("token.", "Provisioning tokens"),
+    ("api_key.", "API keys"),
     ("application.", "Applications"),
     ("webhook.", "Webhooks"),
     ("administrator.", "Administrators and sign-in"),

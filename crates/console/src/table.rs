@@ -64,6 +64,7 @@ pub(crate) fn routes() -> Routes {
     let mut routes = Vec::new();
     routes.extend(sign_in::routes());
     routes.extend(security::routes());
+    routes.extend(pages::api_keys::routes());
     routes.extend(pages::activate::routes());
     routes.extend(pages::dashboard::routes());
     routes.extend(pages::mappings::routes());

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::AUTHORIZATION;
 use http_body::Body as _;
 use rollcall_app::Failure as App;
 use rollcall_app::traffic::Whose;
-use rollcall_model::Secret;
+use rollcall_web::bearer;
 use rollcall_web::gate::Seen;
 use rollcall_web::room::{Full, Room};
 
@@ -30,7 +29,7 @@ pub(crate) async fn check(
         .get("organisation")
         .map(String::as_str)
         .unwrap_or_default();
-    let authenticated = match bearer(request.headers()).map(Secret::new) {
+    let authenticated = match bearer::secret(request.headers()) {
         Some(token) => {
             let address = address.map(|address| address.to_string());
             endpoint.app.authenticate(slug, &token, id, address).await
@@ -75,17 +74,4 @@ pub(crate) async fn check(
             }
         }
     }
-}
-
-/// Returns the token of the only `Authorization` header, when its scheme is Bearer (RFC 6750 §2.1; the scheme's name in any
-/// case, RFC 9110 §11.1).
-fn bearer(headers: &http::HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (value, None) = (values.next()?, values.next()) else {
-        return None;
-    };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' '))
-        .then_some(token)
 }

@@ -46,6 +46,9 @@ pub async fn run(app: App, way: Way, figures: Arc<Figures>, stop: CancellationTo
             if let Err(failure) = app.announce_expiring_tokens().await {
                 tracing::warn!(%failure, "expiring tokens could not be looked for");
             }
+            if let Err(failure) = app.announce_expiring_keys().await {
+                tracing::warn!(%failure, "expiring API keys could not be looked for");
+            }
             announced = Some(tokio::time::Instant::now());
         }
         if let Err(failure) = deliver(&app, &way, &figures).await {

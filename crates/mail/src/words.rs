@@ -3,8 +3,8 @@
 use askama::Template;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rollcall_model::Letter;
 use rollcall_model::letter::Content;
+use rollcall_model::{KeyRole, Letter};
 
 /// A mail, as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +163,8 @@ fn parts(letter: &Letter) -> Parts {
             button: Some(("See the application", url.clone())),
             note: "If this surprises you, stop provisioning there.".to_owned(),
         },
+        Content::KeyMade { name, role, by, url } => key_made(organisation, (name, *role), by, url),
+        Content::KeyExpires { name, at, url } => key_expires(organisation, name, *at, url),
         Content::TokenExpires { kind, at: end, url } => Parts {
             subject: format!("The provisioning token of {} ends soon", kind.title()),
             paragraphs: vec![
@@ -222,6 +224,38 @@ fn webhook_paused(
     }
 }
 
+/// An API key was made.
+fn key_made(organisation: &str, (name, role): (&str, KeyRole), by: &str, url: &str) -> Parts {
+    let may = match role {
+        KeyRole::Read => "Whoever has the key can read everything there but secrets.",
+        KeyRole::Manage => {
+            "Whoever has the key can read everything there but secrets, and change people, tokens and applications."
+        }
+    };
+    Parts {
+        subject: format!("New API key for {organisation}"),
+        paragraphs: vec![
+            format!("{by} has made the API key `{name}` at {organisation}."),
+            may.to_owned(),
+        ],
+        button: Some(("See the keys", url.to_owned())),
+        note: "If this surprises you, revoke the key there.".to_owned(),
+    }
+}
+
+/// An API key ends soon.
+fn key_expires(organisation: &str, name: &str, end: Timestamp, url: &str) -> Parts {
+    Parts {
+        subject: format!("An API key of {organisation} ends soon"),
+        paragraphs: vec![
+            format!("The API key `{name}` of {organisation} ends on {}.", at(end)),
+            "From then on the program that uses it is refused. Make a new key, give it to the program, then revoke the old one.".to_owned(),
+        ],
+        button: Some(("See the keys", url.to_owned())),
+        note: "You get this two weeks and three days before.".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rollcall_model::IntegrationKind;
@@ -272,7 +306,18 @@ mod tests {
             Content::CredentialChanged {
                 application: application.clone(),
                 tenant_url: "https://app.example.com/scim".to_owned(),
+                by: by.clone(),
+                url: url.clone(),
+            },
+            Content::KeyMade {
+                name: application.clone(),
+                role: KeyRole::Manage,
                 by,
+                url: url.clone(),
+            },
+            Content::KeyExpires {
+                name: application.clone(),
+                at: until,
                 url: url.clone(),
             },
             Content::TokenExpires {

@@ -215,6 +215,10 @@ impl Statement<'_> {
             }
             Actor::Command => digest.update([2]),
             Actor::System => digest.update([3]),
+            Actor::Key { id } => {
+                digest.update([4]);
+                digest.update(id.as_bytes());
+            }
         }
         digest.update(self.origin.request.as_bytes());
         text(&mut digest, self.action);

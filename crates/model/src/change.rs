@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AdminId, IntegrationId, RequestId, ResourceId, TokenId};
+use crate::{AdminId, IntegrationId, KeyId, RequestId, ResourceId, TokenId};
 
 /// The two kinds of object in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,6 +49,40 @@ pub enum Actor {
     Command,
     /// Rollcall itself.
     System,
+    /// A program, by an API key.
+    Key {
+        /// The key.
+        id: KeyId,
+    },
+}
+
+/// What kind of actor acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActorKind {
+    /// A foreign directory.
+    Integration,
+    /// An administrator in the console.
+    Administrator,
+    /// Whoever ran a command on the server.
+    Command,
+    /// Rollcall itself.
+    System,
+    /// A program with an API key.
+    Key,
+}
+
+impl Actor {
+    /// Returns what kind of actor it is.
+    pub fn kind(&self) -> ActorKind {
+        match self {
+            Self::Integration { .. } => ActorKind::Integration,
+            Self::Administrator { .. } => ActorKind::Administrator,
+            Self::Command => ActorKind::Command,
+            Self::System => ActorKind::System,
+            Self::Key { .. } => ActorKind::Key,
+        }
+    }
 }
 
 /// What kind of actor acts.

@@ -87,6 +87,10 @@ id!(
     TokenId, "token"
 );
 id!(
+    /// An API key (not its secret).
+    KeyId, "API key"
+);
+id!(
     /// An enterprise application that an organisation provisions into.
     ApplicationId, "application"
 );

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Email, IntegrationKind};
+use crate::{Email, IntegrationKind, KeyRole};
 
 /// A mail on its way to one person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +79,26 @@ pub enum Content {
         /// Who did it.
         by: String,
         /// The application's page.
+        url: String,
+    },
+    /// An API key was made.
+    KeyMade {
+        /// What it is called.
+        name: String,
+        /// What it may do.
+        role: KeyRole,
+        /// Who did it.
+        by: String,
+        /// The page with the keys.
+        url: String,
+    },
+    /// An API key ends soon.
+    KeyExpires {
+        /// What it is called.
+        name: String,
+        /// When.
+        at: Timestamp,
+        /// The page with the keys.
         url: String,
     },
     /// A directory has begun to take charge of accounts that were there before it.

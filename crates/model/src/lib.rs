@@ -15,6 +15,7 @@ pub mod event;
 pub mod history;
 pub mod id;
 pub mod integration;
+pub mod key;
 pub mod letter;
 pub mod link;
 pub mod mapping;
@@ -35,10 +36,11 @@ pub use change::{Action, Actor, ActorKind, AuditEntry, Change, Kind, Membership,
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use event::{Event, EventType};
 pub use id::{
-    AdminId, ApplicationId, CycleId, IntegrationId, OrgId, Randomness, RequestId, ResourceId,
-    SessionId, TokenId, WebhookId,
+    AdminId, ApplicationId, CycleId, IntegrationId, KeyId, OrgId, Randomness, RequestId,
+    ResourceId, SessionId, TokenId, WebhookId,
 };
 pub use integration::{Integration, IntegrationKind};
+pub use key::{ApiKey, KeyName, KeyRecord, KeyRole};
 pub use letter::Letter;
 pub use link::{Link, LinkState};
 pub use mapping::{AttributeMapping, ObjectMapping};

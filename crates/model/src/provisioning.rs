@@ -516,6 +516,13 @@ pub enum QuarantineReason {
     Unknown,
 }
 
+impl QuarantineReason {
+    /// Tells whether nothing is broken: somebody has to decide.
+    pub fn waits_for_word(self) -> bool {
+        matches!(self, Self::TooManyDeletes | Self::RestoredFromBackup)
+    }
+}
+
 /// How far a cycle is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {

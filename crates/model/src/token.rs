@@ -56,6 +56,8 @@ pub struct ProvisioningToken {
 #[error("not a provisioning token: it looks like `rc_REGION_…` and must be copied whole")]
 pub struct NotAToken;
 
+/// What begins every provisioning token.
+const PREFIX: &str = "rc";
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// 256 bits, five to a character.
 const RANDOM_CHARACTERS: usize = 52;
@@ -65,14 +67,8 @@ const CHECKSUM_CHARACTERS: usize = 7;
 impl ProvisioningToken {
     /// Makes a token for `region` from 256 random bits.
     pub fn generate(region: Region, randomness: &dyn Randomness) -> Self {
-        let mut bytes = Zeroizing::new([0; 32]);
-        randomness.fill(&mut *bytes);
-        let body = format!("rc_{region}_{}", base32(&*bytes));
-        let text = format!("{body}_{}", checksum(&body));
-        Self {
-            region,
-            text: Secret::new(text),
-        }
+        let text = generated(PREFIX, &region, randomness);
+        Self { region, text }
     }
 
     /// Returns the region whose installation issued the token.
@@ -82,8 +78,7 @@ impl ProvisioningToken {
 
     /// Returns its last four characters, by which people tell tokens apart.
     pub fn ending(&self) -> String {
-        let text = self.text.expose();
-        text.get(text.len() - 4..).unwrap_or_default().to_owned()
+        ending(&self.text)
     }
 
     /// Returns the token's text.
@@ -102,25 +97,42 @@ impl FromStr for ProvisioningToken {
     type Err = NotAToken;
 
     fn from_str(text: &str) -> Result<Self, NotAToken> {
-        let (body, sum) = text.rsplit_once('_').ok_or(NotAToken)?;
-        let mut parts = body.split('_');
-        let (Some("rc"), Some(region), Some(random), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(NotAToken);
-        };
-        let region = region.parse().map_err(|_| NotAToken)?;
-        if random.len() != RANDOM_CHARACTERS || sum.len() != CHECKSUM_CHARACTERS {
-            return Err(NotAToken);
-        }
-        if checksum(body) != sum {
-            return Err(NotAToken);
-        }
+        let region = region_in(PREFIX, text).ok_or(NotAToken)?;
         Ok(Self {
             region,
             text: Secret::new(text),
         })
     }
+}
+
+/// Makes `{prefix}_{region}_{random}_{checksum}` from 256 random bits.
+pub(crate) fn generated(prefix: &str, region: &Region, randomness: &dyn Randomness) -> Secret {
+    let mut bytes = Zeroizing::new([0; 32]);
+    randomness.fill(&mut *bytes);
+    let body = format!("{prefix}_{region}_{}", base32(&*bytes));
+    Secret::new(format!("{body}_{}", checksum(&body)))
+}
+
+/// Returns the region in such a text; absent: its parts are not in place, or its checksum does not fit.
+pub(crate) fn region_in(prefix: &str, text: &str) -> Option<Region> {
+    let (body, sum) = text.rsplit_once('_')?;
+    let mut parts = body.split('_');
+    let (found, region, random, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next())
+    else {
+        return None;
+    };
+    let is_formed = found == prefix
+        && random.len() == RANDOM_CHARACTERS
+        && sum.len() == CHECKSUM_CHARACTERS
+        && checksum(body) == sum;
+    region.parse().ok().filter(|_| is_formed)
+}
+
+/// Returns the last four characters of such a text.
+pub(crate) fn ending(text: &Secret) -> String {
+    let text = text.expose();
+    let start = text.len().saturating_sub(4);
+    text.get(start..).unwrap_or_default().to_owned()
 }
 
 /// What is kept of a token. The token itself is shown once and then known to its holder only.
@@ -151,6 +163,7 @@ impl TokenRecord {
     }
 }
 
+/// Writes bytes with 32 lower-case characters, five bits to each.
 fn base32(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
     let (mut buffer, mut bits) = (0_u32, 0_u32);

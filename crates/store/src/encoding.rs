@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use rollcall_model::{
-    AdminId, ApplicationId, IntegrationId, Kind, OrgId, RequestId, ResourceId, SessionId, TokenId,
-    WebhookId,
+    AdminId, ApplicationId, IntegrationId, KeyId, Kind, OrgId, RequestId, ResourceId, SessionId,
+    TokenId, WebhookId,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,6 +38,7 @@ ids!(
     ResourceId,
     IntegrationId,
     TokenId,
+    KeyId,
     AdminId,
     ApplicationId,
     RequestId,

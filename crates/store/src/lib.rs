@@ -32,7 +32,9 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use rollcall_model::{AdminId, ApplicationId, OrgId, Organisation, Slug, TokenRecord, WebhookId};
+use rollcall_model::{
+    AdminId, ApplicationId, KeyRecord, OrgId, Organisation, Slug, TokenRecord, WebhookIdAdminId,
+};
 use tokio::sync::Notify;
 
 pub use backup::{BackedUp, Contents, Ended, Returned, TableContents, backup, inspect, restore};
@@ -189,6 +191,12 @@ impl Store {
         digest: [u8; 32],
     ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
         let found = self.backend.bearer(slug, digest);
+        self.figures.counted(Does::Read, found).await
+    }
+
+    /// Finds the API key with this SHA-256, and the organisation that it opens; absent when there is none.
+    pub async fn key(&self, digest: [u8; 32]) -> Result<Option<(Organisation, KeyRecord)>, Error> {
+        let found = self.backend.key(digest);
         self.figures.counted(Does::Read, found).await
     }
 

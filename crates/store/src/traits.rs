@@ -12,8 +12,8 @@ use rollcall_model::provisioning::{CycleReport, JobState, LogEntry, Running};
 use rollcall_model::traffic::Hour;
 use rollcall_model::{
     Activation, AdminId, Administrator, ApplicationId, AuditEntry, Change, Delivery, Exchange,
-    Integration, IntegrationId, Kind, OrgId, Organisation, RequestId, ResourceId, Session,
-    SessionId, Slug, TokenId, TokenRecord, Webhook, WebhookId,
+    Integration, IntegrationId, KeyId, KeyRecord, Kind, OrgId, Organisation, RequestId, ResourceId,
+    Session, SessionId, Slug, TokenId, TokenRecord, Webhook, WebhookId,
 };
 
 use crate::{
@@ -38,6 +38,8 @@ pub(crate) trait Backend: Debug + Send + Sync {
         slug: &Slug,
         digest: [u8; 32],
     ) -> Result<Option<(Organisation, TokenRecord)>, Error>;
+    /// Finds the API key with this digest, and its organisation, at one instant.
+    async fn key(&self, digest: [u8; 32]) -> Result<Option<(Organisation, KeyRecord)>, Error>;
     /// Finds the applications of an organisation, or of all, with their jobs: asked twice a second, so one query for all.
     async fn schedule(&self, organisation: Option<OrgId>) -> Result<Vec<Scheduled>, Error>;
     async fn administrators_called(&self, email_key: &str) -> Result<Vec<(OrgId, AdminId)>, Error>;
@@ -288,6 +290,8 @@ pub trait ReadAccess {
     fn integrations(&self) -> Result<Vec<Integration>, Error>;
     /// Lists the tokens in order of creation.
     fn tokens(&self) -> Result<Vec<TokenRecord>, Error>;
+    /// Lists the API keys in order of creation.
+    fn api_keys(&self) -> Result<Vec<KeyRecord>, Error>;
     /// Lists the administrators by address.
     fn administrators(&self) -> Result<Vec<Administrator>, Error>;
     /// Returns an administrator's password hash (PHC string).
@@ -340,6 +344,16 @@ pub trait WriteAccess {
     fn expire_token(&mut self, id: TokenId, expires: Timestamp) -> Result<(), Error>;
     /// Notes that a token was used.
     fn touch_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), Error>;
+
+    /// Adds an API key under the SHA-256 of its text.
+    fn insert_api_key(&mut self, key: &KeyRecord, digest: &[u8; 32]) -> Result<(), Error>;
+    /// Sets the instant from which an API key is refused.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when there is none of this id.
+    fn expire_api_key(&mut self, id: KeyId, expires: Timestamp) -> Result<(), Error>;
+    /// Notes that an API key was used.
+    fn touch_api_key(&mut self, id: KeyId, at: Timestamp) -> Result<(), Error>;
 
     /// Adds an administrator.
     ///

@@ -306,6 +306,7 @@ pub fn actor_key(actor: &Actor) -> String {
         Actor::Administrator { id } => format!("administrator:{id}"),
         Actor::Command => "command".to_owned(),
         Actor::System => "system".to_owned(),
+        Actor::Key { id } => format!("key:{id}"),
     }
 }
 

@@ -20,8 +20,8 @@ const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "aborted"];
 #[derive(Debug, Default)]
 pub struct Figures {
     routes: Slots<Methods, ROUTES>,
-    unmatched: [Methods; 3],
-    in_flight: [Gauge; 3],
+    unmatched: [Methods; 4],
+    in_flight: [Gauge; 4],
     /// Requests that were turned away.
     pub refused: Refusals,
 }
@@ -31,6 +31,8 @@ pub struct Figures {
 pub enum Surface {
     /// Directories ask for people and groups.
     Scim,
+    /// Programs ask for JSON.
+    Api,
     /// Administrators ask for pages.
     Console,
     /// Machines ask whether the server is up.
@@ -39,13 +41,14 @@ pub enum Surface {
 
 impl Surface {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Scim, Self::Console, Self::Health];
+    pub const ALL: [Self; 4] = [Self::Scim, Self::Api, Self::Console, Self::Health];
 
     /// Tells whose a path, or the template of one, is.
     pub fn of(path: &str) -> Self {
         match path {
             "/healthz" | "/readyz" => Self::Health,
             path if path.starts_with("/scim/") => Self::Scim,
+            path if path.starts_with("/api/") => Self::Api,
             _ => Self::Console,
         }
     }
@@ -54,6 +57,7 @@ impl Surface {
     pub fn word(self) -> &'static str {
         match self {
             Self::Scim => "scim",
+            Self::Api => "api",
             Self::Console => "console",
             Self::Health => "health",
         }
@@ -174,9 +178,10 @@ impl Figures {
     }
 }
 
-fn own<T>([scim, console, health]: &[T; 3], surface: Surface) -> &T {
+fn own<T>([scim, api, console, health]: &[T; 4], surface: Surface) -> &T {
     match surface {
         Surface::Scim => scim,
+        Surface::Api => api,
         Surface::Console => console,
         Surface::Health => health,
     }

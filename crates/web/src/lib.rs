@@ -1,11 +1,12 @@
 //! HTTP, as far as surfaces share it.
 //!
 //! **Is:** how connections are served ([`serve`]), what every request goes through before a surface sees it ([`gate`]), what each route
-//! asks of whoever comes ([`table`]), how a body is read ([`body`]), how often somebody may ask ([`rates`]) and how
-//! much at once ([`room`]), from where ([`proxies`]), what
+//! asks of whoever comes ([`table`]), how a body is read ([`body`]) and a bearer's secret ([`bearer`]), how often somebody may ask
+//! ([`rates`]) and how much at once ([`room`]), from where ([`proxies`]), what
 //! is counted of it ([`figures`]), and all numbers of it ([`limits`]).
 //! **Is not:** a surface: no route but health, no document format.
 
+pub mod bearer;
 pub mod body;
 pub mod figures;
 pub mod gate;

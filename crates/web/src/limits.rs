@@ -37,6 +37,13 @@ pub const ORGANISATION_TOKENS: u32 = 4;
 /// Failed authentications per minute and address.
 pub const FAILED_PER_MINUTE: u32 = 20;
 
+/// A body of the JSON API, in bytes.
+pub const API_BYTES: usize = 64 * 1024;
+/// How long a request of the JSON API may wait for events, in seconds.
+pub const EVENTS_WAIT: u64 = 25;
+/// Requests that wait for events at the same time; of more, each is told to come again.
+pub const EVENTS_WAITING: usize = 64;
+
 /// The bodies of all requests that are worked on at the same time, in bytes.
 pub const ROOM_BYTES: usize = 128 * 1024 * 1024;
 /// Those of one organisation, in bytes.

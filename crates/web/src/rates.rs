@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use rollcall_model::{OrgId, TokenId};
+use rollcall_model::{KeyId, OrgId, TokenId};
 
 use crate::limits;
 
@@ -20,11 +20,12 @@ pub struct Wait(pub u64);
 pub struct Rates {
     tokens: Keyed<TokenId>,
     organisations: Keyed<OrgId>,
+    keys: Keyed<KeyId>,
     failures: Keyed<IpAddr>,
 }
 
 impl Rates {
-    /// Allows each token `per_second` requests on average, and the tokens of an organisation together
+    /// Allows each token and each API key `per_second` requests on average, and those of an organisation together
     /// [`limits::ORGANISATION_TOKENS`] times as many; a burst is twice that.
     pub fn new(per_second: NonZeroU32) -> Self {
         let quota =
@@ -33,6 +34,7 @@ impl Rates {
         Self {
             tokens: Keyed::new(quota(per_second)),
             organisations: Keyed::new(quota(per_second.saturating_mul(TOKENS))),
+            keys: Keyed::new(quota(per_second)),
             failures: Keyed::new(Quota::per_minute(failed)),
         }
     }
@@ -43,6 +45,15 @@ impl Rates {
     /// [`Wait`] when the token, or the organisation with all its tokens, has asked too often.
     pub fn request(&self, organisation: OrgId, token: TokenId) -> Result<(), Wait> {
         self.tokens.count(&token)?;
+        self.organisations.count(&organisation)
+    }
+
+    /// Counts a request of an API key of an organisation.
+    ///
+    /// # Errors
+    /// [`Wait`] when the key, or the organisation with all that it has, has asked too often.
+    pub fn request_of_key(&self, organisation: OrgId, key: KeyId) -> Result<(), Wait> {
+        self.keys.count(&key)?;
         self.organisations.count(&organisation)
     }
 
@@ -58,6 +69,7 @@ impl Rates {
     pub fn forget_idle(&self) {
         self.tokens.0.retain_recent();
         self.organisations.0.retain_recent();
+        self.keys.0.retain_recent();
         self.failures.0.retain_recent();
     }
 }

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
 use http::Method;
-use rollcall_model::Permission;
+use rollcall_model::{KeyRole, Permission};
 
 /// What a request to the console has to bring before its handler runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub struct Public;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bearer;
 
+/// An API key of an organisation with at least this role; the key says which organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key(pub KeyRole);
+
 /// Anyone who reaches the address for those who watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watchers;
@@ -48,6 +52,8 @@ pub enum Policy {
     Public,
     /// See [`Bearer`].
     Bearer,
+    /// See [`Key`].
+    Key(KeyRole),
     /// A page or a form of the console.
     Console(Needs),
     /// See [`Watchers`].
@@ -63,6 +69,12 @@ impl From<Public> for Policy {
 impl From<Bearer> for Policy {
     fn from(_: Bearer) -> Self {
         Self::Bearer
+    }
+}
+
+impl From<Key> for Policy {
+    fn from(Key(role): Key) -> Self {
+        Self::Key(role)
     }
 }
 

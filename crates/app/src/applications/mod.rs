@@ -210,6 +210,26 @@ impl App {
         .await
     }
 
+    /// Returns an application that people configure: who would change one that a job file configures is told where.
+    ///
+    /// # Errors
+    /// [`Failure::Missing`]; [`Failure::Forbidden`].
+    pub async fn changeable(
+        &self,
+        context: &Context,
+        id: ApplicationId,
+    ) -> Result<Application, Failure> {
+        let application = self.application_listed(context, id).await?.application;
+        match &application.job_file {
+            None => Ok(application),
+            Some(file) => Err(Failure::Forbidden {
+                reason: format!(
+                    "the job file {file} configures this application: change it there, and run `rollcall job` with it"
+                ),
+            }),
+        }
+    }
+
     /// Has the engine run an application's cycles.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod membership;
 mod modify;
 mod read;
 mod remove;
+mod roster;
 pub(crate) mod rules;
 
 use rollcall_model::{IntegrationId, Kind, Origin, ResourceId};
@@ -20,6 +21,7 @@ pub(crate) use desk::first_email;
 pub use desk::{Counterpart, Edit, Found, Listed, Moved, Named, Search, Whole, title};
 pub use read::{Page, Query};
 pub(crate) use remove::take_away;
+pub use roster::Listing;
 
 /// In whose name, and in which organisation, a use case acts.
 #[derive(Debug, Clone)]

@@ -30,6 +30,7 @@ pub const KEPT: &[(&str, Keeps)] = &[
     ("tallies", Keeps::Nothing),
     ("integrations", Keeps::Nothing),
     ("tokens", Keeps::Nothing),
+    ("api_keys", Keeps::Nothing),
     ("administrators", Keeps::Administrators),
     ("sign_in_links", Keeps::Administrators),
     ("sessions", Keeps::Administrators),

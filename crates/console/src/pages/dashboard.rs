@@ -18,7 +18,6 @@ use crate::deeds::{self, Row};
 use crate::filters;
 use crate::guard::Known;
 use crate::layout::{self, Frame, Place};
-use crate::pages::applications::waits_for_word;
 use crate::pages::integrations::tab;
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, page};
@@ -380,7 +379,7 @@ async fn look(State(console): State<Console>, known: Known) -> Result<Response, 
             in_use: listed.in_use,
             stopped: listed
                 .quarantine
-                .map(|quarantine| waits_for_word(quarantine.reason)),
+                .map(|quarantine| quarantine.reason.waits_for_word()),
         });
     }
     let material = Material {

@@ -2,6 +2,7 @@
 
 pub(crate) mod activate;
 pub(crate) mod activity;
+pub(crate) mod api_keys;
 pub(crate) mod applications;
 pub(crate) mod dashboard;
 pub(crate) mod groups;

@@ -14,6 +14,7 @@ use crate::filters;
 use crate::form::Form;
 use crate::guard::Known;
 use crate::layout::{self, Bare, Flash, Frame, Mistakes, Place};
+use crate::pages::api_keys::{self, FreshKey, KeyRow};
 use crate::problem::Problem;
 use crate::table::{Needs, Routes, action, page};
 use crate::words::{Moment, Zone, initials, sentence};
@@ -96,7 +97,23 @@ struct SecurityPage {
     /// How many administrators have no second factor.
     without_factor: usize,
     invited: String,
+    keys: Vec<KeyRow>,
+    /// What a key was to be called that was not made.
+    key: String,
+    /// A key that was just made, to be shown this once.
+    fresh: Option<FreshKey>,
     mistakes: Mistakes,
+}
+
+/// What was typed into the page, or was made by it.
+#[derive(Debug, Default)]
+pub(crate) struct Typed<'a> {
+    /// The address of whoever was to be invited.
+    pub(crate) invited: &'a str,
+    /// The name of a key.
+    pub(crate) key: &'a str,
+    /// A key that was made.
+    pub(crate) fresh: Option<FreshKey>,
 }
 
 #[derive(Debug, Template)]
@@ -136,10 +153,26 @@ struct CodesPage {
 }
 
 impl Console {
+    /// Renders the page; with mistakes, as the answer to a form that was not saved.
+    pub(crate) async fn security(
+        &self,
+        known: &Known,
+        typed: Typed<'_>,
+        mistakes: Mistakes,
+    ) -> Result<Response, Problem> {
+        let is_again = !mistakes.is_empty();
+        let page = self.security_page(known, typed, mistakes).await?;
+        Ok(if is_again {
+            layout::rendered_again(&page)
+        } else {
+            layout::rendered(&page)
+        })
+    }
+
     async fn security_page(
         &self,
         known: &Known,
-        invited: &str,
+        typed: Typed<'_>,
         mistakes: Mistakes,
     ) -> Result<SecurityPage, Problem> {
         let title = if mistakes.is_empty() {
@@ -167,7 +200,10 @@ impl Console {
             second_factor,
             recovery_codes,
             rules: visitor.organisation.rules,
-            invited: invited.to_owned(),
+            invited: typed.invited.to_owned(),
+            keys: api_keys::rows(self, known, &zone).await?,
+            key: typed.key.to_owned(),
+            fresh: typed.fresh,
             mistakes,
             frame,
         })
@@ -240,10 +276,9 @@ fn parsed<T: std::str::FromStr>(id: &str) -> Result<T, Problem> {
 }
 
 async fn look(State(console): State<Console>, known: Known) -> Result<Response, Problem> {
-    let page = console
-        .security_page(&known, "", Mistakes::default())
-        .await?;
-    Ok(layout::rendered(&page))
+    console
+        .security(&known, Typed::default(), Mistakes::default())
+        .await
 }
 
 async fn invite(
@@ -254,8 +289,11 @@ async fn invite(
     let typed = form.text("email");
     let again = async |text: String| {
         let mistakes = Mistakes::one("email", text);
-        let page = console.security_page(&known, typed, mistakes).await?;
-        Ok(layout::rendered_again(&page))
+        let typed = Typed {
+            invited: typed,
+            ..Typed::default()
+        };
+        console.security(&known, typed, mistakes).await
     };
     let email: rollcall_model::Email = match typed.parse() {
         Ok(email) => email,
@@ -446,8 +484,7 @@ async fn change_password(
         }
         Err(Failure::Forbidden { reason }) => {
             let mistakes = Mistakes::one("new_password", reason);
-            let page = console.security_page(&known, "", mistakes).await?;
-            Ok(layout::rendered_again(&page))
+            console.security(&known, Typed::default(), mistakes).await
         }
         Err(failure) => Err(failure.into()),
     }
@@ -621,6 +658,9 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         rules: Rules::default(),
         without_factor: 1,
         invited: String::new(),
+        keys: api_keys::sample_rows(names.len()),
+        key: String::new(),
+        fresh: (names.len() > 1).then(api_keys::sample_fresh),
         mistakes,
     };
     let (qr_size, qr_path) =
@@ -658,6 +698,15 @@ pub(crate) fn samples() -> Vec<(String, String)> {
             )
             .render(),
         ),
+        rendered(
+            "security-key-mistake",
+            security(
+                &["Mira Castellan"],
+                Mistakes::one("key_name", "A key is called something."),
+            )
+            .render(),
+        ),
+        api_keys::sample_revoke(),
         rendered(
             "administrator",
             AdministratorPage {

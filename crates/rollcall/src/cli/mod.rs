@@ -18,7 +18,9 @@ use rollcall_app::history::Moment;
 use rollcall_check::Persona;
 use rollcall_model::chain::Head;
 use rollcall_model::retention::Keep;
-use rollcall_model::{Email, IntegrationKind, Principal, Region, Slug, TokenId};
+use rollcall_model::{
+    Email, IntegrationKind, KeyId, KeyName, KeyRole, Principal, Region, Slug, TokenId,
+};
 
 pub(crate) use job::{Job, JobFile, One};
 
@@ -71,6 +73,12 @@ pub(crate) enum Command {
     /// Provisioning tokens
     #[command(subcommand, after_help = "Example: rollcall token create --org vault")]
     Token(Token),
+    /// API keys: with one, a program asks the JSON API (docs/api.md)
+    #[command(
+        subcommand,
+        after_help = "Example: rollcall api-key create --org vault --name 'nightly export'"
+    )]
+    ApiKey(ApiKey),
     /// Applications: target systems into which an organisation provisions its people and groups
     #[command(
         subcommand,
@@ -158,7 +166,7 @@ The file is what the store is at one instant, and is read again before it is sai
 
 The file is checked as a whole before anything is written, and the store is written whole or not at all. Stop every server of the store first. The key that was used when the backup was made has to lie where key_file says; it is not in the backup.
 
-Every application that was on is held: make a plan, and restart it (`app restart`, `job restart`). Its next cycle compares everything, and disables and deletes nobody whom you do not allow to be (`app held`, `app allow`). Sessions, sign-in links and invitations end, and mail that waited is not sent. Tokens that were revoked since the backup work again: look at them with `rollcall token list`."
+Every application that was on is held: make a plan, and restart it (`app restart`, `job restart`). Its next cycle compares everything, and disables and deletes nobody whom you do not allow to be (`app held`, `app allow`). Sessions, sign-in links and invitations end, and mail that waited is not sent. Tokens and API keys that were revoked since the backup work again: look at them with `rollcall token list` and `rollcall api-key list`."
     )]
     Restore(Restore),
     /// Shows and replaces the keys that seal secrets in the store
@@ -385,6 +393,46 @@ pub(crate) enum Token {
         org: Slug,
         /// The token's id, as `token list` shows it
         id: TokenId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiKey {
+    /// Makes an API key and prints it, once
+    #[command(
+        after_help = "Example: rollcall api-key create --org vault --name 'nightly export' --role read --expires 90d"
+    )]
+    Create {
+        /// The organisation that it opens, by its name in URLs
+        #[arg(long)]
+        org: Slug,
+        /// What it is for
+        #[arg(long)]
+        name: KeyName,
+        /// What it may do: read (everything but secrets) or manage (and change people, tokens and applications)
+        #[arg(long, default_value = "read", value_name = "ROLE")]
+        role: KeyRole,
+        /// How long it works, such as 90d or 12h [default: until it is revoked]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<Lifetime>,
+    },
+    /// Lists the API keys
+    #[command(after_help = "Example: rollcall api-key list --org vault")]
+    List {
+        /// The organisation, by its name in URLs
+        #[arg(long)]
+        org: Slug,
+    },
+    /// Refuses an API key from now on
+    #[command(
+        after_help = "Example: rollcall api-key revoke --org vault 0190b6f1-7c1d-7f5e-9a53-2f6b8c1d4e77"
+    )]
+    Revoke {
+        /// The organisation, by its name in URLs
+        #[arg(long)]
+        org: Slug,
+        /// The key's id, as `api-key list` shows it
+        id: KeyId,
     },
 }
 

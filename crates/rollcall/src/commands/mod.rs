@@ -1,6 +1,7 @@
 //! What each command does: parse, call use cases, print.
 
 mod admin;
+mod api_key;
 mod app;
 mod audit;
 mod backup;
@@ -44,6 +45,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Org(org) => org::run(&config, org, common.json).await,
             Command::Admin(admin) => admin::run(&config, admin, common.json).await,
             Command::Token(token) => token::run(&config, token, common.json).await,
+            Command::ApiKey(command) => api_key::run(&config, command, common.json).await,
             Command::App(command) => app::run(&config, command, common.json).await,
             Command::Webhook(command) => webhook::run(&config, command, common.json).await,
             Command::Import(import) => transfer::import(&config, &import, common.json).await,

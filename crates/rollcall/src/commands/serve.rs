@@ -9,6 +9,7 @@ use anyhow::Context;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use rollcall_api::Api;
 use rollcall_app::App;
 use rollcall_app::traffic::Recorder;
 use rollcall_console::Console;
@@ -89,6 +90,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
         "  SCIM     {}/scim/v2/ORGANISATION",
         config.public_url.value
     ));
+    printer::say(&format!("  API      {}/api/v1", config.public_url.value));
     printer::say(&format!("  console  {}/", config.public_url.value));
     if let Some(address) = served.metrics {
         printer::say(&format!("  figures  http://{address}/metrics"));
@@ -207,8 +209,13 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
         mail: Arc::default(),
         traces,
     };
+    let stop = CancellationToken::new();
+    let api = Api::new(app.clone(), Arc::clone(&rates), stop.clone())
+        .await
+        .context("preparing the API")?;
     let routes = rollcall_web::health::routes(app.clone())
         .and(rollcall_endpoint::routes(endpoint))
+        .and(rollcall_api::routes(api))
         .and(rollcall_console::routes(Console::new(
             app.clone(),
             engine.clone(),
@@ -221,7 +228,6 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
             router
         }
     });
-    let stop = CancellationToken::new();
     let server = tokio::spawn(rollcall_web::serve::serve(
         listener,
         router,
@@ -273,6 +279,7 @@ pub(crate) async fn start(serving: Serving, listener: TcpListener) -> anyhow::Re
 fn form(surface: Surface, status: StatusCode) -> Response {
     match surface {
         Surface::Scim => rollcall_endpoint::refused(status),
+        Surface::Api => rollcall_api::refused(status),
         Surface::Console => rollcall_console::refused(status),
         Surface::Health => status.into_response(),
     }
@@ -432,6 +439,11 @@ mod tests {
         assert!(scim.iter().all(|policy| *policy == Bearer.into()));
         let health = all(rollcall_web::health::route_table());
         assert_eq!(health, [Policy::Public, Policy::Public]);
+        let api = all(rollcall_api::route_table());
+        let is_public = |policy: &&Policy| **policy == Policy::Public;
+        assert_eq!(api.iter().filter(is_public).count(), 1, "its description");
+        let is_keyed = |policy: &&Policy| matches!(policy, Policy::Key(_));
+        assert_eq!(api.iter().filter(is_keyed).count(), api.len() - 1);
         let console = all(rollcall_console::route_table());
         assert!(console.contains(&Needs::Role(Permission::Read).into()));
         assert_eq!(

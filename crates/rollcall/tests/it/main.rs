@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod api;
 mod applications;
 mod audit;
 mod backups;

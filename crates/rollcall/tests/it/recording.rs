@@ -7,6 +7,7 @@ use rollcall_app::ExchangeQuery;
 use rollcall_model::{Exchange, Slug};
 use serde_json::json;
 
+use crate::api::Program;
 use crate::ends::app;
 use crate::support::{Installation, Server, answer};
 
@@ -94,6 +95,13 @@ async fn the_store_holds_no_secret_that_was_only_sent() {
         .header("content-type", "application/json")
         .body(format!("{{\"password\": \"{PASSWORD}\""));
     answer(broken).await.is(400);
+    let create = ["api-key", "create", "--org", "vault", "--name", "a key"];
+    let key = installation.ok(&[&create[..], &["--role", "manage"]].concat());
+    let program = Program::with(&server, &key).await;
+    program.get(&format!("/people/{ann}")).await.is(200);
+    let made = program.act("/integrations/okta/tokens").await.is(201).body;
+    let made = made["token"].as_str().unwrap().to_owned();
+    program.get(&format!("/people?key={key}")).await.is(400);
     stop(server);
 
     assert_eq!(kept(installation.folder.path()).await.len(), 4);
@@ -103,8 +111,8 @@ async fn the_store_holds_no_secret_that_was_only_sent() {
             continue;
         }
         let bytes = std::fs::read(&path).unwrap();
-        let secret = token.rsplit('_').nth(1).unwrap();
-        for secret in [PASSWORD, secret] {
+        let random = [&token, &key, &made].map(|text| text.rsplit('_').nth(1).unwrap());
+        for secret in random.into_iter().chain([PASSWORD]) {
             let found = bytes
                 .windows(secret.len())
                 .any(|part| part == secret.as_bytes());

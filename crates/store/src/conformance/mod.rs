@@ -21,9 +21,9 @@ use jiff::Timestamp;
 use rollcall_model::application::{Application, Assignment};
 use rollcall_model::link::{Link, LinkState};
 use rollcall_model::{
-    Action, Actor, AdminId, Administrator, ApplicationId, IntegrationId, JobState, Kind,
-    Membership, OrgId, Organisation, Origin, Plan, Randomness, Region, RequestId, ResourceId, Role,
-    Rules, Summary, TokenId, TokenRecord,
+    Action, Actor, AdminId, Administrator, ApplicationId, IntegrationId, JobState, KeyId,
+    KeyRecord, KeyRole, Kind, Membership, OrgId, Organisation, Origin, Plan, Randomness, Region,
+    RequestId, ResourceId, Role, Rules, Summary, TokenId, TokenRecord,
 };
 use rollcall_scim::limits::STANDARD;
 use rollcall_scim::resource::Resource;
@@ -51,6 +51,7 @@ macro_rules! conformance_suite {
             versions_are_compared, a_deletion_leaves_a_tombstone_and_no_membership, members_are_sets,
             listings_agree_with_the_evaluator, a_look_has_a_budget_and_goes_on_where_it_ended, pages_cover_everything_once, orders_put_missing_values_last,
             the_feed_has_no_gaps, the_audit_log_is_a_chain_whoever_writes, who_is_erased_is_nowhere_and_both_logs_go_on, counts_follow_every_change, tokens_are_found_by_digest_in_their_organisation,
+            an_api_key_is_found_by_digest_with_the_organisation_that_it_opens,
             concurrent_creations_of_one_name_have_one_winner, a_panic_in_a_unit_is_its_own_failure,
             a_schedule_knows_applications_their_jobs_and_how_far_the_feed_goes,
             links_and_exported_members_are_kept_apart_by_application, people_are_found_by_their_manager,
@@ -362,6 +363,49 @@ pub async fn tokens_are_found_by_digest_in_their_organisation(store: Store) {
         (found[0].last_used, found[0].expires),
         (Some(at(4)), Some(at(9)))
     );
+}
+
+/// An API key says which organisation it opens, and is known in that one only; of its text nothing is kept but the digest.
+pub async fn an_api_key_is_found_by_digest_with_the_organisation_that_it_opens(store: Store) {
+    let one = organisation(&store, "one").await;
+    let other = organisation(&store, "other").await;
+    let key = KeyRecord {
+        id: KeyId::new(at(0), &DICE),
+        name: "nightly".parse().unwrap(),
+        role: KeyRole::Manage,
+        created: at(0),
+        created_by: Actor::Command,
+        expires: Some(at(100)),
+        last_used: None,
+        ending: "abcd".into(),
+    };
+    let stored = key.clone();
+    change(&one, move |writer| writer.insert_api_key(&stored, &[7; 32])).await;
+
+    let (owner, found) = store.key([7; 32]).await.unwrap().unwrap();
+    assert_eq!((owner.id, found), (one.organisation(), key.clone()));
+    assert_eq!(store.key([8; 32]).await.unwrap(), None);
+    let id = key.id;
+    let foreign = other.write::<_, Error, _>(move |writer| writer.expire_api_key(id, at(1)));
+    assert!(matches!(foreign.await, Err(Error::Missing)));
+    change(&one, move |writer| {
+        writer.touch_api_key(id, at(4))?;
+        writer.expire_api_key(id, at(9))
+    })
+    .await;
+    let keys = async |tenant: &Tenant| {
+        let read = tenant.read::<_, Error, _>(|reader| reader.api_keys());
+        read.await.unwrap()
+    };
+    let ended = KeyRecord {
+        expires: Some(at(9)),
+        last_used: Some(at(4)),
+        ..key
+    };
+    assert_eq!(keys(&one).await, vec![ended.clone()]);
+    assert_eq!(keys(&other).await, []);
+    let (_, found) = store.key([7; 32]).await.unwrap().unwrap();
+    assert_eq!(found, ended);
 }
 
 /// Of many who create the same name at once, one succeeds and the others are told that it is taken.

@@ -222,6 +222,22 @@ pub(crate) const TABLES: &[Table] = &[
         ],
     ),
     table(
+        "api_keys",
+        2,
+        &[
+            id("org"),
+            id("id"),
+            bytes("digest"),
+            text("name"),
+            text("role"),
+            integer("created"),
+            text("created_by"),
+            integer("expires").optional(),
+            integer("last_used").optional(),
+            text("ending"),
+        ],
+    ),
+    table(
         "administrators",
         2,
         &[

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use rollcall_model::{
-    Activation, AdminId, Administrator, Integration, IntegrationId, Organisation, ResourceId,
-    Session, SessionId, Slug, TokenId, TokenRecord,
+    Activation, AdminId, Administrator, Integration, IntegrationId, KeyId, KeyRecord, Organisation,
+    ResourceId, Session, SessionId, Slug, TokenId, TokenRecord,
 };
 use tokio_postgres::Row;
 
@@ -30,6 +30,10 @@ impl ReadAccess for Tenant<'_> {
             &[&self.org()],
         )?;
         rows.iter().map(token).collect()
+    }
+
+    fn api_keys(&self) -> Result<Vec<KeyRecord>, Error> {
+        self.keys()
     }
 
     fn administrators(&self) -> Result<Vec<Administrator>, Error> {
@@ -168,6 +172,18 @@ impl WriteAccess for Tenant<'_> {
             &[&self.org(), &uuid(id), &instant(at)],
         )?;
         Ok(())
+    }
+
+    fn insert_api_key(&mut self, key: &KeyRecord, digest: &[u8; 32]) -> Result<(), Error> {
+        self.add_key(key, digest)
+    }
+
+    fn expire_api_key(&mut self, id: KeyId, expires: Timestamp) -> Result<(), Error> {
+        self.end_key(id, expires)
+    }
+
+    fn touch_api_key(&mut self, id: KeyId, at: Timestamp) -> Result<(), Error> {
+        self.note_key(id, at)
     }
 
     fn insert_administrator(&mut self, administrator: &Administrator) -> Result<(), Error> {

@@ -18,6 +18,7 @@ mod directory;
 mod erasure;
 mod examination;
 mod jobs;
+mod keys;
 mod ledger;
 mod listing;
 mod migrations;
@@ -37,7 +38,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rollcall_model::{AdminId, OrgId, Organisation, Slug, TokenRecord, WebhookId};
+use rollcall_model::{
+    AdminId, ApplicationId, KeyRecord, OrgId, Organisation, Slug, TokenRecord, WebhookIdAdminId,
+};
 
 pub use address::Address;
 
@@ -162,6 +165,14 @@ impl Backend for Postgres {
         self.connections
             .run(Purpose::Installation, move |store| {
                 access::bearer(store, &slug, &digest)
+            })
+            .await
+    }
+
+    async fn key(&self, digest: [u8; 32]) -> Result<Option<(Organisation, KeyRecord)>, Error> {
+        self.connections
+            .run(Purpose::Installation, move |store| {
+                keys::key(store, &digest)
             })
             .await
     }

@@ -236,11 +236,12 @@ async fn every_table_is_fenced_and_begins_its_keys_with_the_organisation() {
         .unwrap();
 
     assert_eq!(open_tables, "rollcall_schema");
-    // an address and a slug are looked up before the organisation is known
+    // an address, an API key and a slug are looked up before the organisation is known
     assert_eq!(
         keys.lines().collect::<Vec<_>>(),
         [
             "administrators_by_address",
+            "api_keys_by_digest",
             "installation_secrets_pkey",
             "organisations_by_slug",
             "organisations_pkey",

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use rollcall_model::{
-    Activation, AdminId, Administrator, Integration, IntegrationId, Organisation, ResourceId,
-    Session, SessionId, Slug, TokenId, TokenRecord,
+    Activation, AdminId, Administrator, Integration, IntegrationId, KeyId, KeyRecord, Organisation,
+    ResourceId, Session, SessionId, Slug, TokenId, TokenRecord,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -50,6 +50,10 @@ impl ReadAccess for Tenant<'_> {
             tokens.push(token(row)?);
         }
         Ok(tokens)
+    }
+
+    fn api_keys(&self) -> Result<Vec<KeyRecord>, Error> {
+        self.keys()
     }
 
     fn administrators(&self) -> Result<Vec<Administrator>, Error> {
@@ -207,6 +211,18 @@ impl WriteAccess for Tenant<'_> {
             .prepare_cached("UPDATE tokens SET last_used = ?3 WHERE org = ?1 AND id = ?2")?
             .execute(params![self.org(), blob(id), instant(at)])?;
         Ok(())
+    }
+
+    fn insert_api_key(&mut self, key: &KeyRecord, digest: &[u8; 32]) -> Result<(), Error> {
+        self.add_key(key, digest)
+    }
+
+    fn expire_api_key(&mut self, id: KeyId, expires: Timestamp) -> Result<(), Error> {
+        self.end_key(id, expires)
+    }
+
+    fn touch_api_key(&mut self, id: KeyId, at: Timestamp) -> Result<(), Error> {
+        self.note_key(id, at)
     }
 
     fn insert_administrator(&mut self, administrator: &Administrator) -> Result<(), Error> {

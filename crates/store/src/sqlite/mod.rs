@@ -14,6 +14,7 @@ mod directory;
 mod erasure;
 mod examination;
 mod jobs;
+mod keys;
 mod ledger;
 mod listing;
 mod migrations;
@@ -32,7 +33,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rollcall_model::{AdminId, OrgId, Organisation, Slug, TokenRecord, WebhookId};
+use rollcall_model::{
+    AdminId, ApplicationId, KeyRecord, OrgId, Organisation, Slug, TokenRecord, WebhookIdAdminId,
+};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
@@ -104,6 +107,11 @@ impl Backend for Sqlite {
     ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
         self.readers
             .glance(|connection| access::bearer(connection, slug, &digest))
+    }
+
+    async fn key(&self, digest: [u8; 32]) -> Result<Option<(Organisation, KeyRecord)>, Error> {
+        self.readers
+            .glance(|connection| keys::key(connection, &digest))
     }
 
     async fn schedule(&self, organisation: Option<OrgId>) -> Result<Vec<Scheduled>, Error> {

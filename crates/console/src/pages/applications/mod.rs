@@ -11,7 +11,6 @@ pub(crate) mod plan;
 mod provisioning;
 pub(crate) mod steps;
 
-use rollcall_app::Failure;
 use rollcall_model::application::{Mode, Status};
 use rollcall_model::provisioning::{JobState, QuarantineReason, Running};
 use rollcall_model::{Application, ApplicationId};
@@ -63,7 +62,7 @@ impl State {
             return state("run", "sync", "Running");
         }
         match &job.quarantine {
-            Some(quarantine) if waits_for_word(quarantine.reason) => {
+            Some(quarantine) if quarantine.reason.waits_for_word() => {
                 return state("warn", "alert", "Held");
             }
             Some(_) => return state("bad", "xc", "In quarantine"),
@@ -163,25 +162,8 @@ impl Console {
         id: ApplicationId,
     ) -> Result<Application, Problem> {
         let context = known.visitor.context();
-        let application = self.app.application_listed(&context, id).await?.application;
-        match &application.job_file {
-            None => Ok(application),
-            Some(file) => {
-                let reason = format!(
-                    "the job file {file} configures this application: change it there, and run `rollcall job` with it"
-                );
-                Err(Failure::Forbidden { reason }.into())
-            }
-        }
+        Ok(self.app.changeable(&context, id).await?)
     }
-}
-
-/// Tells whether nothing is broken: somebody has to decide.
-pub(crate) fn waits_for_word(reason: QuarantineReason) -> bool {
-    matches!(
-        reason,
-        QuarantineReason::TooManyDeletes | QuarantineReason::RestoredFromBackup
-    )
 }
 
 /// Says what stopped a job, as a title.

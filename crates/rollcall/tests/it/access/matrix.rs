@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rollcall_model::ProvisioningToken;
+use rollcall_model::{ApiKey, KeyRole, ProvisioningToken};
 use rollcall_web::table::{Needs, Policy, Route};
 
 use super::raw::{Reply, sent};
@@ -28,6 +28,10 @@ enum Worth {
     Elsewhere,
     /// It is the session of an owner.
     Session,
+    /// It is an API key of the organisation, with this role.
+    Key(KeyRole),
+    /// Likewise, but in another region.
+    KeyElsewhere,
 }
 
 impl Credential {
@@ -91,6 +95,7 @@ impl House {
             .map(|row| row["id"].as_str().unwrap())
             .unwrap();
         installation.ok(&["token", "revoke", "--org", "vault", id]);
+        let keys = keys(&installation);
         administrator(&installation, "vault", "owner@example.com");
         administrator(&installation, "other", "stranger@example.com");
         let link = installation.ok(&[
@@ -137,6 +142,7 @@ impl House {
             &rollcall_app::SystemRandomness::default(),
         );
         let secrets = Secrets {
+            keys,
             token,
             foreign,
             expired,
@@ -163,8 +169,13 @@ impl House {
         let mut headers = credential.headers.clone();
         let [_, a, b, c] = u32::try_from(number).unwrap().to_be_bytes();
         headers.push(("x-forwarded-for".into(), format!("10.{a}.{b}.{c}")));
-        let body = if route.policy == Policy::Bearer {
-            headers.push(("content-type".into(), "application/scim+json".into()));
+        let kind = match route.policy {
+            Policy::Bearer => Some("application/scim+json"),
+            Policy::Key(_) => Some("application/json"),
+            _ => None,
+        };
+        let body = if let Some(kind) = kind {
+            headers.push(("content-type".into(), kind.into()));
             "{}".to_owned()
         } else {
             let (cookie, csrf) = &self.visit;
@@ -188,7 +199,56 @@ impl House {
     }
 }
 
+/// API keys: what they are, how they stand, and their texts.
+type Keys = Vec<(&'static str, Worth, String)>;
+
+/// Makes API keys of every sort.
+fn keys(installation: &Installation) -> Keys {
+    let create = |org, more: &[&str]| {
+        let create = ["api-key", "create", "--org", org, "--name", "a key"];
+        installation.ok(&[&create[..], more].concat())
+    };
+    let elsewhere = ApiKey::generate(
+        "mars".parse().unwrap(),
+        &rollcall_app::SystemRandomness::default(),
+    );
+    let revoked = create("vault", &["--json", "--role", "manage"]);
+    let revoked: serde_json::Value = serde_json::from_str(&revoked).unwrap();
+    let id = revoked["id"].as_str().unwrap();
+    installation.ok(&["api-key", "revoke", "--org", "vault", id]);
+    let reads = create("vault", &[]);
+    vec![
+        (
+            "an expired API key",
+            Worth::Nothing,
+            create("vault", &["--role", "manage", "--expires", "1s"]),
+        ),
+        (
+            "a revoked API key",
+            Worth::Nothing,
+            revoked["key"].as_str().unwrap().to_owned(),
+        ),
+        (
+            "a tampered API key",
+            Worth::Nothing,
+            reads.replacen("rk_", "rc_", 1),
+        ),
+        (
+            "another region's API key",
+            Worth::KeyElsewhere,
+            elsewhere.secret().expose().to_owned(),
+        ),
+        ("an API key that reads", Worth::Key(KeyRole::Read), reads),
+        (
+            "an API key that manages",
+            Worth::Key(KeyRole::Manage),
+            create("vault", &["--role", "manage"]),
+        ),
+    ]
+}
+
 struct Secrets {
+    keys: Keys,
     token: String,
     foreign: String,
     expired: String,
@@ -203,6 +263,7 @@ struct Secrets {
 fn credentials(secrets: &Secrets) -> Vec<Credential> {
     use Worth::{Bearer, Elsewhere, Nothing, Session};
     let Secrets {
+        keys,
         token,
         foreign,
         expired,
@@ -220,7 +281,14 @@ fn credentials(secrets: &Secrets) -> Vec<Credential> {
     let tampered = format!("{}{other}", &token[..token.len() - 1]);
     let (organisation, secret) = owner.split_once('.').unwrap();
     let (elsewhere_organisation, _) = stranger.split_once('.').unwrap();
-    vec![
+    let keys = keys.iter().map(|(what, worth, key)| Credential {
+        worth: *worth,
+        ..bearer(what, key)
+    });
+    let (_, _, manages) = &secrets.keys[secrets.keys.len() - 1];
+    let mut all = vec![
+        new("an API key in the query", Nothing).query(format!("?api_key={manages}&key={manages}")),
+        new("an API key as a session", Nothing).session(manages),
         new("nothing", Nothing),
         new("an empty header", Nothing).header("authorization", ""),
         new("a scheme alone", Nothing).header("authorization", "Bearer"),
@@ -262,7 +330,10 @@ fn credentials(secrets: &Secrets) -> Vec<Credential> {
             worth: Bearer,
             ..bearer("a token and somebody's session", token).session(ended)
         },
-    ]
+    ];
+    // a key that manages may replace the token: it comes last
+    all.extend(keys);
+    all
 }
 
 #[tokio::test]
@@ -308,13 +379,38 @@ fn judged(route: &Route, credential: &Credential, reply: &Reply) -> Result<(), &
             reply.status == 421 && reply.is_scim_error(),
             "it is told where",
         ),
-        (Policy::Bearer, Worth::Nothing | Worth::Session) => {
+        (Policy::Bearer, _) => {
             must(reply.status == 401, "nothing else opens it")?;
             must(
                 reply.header("www-authenticate").starts_with("Bearer "),
                 "it is told what would (RFC 6750 §3)",
             )?;
             must(reply.is_scim_error(), "in the form of SCIM")
+        }
+        (Policy::Key(needed), Worth::Key(role)) if role >= needed => {
+            let is_refused = matches!(reply.status, 401 | 403 | 421 | 429);
+            must(!is_refused && reply.status < 500, "its own key opens it")
+        }
+        (Policy::Key(_), Worth::Key(_)) => {
+            must(reply.status == 403, "a key that reads changes nothing")?;
+            let challenge = reply.header("www-authenticate");
+            must(
+                challenge.contains("insufficient_scope"),
+                "it is told why (RFC 6750 §3.1)",
+            )?;
+            must(reply.is_problem(), "as a problem")
+        }
+        (Policy::Key(_), Worth::KeyElsewhere) => must(
+            reply.status == 421 && reply.is_problem(),
+            "it is told where",
+        ),
+        (Policy::Key(_), _) => {
+            must(reply.status == 401, "nothing else opens it")?;
+            must(
+                reply.header("www-authenticate").starts_with("Bearer "),
+                "it is told what would (RFC 6750 §3)",
+            )?;
+            must(reply.is_problem(), "as a problem")
         }
         (Policy::Console(Needs::Nothing), _) => {
             must(

@@ -17,6 +17,7 @@ pub(crate) const NOBODY: &str = "0190b6f1-7c1d-7f5e-9a53-2f6b8c1d4e77";
 fn routes() -> Vec<Route> {
     let mut routes = rollcall_web::health::route_table();
     routes.extend(rollcall_endpoint::route_table());
+    routes.extend(rollcall_api::route_table());
     routes.extend(rollcall_console::route_table());
     routes
 }
@@ -52,6 +53,16 @@ fn filled(route: &Route, user: &str, group: &str) -> String {
             "urn:ietf:params:scim:schemas:core:2.0:User"
         };
         return path.replace("{id}", id).replace("{name}", name);
+    }
+    if matches!(route.policy, Policy::Key(_)) {
+        let id = if route.path.contains("/people/") {
+            user
+        } else if route.path.contains("/groups/") {
+            group
+        } else {
+            NOBODY
+        };
+        return page(&route.path.replace("{id}", id));
     }
     if route.policy == Policy::Public {
         let [(style, _), ..] = rollcall_console::sample_assets();

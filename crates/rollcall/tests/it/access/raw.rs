@@ -28,6 +28,16 @@ impl Reply {
             && body["status"].as_str() == Some(&*self.status.to_string())
     }
 
+    /// Tells whether the body is a problem (RFC 9457) with the status of the answer.
+    pub(super) fn is_problem(&self) -> bool {
+        let body: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let kind = body["type"].as_str().unwrap_or_default();
+        self.header("content-type") == "application/problem+json"
+            && kind.starts_with("urn:rollcall:problem:")
+            && body["status"] == self.status
+            && body["detail"].is_string()
+    }
+
     /// Tells whether the body is a page of the console.
     pub(super) fn is_page(&self) -> bool {
         self.header("content-type").starts_with("text/html") && self.body.contains("</html>")

@@ -84,6 +84,8 @@ async fn no_other_spelling_of_any_path_is_served_whoever_asks() {
 fn is_formed(path: &str, reply: &Reply) -> bool {
     if path.starts_with("/scim/") {
         reply.is_scim_error()
+    } else if path.starts_with("/api/") {
+        reply.is_problem()
     } else {
         // health says nothing but the status
         reply.is_page() || reply.body.is_empty()

@@ -1,6 +1,7 @@
 //! The console over HTTP, as a browser without scripts sees it.
 
 mod access;
+mod api_keys;
 mod back;
 pub(crate) mod guest;
 pub(crate) mod invitations;

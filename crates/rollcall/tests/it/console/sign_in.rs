@@ -84,7 +84,7 @@ async fn a_session_ends_with_signing_out_and_its_cookie_is_worth_nothing_then() 
 }
 
 /// Makes every session older than five minutes: in the store, for a test does not wait.
-fn grown_old(installation: &Installation) {
+pub(super) fn grown_old(installation: &Installation) {
     crate::store::change(
         installation.folder.path(),
         "UPDATE sessions SET document = json_set(document, '$.proven', '2020-01-01T00:00:00Z')",

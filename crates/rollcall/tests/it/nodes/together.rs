@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rollcall_testkit::postgres::Database;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::signal;
+use crate::api::Program;
 use crate::console::guest::{Guest, PASSWORD, administrator};
 use crate::store;
 use crate::support::{Installation, Server};
@@ -54,9 +55,21 @@ async fn who_is_refused_by_one_node_is_refused_by_all_at_once() {
     // a session belongs to the installation, not to the node at which it began
     let mut guests = [guest.clone(), guest];
     guests[1].base.clone_from(&pair.nodes[1].url);
+    let create = [
+        "api-key", "create", "--org", "vault", "--name", "a key", "--json",
+    ];
+    let key: Value = serde_json::from_str(&pair.installation.ok(&create)).unwrap();
+    let (id, text) = (key["id"].as_str().unwrap(), key["key"].as_str().unwrap());
+    let programs = [
+        Program::with(&pair.nodes[0], text).await,
+        Program::with(&pair.nodes[1], text).await,
+    ];
     for (client, guest) in clients.iter().zip(&mut guests) {
         client.get("/Users").await.is(200);
         guest.get("/users").await.is(200);
+    }
+    for program in &programs {
+        program.get("/organisation").await.is(200);
     }
 
     let reset = pair.installation.ok(&["token", "reset", "--org", "vault"]);
@@ -68,11 +81,16 @@ async fn who_is_refused_by_one_node_is_refused_by_all_at_once() {
         "--email",
         "ada@vault.example",
     ]);
+    pair.installation
+        .ok(&["api-key", "revoke", "--org", "vault", id]);
     let done = Instant::now();
 
     for (client, guest) in clients.iter().zip(&mut guests) {
         client.get("/Users").await.is(401);
         guest.get("/users").await.is(303);
+    }
+    for program in &programs {
+        program.get("/organisation").await.is(401);
     }
     assert!(done.elapsed() < EVERYWHERE_WITHIN, "{:?}", done.elapsed());
     for node in &pair.nodes {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Watched;
+use crate::api::Program;
 use crate::console::guest::{Guest, PASSWORD, administrator};
 use crate::support::{Installation, Server, rollcall};
 
@@ -79,6 +80,18 @@ async fn at_the_highest_level_the_log_holds_no_secret() {
         .get(&format!("/Users?access_token={token}"))
         .await
         .is(401);
+    let create = ["api-key", "create", "--org", "vault", "--name", "a key"];
+    let key = watched
+        .installation
+        .ok(&[&create[..], &["--role", "manage"]].concat());
+    let program = Program::with(&watched.server, &key).await;
+    program.get("/organisation").await.is(200);
+    program.get(&format!("/people?key={key}")).await.is(400);
+    let made = program.act("/integrations/okta/tokens").await.is(201).body;
+    let made = made["token"].as_str().unwrap().to_owned();
+    let wrong_key = format!("{}{}", &key[..key.len() - 1], "1");
+    let stranger = Program::with(&watched.server, &wrong_key).await;
+    stranger.get("/organisation").await.is(401);
     let mut guest = Guest::new(&watched.server);
     guest
         .sign_in("owner@vault.example", "canary-as-a-password")
@@ -86,6 +99,7 @@ async fn at_the_highest_level_the_log_holds_no_secret() {
     guest.sign_in("owner@vault.example", PASSWORD).await;
     guest.get("/users").await;
     let mut secrets = vec![token.clone(), wrong, own, PASSWORD.to_owned()];
+    secrets.extend([key, wrong_key, made]);
     secrets.extend(["canary-in-a-body", "canary-as-a-password"].map(str::to_owned));
     secrets.extend(
         guest
@@ -94,7 +108,7 @@ async fn at_the_highest_level_the_log_holds_no_secret() {
             .filter(|value| value.len() > 20)
             .cloned(),
     );
-    assert!(secrets.len() > 6, "there is no session");
+    assert!(secrets.len() > 9, "there is no session");
 
     let log = std::fs::read_to_string(folder.join("log")).unwrap();
     for part in ["TRACE", "DEBUG", "answered"] {

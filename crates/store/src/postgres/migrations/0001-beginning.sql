@@ -154,6 +154,22 @@ CREATE TABLE tokens (
 );
 CREATE UNIQUE INDEX tokens_by_digest ON tokens (org, digest);
 
+-- Of an API key only the SHA-256 is kept, and its last characters. It is looked up before the organisation is known: it opens its own.
+CREATE TABLE api_keys (
+    org uuid NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    id uuid NOT NULL,
+    digest bytea NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL,
+    created bigint NOT NULL,
+    created_by text NOT NULL,
+    expires bigint,
+    last_used bigint,
+    ending text NOT NULL,
+    PRIMARY KEY (org, id)
+);
+CREATE UNIQUE INDEX api_keys_by_digest ON api_keys (digest);
+
 CREATE TABLE administrators (
     org uuid NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
     id uuid NOT NULL,
@@ -435,7 +451,7 @@ DECLARE
 BEGIN
     FOREACH fenced IN ARRAY ARRAY[
         'installation_secrets', 'organisations', 'resources', 'emails', 'members', 'tombstones', 'changes', 'audit', 'tallies',
-        'integrations', 'tokens', 'administrators', 'sign_in_links', 'sessions', 'second_factors', 'recovery_codes', 'exchanges',
+        'integrations', 'tokens', 'api_keys', 'administrators', 'sign_in_links', 'sessions', 'second_factors', 'recovery_codes', 'exchanges',
         'traffic', 'mail', 'data_keys', 'applications', 'leases', 'assignments', 'links', 'exported_members', 'provisioning_log', 'cycles', 'plans',
         'plan_pages', 'activations', 'webhooks', 'webhook_deliveries', 'webhook_leases'
     ] LOOP

@@ -132,6 +132,22 @@ CREATE TABLE tokens (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX tokens_by_digest ON tokens (org, digest);
 
+-- Of an API key only the SHA-256 is kept, and its last characters. It is looked up before the organisation is known: it opens its own.
+CREATE TABLE api_keys (
+    org BLOB NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
+    id BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    expires INTEGER,
+    last_used INTEGER,
+    ending TEXT NOT NULL,
+    PRIMARY KEY (org, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX api_keys_by_digest ON api_keys (digest);
+
 CREATE TABLE administrators (
     org BLOB NOT NULL REFERENCES organisations (id) ON DELETE CASCADE,
     id BLOB NOT NULL,
