@@ -261,6 +261,48 @@ async fn an_endpoint_that_answers_gone_is_paused_and_one_that_redirects_is_not_f
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restore_nothing_is_told_before_somebody_resumes_and_no_id_is_given_twice() {
+    let receiver = Receiver::start().await;
+    let house = House::new(&receiver);
+    let server = house.serve();
+    let scim = server.scim("vault", &house.token);
+    scim.person("ann").await;
+    receiver.hears(1).await;
+    house.stands(|standing| standing["waiting"] == 0).await;
+    house.installation.ok(&["backup", "one.backup"]);
+    scim.person("lost").await;
+    receiver.hears(2).await;
+
+    drop(server);
+    let begun = std::time::Instant::now();
+    loop {
+        let restored = house
+            .installation
+            .run(&["restore", "one.backup", "--force"]);
+        if restored.status.success() {
+            let said = String::from_utf8_lossy(&restored.stderr).into_owned();
+            assert!(said.contains("paused: 1 webhook."), "{said}");
+            break;
+        }
+        // the database has not noticed yet that the server is gone
+        assert!(begun.elapsed() < receiver::PATIENCE, "{restored:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let server = house.serve();
+    server.scim("vault", &house.token).person("bob").await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let standing = house.standing();
+    assert_eq!(standing["why"], "restored", "{standing}");
+    assert_eq!(receiver.heard().len(), 2, "nothing is told");
+
+    // whoever is bob has the place in the feed that somebody had who is forgotten
+    house.ok(&["set", "siem", "--resume"]);
+    let heard = receiver.hears(3).await;
+    assert_eq!(ids(&heard).len(), 3);
+    assert_eq!(heard[2].event()["type"], "user.created");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_tell_each_event_once() {
     let database = Database::fresh().unwrap();
     let installation = Installation::new();
