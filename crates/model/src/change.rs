@@ -85,32 +85,6 @@ impl Actor {
     }
 }
 
-/// What kind of actor acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ActorKind {
-    /// A foreign directory.
-    Integration,
-    /// An administrator in the console.
-    Administrator,
-    /// Whoever ran a command on the server.
-    Command,
-    /// Rollcall itself.
-    System,
-}
-
-impl Actor {
-    /// Returns what kind of actor it is.
-    pub fn kind(&self) -> ActorKind {
-        match self {
-            Self::Integration { .. } => ActorKind::Integration,
-            Self::Administrator { .. } => ActorKind::Administrator,
-            Self::Command => ActorKind::Command,
-            Self::System => ActorKind::System,
-        }
-    }
-}
-
 /// Who acts and through which request: goes with every use case that changes something.
 ///
 /// Whoever verifies the audit log writes it anew and compares: what an older version stored has to be written alike by a later one.

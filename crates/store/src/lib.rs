@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use rollcall_model::{
-    AdminId, ApplicationId, KeyRecord, OrgId, Organisation, Slug, TokenRecord, WebhookIdAdminId,
+    AdminId, ApplicationId, KeyRecord, OrgId, Organisation, Slug, TokenRecord, WebhookId,
 };
 use tokio::sync::Notify;
 

@@ -33,9 +33,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rollcall_model::{
-    AdminId, ApplicationId, KeyRecord, OrgId, Organisation, Slug, TokenRecord, WebhookIdAdminId,
-};
+use rollcall_model::{AdminId, KeyRecord, OrgId, Organisation, Slug, TokenRecord, WebhookId};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
