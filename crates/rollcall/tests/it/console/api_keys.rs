@@ -66,7 +66,9 @@ async fn an_api_key_is_made_with_a_fresh_proof_shown_once_and_revoked() {
     let question = question.unwrap().split('"').next().unwrap().to_owned();
     let asked = guest.get(&question).await.is(200);
     assert!(
-        asked.body.contains("Revoke the API key Nightly?"),
+        asked
+            .body
+            .contains("Revoke the API key <bdi>Nightly</bdi>?"),
         "{}",
         asked.body
     );
