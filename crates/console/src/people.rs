@@ -25,6 +25,8 @@ pub(crate) struct Person {
     pub(crate) standing: Standing,
     pub(crate) source: &'static str,
     pub(crate) is_managed: bool,
+    /// Whether the name by which the person signs in has a word of letters of several scripts.
+    pub(crate) mixes_scripts: bool,
     pub(crate) department: String,
     pub(crate) changed: Moment,
 }
@@ -46,6 +48,9 @@ impl Person {
             ),
             source: source(entry.managed_by, parties),
             is_managed: entry.managed_by.is_some(),
+            mixes_scripts: resource
+                .user_name()
+                .is_some_and(rollcall_scim::key::mixes_scripts),
             department: department(resource.as_map()).to_owned(),
             changed: zone.short(entry.modified),
             name,

@@ -235,6 +235,11 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         ("users-none", listed(none, &found(vec![], None), counts)),
         ("users-partial", listed(Asked::default(), &partial, counts)),
         ("user", one(person(1, "Ingrid Solheim", true, true), None)),
+        // the first letter is Cyrillic
+        (
+            "user-look-alike",
+            one(person(1, "Іngrid Solheim", true, true), None),
+        ),
         (
             "user-mistake",
             one(person(1, HOSTILE, false, false), Some(typed)),
@@ -291,4 +296,21 @@ fn activations(parties: &Parties, zone: &Zone) -> Vec<(&'static str, String)> {
         ("user-invitation-link", link("Ingrid Solheim")),
         ("user-invitation-link-hostile", link(HOSTILE)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_may_be_taken_for_another_is_pointed_out() {
+        let of = |wanted: &str| {
+            let all = samples();
+            let found = all.into_iter().find(|(name, _)| name == wanted);
+            found.unwrap().1
+        };
+
+        assert!(of("user-look-alike").contains("letters of several scripts"));
+        assert!(!of("user").contains("letters of several scripts"));
+    }
 }
