@@ -1,17 +1,12 @@
 //! Who asks: the API key, which says which organisation it opens and what it may do there.
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body::Body as _;
 use rollcall_app::Failure;
 use rollcall_model::KeyRole;
 use rollcall_web::bearer;
 use rollcall_web::gate::Seen;
-use rollcall_web::limits;
-use rollcall_web::room::{Full, Room};
 
 use crate::Api;
 use crate::problem::Problem;
@@ -20,7 +15,6 @@ use crate::problem::Problem;
 pub(crate) async fn check(
     State((api, needed)): State<(Api, KeyRole)>,
     axum::Extension(Seen { id, address }): axum::Extension<Seen>,
-    axum::Extension(room): axum::Extension<Arc<Room>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -41,17 +35,8 @@ pub(crate) async fn check(
             } else if holder.role < needed {
                 Problem::Role(needed)
             } else {
-                let size = request.body().size_hint();
-                match room
-                    .place(Some(organisation), size, limits::API_BYTES)
-                    .await
-                {
-                    Ok(_place) => {
-                        request.extensions_mut().insert(holder);
-                        return next.run(request).await;
-                    }
-                    Err(Full) => Failure::busy().into(),
-                }
+                request.extensions_mut().insert(holder);
+                return next.run(request).await;
             }
         }
         Err(failure) => {

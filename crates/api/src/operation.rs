@@ -189,7 +189,7 @@ async fn called<Q: DeserializeOwned, B: DeserializeOwned>(
     let query = Query::<Q>::try_from_uri(&parts.uri)
         .map_err(|error| Problem::Wrong(format!("the query is wrong: {}", cause(&error))))?;
     let bytes = if takes_body {
-        let read = body::read(sent, limits::API_BYTES).await;
+        let read = body::read(sent, limits::API_BYTES, None).await;
         read.map_err(Problem::Unread)?
     } else {
         Bytes::default()

@@ -86,6 +86,7 @@ impl Problem {
                 "too-slow",
                 "the body did not arrive in time: send it again",
             ),
+            Self::Unread(Unread::NoRoom) => Self::wire_of(&Failure::busy()),
             Self::Unread(Unread::Broken) => wire(
                 StatusCode::BAD_REQUEST,
                 "invalid",

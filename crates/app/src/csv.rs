@@ -24,8 +24,10 @@ pub fn row<'f>(fields: impl IntoIterator<Item = &'f str>) -> String {
     row
 }
 
-/// Tells whether a spreadsheet would calculate a field instead of showing it.
+/// Tells whether a spreadsheet would calculate a field instead of showing it; or one that says so already, so that whoever takes one quote
+/// away has the field.
 fn is_formula(field: &str) -> bool {
+    let field = field.trim_start_matches('\'');
     field.starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 

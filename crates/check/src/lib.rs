@@ -43,6 +43,14 @@ pub enum Ungraded {
     /// It gives no answers.
     #[error(transparent)]
     NoAnswer(#[from] NoAnswer),
+    /// It gave no answers any more while it was written to.
+    #[error("{cause}; what was created there for this test may still be there: {}", .left_behind.join(", "))]
+    BrokenOff {
+        /// What came in between.
+        cause: NoAnswer,
+        /// What could not be deleted: paths, or names of people whose creation was not answered.
+        left_behind: Vec<String>,
+    },
     /// It does not take the token.
     #[error("the endpoint does not take the token: it answered {status} to `GET {path}`")]
     Refused {
@@ -64,7 +72,9 @@ pub async fn grade(client: &Client, exam: Exam) -> Result<Report, Ungraded> {
         let outcome = writing::run(&mut session).await;
         // whatever happened, nothing is left behind
         session.clean_up().await;
-        outcome?;
+        if let Err(cause) = outcome {
+            return Err(session.broken_off(cause));
+        }
     }
     Ok(session.report())
 }

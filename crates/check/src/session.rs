@@ -7,9 +7,9 @@ use rollcall_connect::client::Client;
 use serde_json::Value;
 use url::Url;
 
-use crate::Exam;
 use crate::catalogue::Promise;
 use crate::report::{Evidence, Report, Verdict, Word, grade};
+use crate::{Exam, Ungraded};
 
 /// So much of a body is shown, in characters.
 const SHOWN: usize = 600;
@@ -145,6 +145,8 @@ pub(crate) struct Session {
     /// What was created and is still there, as paths.
     created: Vec<String>,
     left_behind: Vec<String>,
+    /// The name of somebody whose creation was asked for, and not answered with an id.
+    expected: Option<String>,
     last: Option<Evidence>,
     has_etags: bool,
     is_without_groups: bool,
@@ -158,6 +160,7 @@ impl Session {
             verdicts: Vec::new(),
             created: Vec::new(),
             left_behind: Vec::new(),
+            expected: None,
             last: None,
             has_etags: false,
             is_without_groups: false,
@@ -310,6 +313,7 @@ impl Session {
 
     /// Remembers what is to be deleted at the end; the last one first.
     pub(crate) fn keep(&mut self, path: &str) {
+        self.expected = None;
         self.created.push(path.to_owned());
     }
 
@@ -318,13 +322,43 @@ impl Session {
         self.created.retain(|kept| kept != path);
     }
 
+    /// Notes somebody whose creation is about to be asked for: who is not answered is looked for at the end.
+    pub(crate) fn expect(&mut self, user_name: &str) {
+        self.expected = Some(user_name.to_owned());
+    }
+
     /// Deletes whatever is still there of this exam.
     pub(crate) async fn clean_up(&mut self) {
+        if let Some(name) = self.expected.take() {
+            let found = self
+                .get(&format!("/Users?filter=userName eq \"{name}\""))
+                .await;
+            let ids = found.map(|found| {
+                let ids = found.resources().iter().map(|one| at(one, "/id").as_str());
+                ids.map(|id| format!("/Users/{}", id.unwrap_or_default()))
+                    .collect()
+            });
+            match ids {
+                Ok(paths) => self.created.extend::<Vec<String>>(paths),
+                Err(_) => self.left_behind.push(name),
+            }
+        }
         while let Some(path) = self.created.pop() {
             let deleted = self.ask(Method::DELETE, &path, None).await;
             if !deleted.is_ok_and(|answer| matches!(answer.status, 200 | 202 | 204 | 404)) {
                 self.left_behind.push(path);
             }
+        }
+    }
+
+    /// Says what is left behind of an exam that was broken off.
+    pub(crate) fn broken_off(self, cause: Ungraded) -> Ungraded {
+        match cause {
+            Ungraded::NoAnswer(cause) if !self.left_behind.is_empty() => Ungraded::BrokenOff {
+                cause,
+                left_behind: self.left_behind,
+            },
+            other => other,
         }
     }
 

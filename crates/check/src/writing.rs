@@ -93,6 +93,7 @@ impl Draft {
 /// Creates somebody.
 async fn create_person(session: &mut Session, draft: &Draft) -> Result<Answer, Ungraded> {
     let body = Some(draft.body.clone());
+    session.expect(&draft.name);
     Ok(session.ask(Method::POST, "/Users", body).await?)
 }
 

@@ -19,7 +19,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{HOST, ORIGIN, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use http_body::Body as _;
 use ring::digest::{SHA256, digest};
 use rollcall_app::Failure;
 use rollcall_app::sign_in::{Knock, Proof, Visitor};
@@ -27,7 +26,7 @@ use rollcall_model::{Permission, Secret, Stage};
 use rollcall_web::body::{Unread, read};
 use rollcall_web::gate::Seen;
 use rollcall_web::limits;
-use rollcall_web::room::{Full, Place, Room};
+use rollcall_web::room::{Place, Room};
 use subtle::ConstantTimeEq;
 
 use crate::cookies::Cookie;
@@ -151,7 +150,7 @@ struct Entered {
     /// A session that was renewed on the way.
     renewed: Option<Proof>,
     /// The room of what was sent, as long as it is worked on.
-    place: Option<Place>,
+    place: Option<Arc<Place>>,
 }
 
 async fn enter(console: &Console, asks: Asks, request: &mut Request) -> Result<Entered, Response> {
@@ -183,9 +182,11 @@ async fn enter(console: &Console, asks: Asks, request: &mut Request) -> Result<E
     if request.method() == Method::POST {
         same_site(console, request.headers())?;
         let limit = form_bytes(asks, visitor.as_ref());
-        place = Some(room_for(request, visitor.as_ref(), limit).await?);
+        let room = request.extensions().get::<Arc<Room>>();
+        place =
+            (visitor.as_ref().zip(room)).map(|(visitor, room)| room.place(visitor.organisation.id));
         let body = std::mem::take(request.body_mut());
-        let body = read(body, limit).await.map_err(unread)?;
+        let body = read(body, limit, place.as_deref()).await.map_err(unread)?;
         let form = Form::parse(request.headers(), body)
             .await
             .map_err(|error| Problem::refused(error.to_string()).into_response())?;
@@ -241,24 +242,6 @@ async fn enter(console: &Console, asks: Asks, request: &mut Request) -> Result<E
         flash,
     });
     Ok(entered)
-}
-
-/// Waits for room for a form of at most `limit` bytes. No part of the request is lent to the wait: a body is nobody's but one thread's.
-fn room_for(
-    request: &Request,
-    visitor: Option<&Visitor>,
-    limit: usize,
-) -> impl Future<Output = Result<Place, Response>> + use<> {
-    let room = request.extensions().get::<Arc<Room>>().cloned();
-    let whose = visitor.map(|visitor| visitor.organisation.id);
-    let size = request.body().size_hint();
-    async move {
-        let room =
-            room.ok_or_else(|| Problem::internal("a request without a gate").into_response())?;
-        room.place(whose, size, limit)
-            .await
-            .map_err(|Full| Problem::from(Failure::busy()).into_response())
-    }
 }
 
 /// Returns how much is read of a form, in bytes: of whoever may not send it no more than anybody's sign-in takes.
@@ -378,6 +361,7 @@ fn unread(unread: Unread) -> Response {
             "this is more than the {} KiB that this form may have",
             limit / 1024
         )),
+        Unread::NoRoom => Problem::from(Failure::busy()),
         Unread::TooSlow | Unread::Broken => {
             Problem::refused("the form did not arrive whole: send it again".to_owned())
         }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body::Body as _;
 use rollcall_app::Failure as App;
 use rollcall_app::traffic::Whose;
 use rollcall_web::bearer;
 use rollcall_web::gate::Seen;
-use rollcall_web::room::{Full, Room};
+use rollcall_web::room::Room;
 
 use crate::Endpoint;
 use crate::failure::Failure;
@@ -50,15 +49,11 @@ pub(crate) async fn check(
             {
                 Failure::TooMany(wait).into_response()
             } else {
-                let limit = endpoint.longest_body(request.uri().path());
-                let size = request.body().size_hint();
-                match room.place(Some(organisation), size, limit).await {
-                    Ok(_place) => {
-                        request.extensions_mut().insert(caller);
-                        next.run(request).await
-                    }
-                    Err(Full) => Failure::from(App::busy()).into_response(),
-                }
+                // kept until the request is answered: what was read of its body is worked on
+                let place = room.place(organisation);
+                request.extensions_mut().insert(Arc::clone(&place));
+                request.extensions_mut().insert(caller);
+                next.run(request).await
             };
             response.extensions_mut().insert(whose);
             response

@@ -93,6 +93,7 @@ impl Failure {
                 None,
                 "the body could not be read".into(),
             ),
+            Self::Unread(Unread::NoRoom) => Self::wire_of(&App::busy()),
             Self::MediaType => wire(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 None,

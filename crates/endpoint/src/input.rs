@@ -1,5 +1,7 @@
 //! From a request to values.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
@@ -8,6 +10,7 @@ use rollcall_model::{Kind, ResourceId};
 use rollcall_scim::json;
 use rollcall_scim::version::{IfMatch, IfNoneMatch};
 use rollcall_web::body::{self, Unread};
+use rollcall_web::room::Place;
 use serde_json::Value;
 
 use crate::Endpoint;
@@ -22,7 +25,8 @@ pub(crate) async fn json(
     if !is_json(request.headers()) {
         return Err(Failure::MediaType);
     }
-    let bytes = body::read(request.into_body(), limit)
+    let place = request.extensions().get::<Arc<Place>>().cloned();
+    let bytes = body::read(request.into_body(), limit, place.as_deref())
         .await
         .map_err(Failure::Unread)?;
     Ok(json::parse(&bytes, &endpoint.app.settings().limits)?)

@@ -32,19 +32,6 @@ impl Endpoint {
         }
     }
 
-    /// Returns how long a body that is sent to a path may be, in bytes.
-    pub(crate) fn longest_body(&self, path: &str) -> usize {
-        let limits = &self.app.settings().limits;
-        let path = path.to_ascii_lowercase();
-        if path.ends_with("/bulk") {
-            limits.bulk_body_bytes
-        } else if path.contains("/groups") {
-            limits.group_body_bytes
-        } else {
-            limits.body_bytes
-        }
-    }
-
     /// How long a body about such a resource may be: a group may come with many members.
     pub(crate) fn body_limit(&self, kind: Kind) -> usize {
         let limits = &self.app.settings().limits;

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::limits;
+use crate::room::{Full, Place};
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +26,15 @@ pub enum Unread {
     TooSlow,
     /// The connection broke, or the framing was wrong.
     Broken,
+    /// There was no room for it.
+    NoRoom,
 }
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes. Without a place it is one of those that are short.
 ///
 /// # Errors
 /// [`Unread`]; nothing of the body is kept.
-pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
+pub async fn read(mut body: Body, limit: usize, place: Option<&Place>) -> Result<Bytes, Unread> {
     if body.size_hint().lower() > limit as u64 {
         swallow(&mut body).await;
         return Err(Unread::TooLarge { limit });
@@ -50,6 +53,10 @@ pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
             if read.len() + data.len() > limit {
                 swallow(&mut body).await;
                 return Err(Unread::TooLarge { limit });
+            }
+            if let Some(place) = place {
+                let whole = read.len() + data.len();
+                place.hold(whole).await.map_err(|Full| Unread::NoRoom)?;
             }
             read.extend_from_slice(&data);
         }
@@ -170,12 +177,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_drips_is_given_up_after_a_minute_and_one_that_pauses_sooner() {
         let begun = Instant::now();
-        let dripping = read(Drip::every(Duration::from_secs(5)), 1_000).await;
+        let dripping = read(Drip::every(Duration::from_secs(5)), 1_000, None).await;
         assert_eq!(dripping, Err(Unread::TooSlow));
         assert_eq!(begun.elapsed(), limits::BODY_TIME);
 
         let begun = Instant::now();
-        let pausing = read(Drip::every(limits::BODY_IDLE * 2), 1_000).await;
+        let pausing = read(Drip::every(limits::BODY_IDLE * 2), 1_000, None).await;
         assert_eq!(pausing, Err(Unread::TooSlow));
         assert_eq!(begun.elapsed(), limits::BODY_IDLE);
     }

@@ -48,6 +48,8 @@ pub const EVENTS_WAITING: usize = 64;
 pub const ROOM_BYTES: usize = 128 * 1024 * 1024;
 /// Those of one organisation, in bytes.
 pub const ROOM_BYTES_OF_ONE: usize = 32 * 1024 * 1024;
+/// So much of each body needs no room, in bytes.
+pub const ROOM_FREE_BYTES: usize = 64 * 1024;
 /// How long a request waits for room.
 pub const ROOM_TIME: Duration = Duration::from_secs(10);
 

@@ -251,7 +251,10 @@ fn cut(text: &str, delimiter: u8) -> Option<(u64, usize)> {
 /// Takes the quote away that our own exports put before what a spreadsheet would take for a formula.
 fn plain(cell: &str) -> &str {
     cell.strip_prefix('\'')
-        .filter(|rest| rest.starts_with(['=', '+', '-', '@']))
+        .filter(|rest| {
+            rest.trim_start_matches('\'')
+                .starts_with(['=', '+', '-', '@', '\t', '\r'])
+        })
         .unwrap_or(cell)
 }
 

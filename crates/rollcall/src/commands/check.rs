@@ -30,7 +30,9 @@ pub(crate) async fn run(command: Check, as_json: bool) -> anyhow::Result<Exit> {
     let report = grade(&client, exam)
         .await
         .map_err(|ungraded| match ungraded {
-            Ungraded::NoAnswer(_) => Trouble::unreachable(ungraded.to_string()),
+            Ungraded::NoAnswer(_) | Ungraded::BrokenOff { .. } => {
+                Trouble::unreachable(ungraded.to_string())
+            }
             Ungraded::Refused { .. } => Trouble::wrong(ungraded.to_string()).hint(NEW_TOKEN),
         })?;
     if as_json {

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use jiff::SignedDuration;
 use rollcall_api::Api;
 use rollcall_app::App;
 use rollcall_app::traffic::Recorder;
@@ -33,12 +34,12 @@ use crate::{printer, runtime};
 
 /// How often whoever has not asked for a while is forgotten.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
-/// How soon after the start what is old is forgotten, how often then, and how soon again while there is more of it.
-const UPKEEP_FIRST: Duration = Duration::from_mins(1);
-/// See [`UPKEEP_FIRST`].
+/// How often what is old is forgotten, and how soon again while there is more of it.
 const UPKEEP_EVERY: Duration = Duration::from_hours(1);
-/// See [`UPKEEP_FIRST`].
+/// See [`UPKEEP_EVERY`].
 const UPKEEP_AGAIN: Duration = Duration::from_secs(5);
+/// A clock that went on by so much more, or less, than time did was set.
+const CLOCK_SET: SignedDuration = SignedDuration::from_mins(10);
 /// Connections at the same time to the address where figures are shown.
 const WATCHERS: u32 = 16;
 
@@ -294,10 +295,23 @@ async fn forget(rates: Arc<Rates>, stop: CancellationToken) {
     }
 }
 
-/// Forgets what organisations do not keep any longer. Among nodes that share a store each of them does: there is nothing to be done twice.
+/// Forgets what organisations do not keep any longer, as long as the clock has not been set meanwhile. Among nodes that share a store each of
+/// them does: there is nothing to be done twice.
 async fn upkeep(app: App, stop: CancellationToken) {
-    let mut wait = UPKEEP_FIRST;
+    let mut wait = UPKEEP_EVERY;
+    let (mut before, mut since) = (app.now(), Instant::now());
     while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
+        let (now, elapsed) = (app.now(), since.elapsed());
+        let is_steady = is_steady(now.duration_since(before), elapsed);
+        (before, since) = (now, Instant::now());
+        if !is_steady {
+            // what is forgotten by a clock that is ahead does not come back when it is set right
+            tracing::warn!(
+                "the clock was set: nothing that is old is forgotten within the next hour"
+            );
+            wait = UPKEEP_EVERY;
+            continue;
+        }
         wait = match app.forget_what_is_old().await {
             Ok(forgotten) if forgotten.more => UPKEEP_AGAIN,
             Ok(_) => UPKEEP_EVERY,
@@ -307,6 +321,12 @@ async fn upkeep(app: App, stop: CancellationToken) {
             }
         };
     }
+}
+
+/// Tells whether a clock went on by as much as time did.
+fn is_steady(by_clock: SignedDuration, elapsed: Duration) -> bool {
+    let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX);
+    (by_clock - elapsed).abs() <= CLOCK_SET
 }
 
 /// Waits for Ctrl-C or SIGTERM.
@@ -392,6 +412,22 @@ mod tests {
                 return text;
             }
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_noticed_and_one_that_drifts_is_not() {
+        let hour = Duration::from_hours(1);
+        for (minutes, expected) in [
+            (60, true),
+            (65, true),
+            (55, true),
+            (75, false),
+            (-60, false),
+        ] {
+            let by_clock = SignedDuration::from_mins(minutes);
+            assert_eq!(is_steady(by_clock, hour), expected, "{minutes}");
+        }
+        assert!(!is_steady(SignedDuration::from_hours(24 * 365), hour));
     }
 
     #[tokio::test]

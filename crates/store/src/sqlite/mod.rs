@@ -451,11 +451,12 @@ mod tests {
             .unwrap();
         let others: Vec<String> = others.collect::<Result<_, _>>().unwrap();
 
-        // an address and a slug are looked up before the organisation is known
+        // an address, a slug and an API key are looked up before the organisation is known
         assert_eq!(
             others,
             [
                 "administrators_by_address",
+                "api_keys_by_digest",
                 "sqlite_autoindex_installation_secrets_1",
                 "sqlite_autoindex_organisations_1",
                 "sqlite_autoindex_organisations_2",

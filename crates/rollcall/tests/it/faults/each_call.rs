@@ -250,7 +250,15 @@ async fn with_a_disk_that_lies_about_its_syncs_the_loss_is_seen() {
         .command(&["serve", "--listen", "127.0.0.1:0"]);
     let looked = tokio::spawn(async move { story.serve(sound).await });
 
-    assert!(looked.await.is_err_and(|error| error.is_panic()));
+    let Err(seen) = looked.await else {
+        panic!("nobody has noticed");
+    };
+    let said = seen.into_panic();
+    let said = said.downcast_ref::<String>().unwrap();
+    assert!(
+        said.starts_with("found ") && said.contains("acknowledged"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
