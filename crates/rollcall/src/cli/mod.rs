@@ -6,8 +6,10 @@
 )]
 
 pub(crate) mod app;
+pub(crate) mod check;
 mod job;
 pub(crate) mod mapping;
+pub(crate) mod transfer;
 pub(crate) mod webhook;
 pub(crate) mod words;
 
@@ -15,7 +17,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rollcall_app::history::Moment;
-use rollcall_check::Persona;
 use rollcall_model::chain::Head;
 use rollcall_model::retention::Keep;
 use rollcall_model::{
@@ -99,13 +100,13 @@ The way of an application: create, connect, assign, plan, run, and start, so tha
 
 A CSV file has a header. Its columns are SCIM paths such as name.givenName, or one of email, phone, mobile, givenName, familyName, department, employeeNumber, organization, manager (a userName); of groups displayName and members (userNames or names of groups, separated by semicolons). An export can be imported again as it is."
     )]
-    Import(Import),
+    Import(transfer::Import),
     /// Writes people and groups out as JSON lines of SCIM resources, or as CSV
     #[command(
         after_help = "Example: rollcall export --org northwind > northwind.jsonl
          rollcall export --org northwind --csv users > people.csv"
     )]
-    Export(Export),
+    Export(transfer::Export),
     /// What people and groups were, what changed, and the way back
     #[command(
         subcommand,
@@ -142,7 +143,7 @@ Whoever can write to the store can also write a log anew. Keep the head of the l
 
 Without --write nothing is changed there. With it three people and a group are created, changed and deleted again; nobody else is touched. Each promise is named with where it is written; the exit code is 1 when one is broken that directories rely on."
     )]
-    Check(Check),
+    Check(check::Check),
     /// The language of mappings: try an expression, look a function up
     #[command(subcommand, after_help = "Example: rollcall expression explain Switch")]
     Expression(ExpressionCommand),
@@ -200,39 +201,6 @@ pub(crate) struct Serve {
     /// Write mail into this folder, as .eml files. To send it instead, set ROLLCALL_SMTP_URL, such as smtps://USER:PASSWORD@HOST [env: ROLLCALL_MAIL_DIR]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) mail_dir: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Check {
-    /// The base of the endpoint, which Entra calls Tenant URL
-    #[arg(value_name = "BASE_URL")]
-    pub(crate) base: String,
-    #[command(flatten)]
-    pub(crate) token: CheckToken,
-    /// Whose ways are tested besides the RFC's: rfc, entra or okta
-    #[arg(long, default_value_t, value_name = "NAME")]
-    pub(crate) persona: Persona,
-    /// Create, change and delete people and a group of this test's own
-    #[arg(long)]
-    pub(crate) write: bool,
-}
-
-/// Where the token for a check comes from.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(crate) struct CheckToken {
-    /// A token that the endpoint takes; others on this machine can see it in the list of processes
-    #[arg(long, value_name = "T")]
-    pub(crate) token: Option<String>,
-    /// Read the token from standard input
-    #[arg(long = "token-stdin")]
-    pub(crate) stdin: bool,
-    /// Read the token from a file
-    #[arg(long = "token-file", value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-    /// Read the token from an environment variable
-    #[arg(long = "token-env", value_name = "VAR")]
-    pub(crate) env: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -434,41 +402,6 @@ pub(crate) enum ApiKey {
         /// The key's id, as `api-key list` shows it
         id: KeyId,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Import {
-    /// The organisation, by its name in URLs
-    #[arg(long)]
-    pub(crate) org: Slug,
-    /// People: CSV with a header, or JSON lines of SCIM resources
-    #[arg(long, value_name = "FILE")]
-    pub(crate) users: PathBuf,
-    /// Groups: likewise
-    #[arg(long, value_name = "FILE")]
-    pub(crate) groups: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Export {
-    /// The organisation, by its name in URLs
-    #[arg(long)]
-    pub(crate) org: Slug,
-    /// As it was at this moment: an instant, or a place in the change feed [default: as it is]
-    #[arg(long, value_name = "MOMENT")]
-    pub(crate) at: Option<Moment>,
-    /// As CSV: of `users`, or of `groups`; what does not fit into a table is left out
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) csv: Option<Tabled>,
-}
-
-/// What is written as a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Tabled {
-    /// People, in the columns that an import knows.
-    Users,
-    /// Groups, with the ids of their members.
-    Groups,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,7 +9,7 @@ use rollcall_model::{Randomness, Secret};
 
 use super::app::connect;
 use crate::cli::app::TokenFrom;
-use crate::cli::{Check, CheckToken};
+use crate::cli::check::{Check, CheckToken};
 use crate::outcome::{Exit, NEW_TOKEN, Trouble};
 use crate::printer;
 

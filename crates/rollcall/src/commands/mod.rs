@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod check;
 mod config;
+mod confirmation;
 mod doctor;
 mod expression;
 mod files;

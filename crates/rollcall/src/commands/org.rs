@@ -1,7 +1,5 @@
 //! `rollcall org`.
 
-use std::io::IsTerminal;
-
 use anyhow::Context;
 use jiff::Timestamp;
 use jiff::civil::Time;
@@ -13,9 +11,10 @@ use rollcall_model::{Organisation, Plan};
 use rollcall_store::Counts;
 use serde_json::{Value, json};
 
+use super::confirmation;
 use crate::cli::Org;
 use crate::config::Config;
-use crate::outcome::{Exit, Trouble};
+use crate::outcome::Exit;
 use crate::{printer, runtime};
 
 pub(crate) async fn run(config: &Config, command: Org, as_json: bool) -> anyhow::Result<Exit> {
@@ -85,19 +84,13 @@ pub(crate) async fn run(config: &Config, command: Org, as_json: bool) -> anyhow:
 }
 
 async fn confirmed(app: &App, organisation: &Organisation) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Trouble::wrong("deleting an organisation needs a yes")
-            .hint("repeat the command with --yes")
-            .into());
-    }
     let counts = app.counts(organisation.id).await?;
-    printer::say(&format!(
-        "This deletes `{}` with {} people and {} groups, for good. Type its slug to go on:",
-        organisation.slug, counts.users, counts.groups
-    ));
-    let mut typed = String::new();
-    std::io::stdin().read_line(&mut typed)?;
-    Ok(typed.trim() == organisation.slug.as_str())
+    let slug = organisation.slug.as_str();
+    let says = format!(
+        "This deletes `{slug}` with {} people and {} groups",
+        counts.users, counts.groups
+    );
+    confirmation::confirmed("deleting an organisation", &says, slug)
 }
 
 async fn list(app: &App, as_json: bool) -> anyhow::Result<()> {

@@ -1,12 +1,11 @@
 //! `rollcall person`: what is kept about a person, and its erasure.
 
-use std::io::IsTerminal;
-
 use rollcall_app::{App, Failure};
 use rollcall_model::ResourceId;
 use rollcall_store::Location;
 use serde_json::json;
 
+use super::confirmation;
 use crate::cli::{OnePerson, Person};
 use crate::config::Config;
 use crate::outcome::{Exit, Trouble};
@@ -59,17 +58,8 @@ async fn found(
 }
 
 fn confirmed(called: &str, id: ResourceId) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Trouble::wrong("erasing a person needs a yes")
-            .hint("repeat the command with --yes")
-            .into());
-    }
-    printer::say(&format!(
-        "This erases everything that is kept about `{called}` ({id}), for good. Type `{called}` to go on:"
-    ));
-    let mut typed = String::new();
-    std::io::stdin().read_line(&mut typed)?;
-    Ok(typed.trim() == called)
+    let says = format!("This erases everything that is kept about `{called}` ({id})");
+    confirmation::confirmed("erasing a person", &says, called)
 }
 
 /// Somebody else has to do something first: that is an answer, not a wrong call.

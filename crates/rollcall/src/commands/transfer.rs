@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::history::document;
 use super::table;
-use crate::cli::{Export, Import, Tabled};
+use crate::cli::transfer::{Export, Import, Tabled};
 use crate::config::Config;
 use crate::outcome::{Exit, Trouble};
 use crate::{printer, runtime};

@@ -1,7 +1,5 @@
 //! `rollcall webhook`.
 
-use std::io::IsTerminal;
-
 use rollcall_app::App;
 use rollcall_app::directory::Context;
 use rollcall_app::webhooks::rounds::said;
@@ -11,9 +9,10 @@ use rollcall_model::webhook::{Answer, State, Status, TRIES, Wanted, Why};
 use rollcall_model::{Delivery, EventType, Secret, Slug, Webhook};
 use serde_json::{Value, json};
 
+use super::confirmation;
 use crate::cli::webhook::{Add, Set, WebhookCommand, Which};
 use crate::config::Config;
-use crate::outcome::{Exit, Trouble};
+use crate::outcome::Exit;
 use crate::{printer, runtime};
 
 pub(crate) async fn run(
@@ -341,16 +340,7 @@ fn line(number: Option<u64>, delivery: &Delivery) -> Value {
 }
 
 fn confirmed(webhook: &Webhook) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Trouble::wrong("removing a webhook needs a yes")
-            .hint("repeat the command with --yes")
-            .into());
-    }
-    printer::say(&format!(
-        "This removes `{}` with what waits for it, for good. Type its name to go on:",
-        webhook.name
-    ));
-    let mut typed = String::new();
-    std::io::stdin().read_line(&mut typed)?;
-    Ok(typed.trim() == webhook.name)
+    let name = &webhook.name;
+    let says = format!("This removes `{name}` with what waits for it");
+    confirmation::confirmed("removing a webhook", &says, name)
 }

@@ -13,8 +13,6 @@ mod schema;
 mod settings;
 mod show;
 
-use std::io::IsTerminal;
-
 use rollcall_app::App;
 use rollcall_app::directory::Context;
 use rollcall_app::overview::LogQuery;
@@ -22,10 +20,11 @@ use rollcall_engine::Engine;
 use rollcall_model::{Application, Kind, Principal, ResourceId};
 use serde_json::{Value, json};
 
+use super::confirmation;
 use crate::cli::app::{AppCommand, Principals, Which};
 use crate::cli::words::KindWord;
 use crate::config::Config;
-use crate::outcome::{Exit, Trouble};
+use crate::outcome::Exit;
 use crate::provisioning::noun;
 use crate::{printer, provisioning, runtime};
 
@@ -237,18 +236,9 @@ fn told(principals: &[Principal]) -> (String, Vec<String>) {
 }
 
 fn confirmed(application: &Application) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Trouble::wrong("removing an application needs a yes")
-            .hint("repeat the command with --yes")
-            .into());
-    }
-    printer::say(&format!(
-        "This removes `{}` with its settings, links and log, for good. Type its name to go on:",
-        application.name
-    ));
-    let mut typed = String::new();
-    std::io::stdin().read_line(&mut typed)?;
-    Ok(typed.trim() == application.name)
+    let name = &application.name;
+    let says = format!("This removes `{name}` with its settings, links and log");
+    confirmation::confirmed("removing an application", &says, name)
 }
 
 /// Returns the kinds that are spoken of: one, or both when none is named.

@@ -7,7 +7,6 @@ mod file;
 mod stage;
 mod watch;
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 
 use rollcall_app::Failure;
@@ -16,6 +15,7 @@ use rollcall_engine::Watch;
 use rollcall_model::application::Principal;
 use rollcall_model::{Kind, ResourceId};
 
+use super::confirmation;
 use crate::cli::{Job, JobFile, One};
 use crate::config::Config;
 use crate::outcome::{Exit, Trouble};
@@ -201,21 +201,10 @@ async fn compare(
 
 async fn forget(config: &Config, file: &JobFile, yes: bool) -> anyhow::Result<Exit> {
     let stage = Stage::existing(config, &file.path).await?;
-    if !yes {
-        if !std::io::stdin().is_terminal() {
-            return Err(Trouble::wrong("forgetting a job needs a yes")
-                .hint("repeat the command with --yes")
-                .into());
-        }
-        printer::say(&format!(
-            "This forgets which account is whose for `{}`, for good. Type its name to go on:",
-            stage.job.file.name
-        ));
-        let mut typed = String::new();
-        std::io::stdin().read_line(&mut typed)?;
-        if typed.trim() != stage.job.file.name {
-            return Ok(Exit::No);
-        }
+    let name = &stage.job.file.name;
+    let says = format!("This forgets which account is whose for `{name}`");
+    if !yes && !confirmation::confirmed("forgetting a job", &says, name)? {
+        return Ok(Exit::No);
     }
     stage
         .app
