@@ -453,11 +453,9 @@ impl Webhook {
         if matches!(path, "" | "/") {
             return format!("{scheme}://{host}");
         }
-        let digest = Sha256::digest(rest.as_bytes());
-        let digits: String = (digest.iter().take(3))
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        format!("{scheme}://{host}/\u{2026}{digits}")
+        let digest: [u8; 32] = Sha256::digest(rest.as_bytes()).into();
+        let [first, second, third, ..] = digest;
+        format!("{scheme}://{host}/\u{2026}{first:02x}{second:02x}{third:02x}")
     }
 
     /// Holds it because the store was restored from a backup.
