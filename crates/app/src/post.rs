@@ -133,7 +133,7 @@ impl App {
     ) -> Result<(), Failure> {
         let content = Content::WebhookPaused {
             webhook: webhook.name.clone(),
-            place: webhook.place().to_owned(),
+            place: webhook.place(),
             message: message.to_owned(),
             url: format!(
                 "{}/settings/webhooks?id={}",

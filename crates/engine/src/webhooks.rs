@@ -1,13 +1,13 @@
 //! Delivers what happened to endpoints of other systems.
 //!
-//! **Is:** a courier that looks for endpoints with something to do, at once after this process wrote and twice a second otherwise; and rounds
-//! of requests, by whoever has the only claim to the endpoint.
+//! **Is:** a courier that looks for endpoints with something to do, at once after this process wrote and twice a second otherwise, and gives
+//! them slots in turn; and rounds of requests, by whoever has the only claim to the endpoint.
 //! **Is not:** what is to be sent and what follows from an answer; `rollcall_app::webhooks::rounds` and the model say that.
 //! **Start at** [`run`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rollcall_app::directory::Context;
 use rollcall_app::webhooks::Secrets;
@@ -18,15 +18,21 @@ use rollcall_model::{Delivery, OrgId, Webhook, WebhookId};
 use rollcall_store::{Claim, Tenant};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Engine, Error};
 
 /// How often is looked for what other processes wrote, and for what is due.
 const LOOK: Duration = Duration::from_millis(500);
+/// What is written one after the other is looked for once in so long: each time all organisations are looked at.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Endpoints to which is delivered at once.
 const ENDPOINTS: usize = 32;
+/// Those of one organisation among them.
+const EACH: usize = 8;
+/// How long an endpoint with more and more to do has a slot; a round that has begun is finished.
+const TURN: Duration = Duration::from_secs(5);
 /// How long an endpoint is left alone about which our own side failed.
 const REST: Duration = Duration::from_secs(5);
 /// How long one is left alone that somebody else has, or for which there was nothing to do.
@@ -40,17 +46,26 @@ pub(crate) async fn run(engine: Engine, written: Arc<Notify>, stop: Cancellation
         running: JoinSet::new(),
         busy: HashMap::new(),
         resting: HashMap::new(),
+        turns: Turns::default(),
     };
+    let (mut is_news, mut next) = (false, Instant::now());
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = courier.stop.cancelled() => break,
-            () = written.notified() => {}
-            _ = look.tick() => {}
-            Some(done) = courier.running.join_next_with_id() => courier.ended(done),
+            () = written.notified() => is_news = true,
+            _ = look.tick() => is_news = true,
+            Some(done) = courier.running.join_next_with_id() => {
+                courier.ended(done);
+                is_news = true;
+            }
+            () = tokio::time::sleep_until(next), if is_news => {
+                is_news = false;
+                courier.start_due().await;
+                next = Instant::now() + PAUSE;
+            }
         }
-        courier.start_due().await;
     }
     while courier.running.join_next().await.is_some() {}
 }
@@ -61,8 +76,9 @@ struct Courier {
     stop: CancellationToken,
     /// Each tells whether its endpoint is to rest.
     running: JoinSet<Option<Duration>>,
-    busy: HashMap<Id, WebhookId>,
+    busy: HashMap<Id, (OrgId, WebhookId)>,
     resting: HashMap<WebhookId, Instant>,
+    turns: Turns,
 }
 
 impl Courier {
@@ -71,7 +87,7 @@ impl Courier {
             Ok((id, rest)) => (id, rest),
             Err(panicked) => (panicked.id(), Some(REST)),
         };
-        if let (Some(webhook), Some(rest)) = (self.busy.remove(&id), rest) {
+        if let (Some((_, webhook)), Some(rest)) = (self.busy.remove(&id), rest) {
             self.resting.insert(webhook, Instant::now() + rest);
         }
     }
@@ -79,32 +95,85 @@ impl Courier {
     async fn start_due(&mut self) {
         self.resting.retain(|_, until| *until > Instant::now());
         let app = &self.engine.app;
-        let due = app.store().due_webhooks(app.now(), app.webhooks_beyond());
-        let due = match due.await {
+        let due = app.store().due_webhooks(app.now());
+        let mut due = match due.await {
             Ok(due) => due,
             Err(error) => {
                 tracing::warn!(%error, "the webhooks cannot be read");
                 return;
             }
         };
-        let busy: BTreeSet<WebhookId> = self.busy.values().copied().collect();
-        for (organisation, id) in due {
-            if self.running.len() >= ENDPOINTS {
-                break;
-            }
-            if busy.contains(&id) || self.resting.contains_key(&id) {
-                continue;
-            }
+        due.retain(|(_, id)| !self.resting.contains_key(id));
+        let busy = self.busy.values().copied().collect();
+        for (organisation, id) in self.turns.choose(&due, &busy) {
             let (engine, stop) = (self.engine.clone(), self.stop.clone());
             let task = self
                 .running
                 .spawn(async move { deliver(&engine, (organisation, id), stop).await });
-            self.busy.insert(task.id(), id);
+            self.busy.insert(task.id(), (organisation, id));
         }
     }
 }
 
-/// Delivers to an endpoint until there is nothing left to do; tells for how long it is to be left alone then.
+/// Who is next to get a slot. Whoever always has more to do, at receivers that take long, must not keep others waiting.
+#[derive(Default)]
+struct Turns {
+    /// The organisation that got the last one.
+    organisation: Option<OrgId>,
+    /// The endpoint of each organisation that got its last one.
+    endpoints: BTreeMap<OrgId, WebhookId>,
+}
+
+impl Turns {
+    /// Gives the slots that are free to those for which there is something to do: to one of each organisation after the other, beginning
+    /// after whoever got the last one.
+    fn choose(
+        &mut self,
+        due: &[(OrgId, WebhookId)],
+        busy: &BTreeSet<(OrgId, WebhookId)>,
+    ) -> Vec<(OrgId, WebhookId)> {
+        let mut lines: BTreeMap<OrgId, VecDeque<WebhookId>> = BTreeMap::new();
+        for (organisation, id) in due.iter().filter(|one| !busy.contains(one)) {
+            lines.entry(*organisation).or_default().push_back(*id);
+        }
+        for (organisation, line) in &mut lines {
+            begin_after(line, self.endpoints.get(organisation));
+            let has = busy.iter().filter(|(other, _)| other == organisation);
+            line.truncate(EACH.saturating_sub(has.count()));
+        }
+        self.endpoints.retain(|organisation, _| {
+            let is_busy = busy.iter().any(|(other, _)| other == organisation);
+            is_busy || lines.contains_key(organisation)
+        });
+        let mut order: VecDeque<OrgId> = lines.keys().copied().collect();
+        begin_after(&mut order, self.organisation.as_ref());
+        let mut chosen = Vec::new();
+        while busy.len() + chosen.len() < ENDPOINTS {
+            let Some(organisation) = order.pop_front() else {
+                break;
+            };
+            let line = lines.get_mut(&organisation);
+            let Some(id) = line.and_then(VecDeque::pop_front) else {
+                continue;
+            };
+            order.push_back(organisation);
+            self.organisation = Some(organisation);
+            self.endpoints.insert(organisation, id);
+            chosen.push((organisation, id));
+        }
+        chosen
+    }
+}
+
+/// Has a line, which is in order, begin after one of it, or after where that one was.
+fn begin_after<T: Ord>(line: &mut VecDeque<T>, last: Option<&T>) {
+    if let Some(last) = last {
+        let earlier = line.partition_point(|one| one <= last);
+        line.rotate_left(earlier);
+    }
+}
+
+/// Delivers to an endpoint until there is nothing left to do, or its turn is over; tells for how long it is to be left alone then.
 async fn deliver(
     engine: &Engine,
     (organisation, id): (OrgId, WebhookId),
@@ -136,7 +205,7 @@ async fn deliver(
 
 /// What rounds came to.
 enum Rounds {
-    /// Something was done, and nothing is left.
+    /// Something was done. What is left is for the next turn.
     Done,
     /// There was nothing to do at all.
     Nothing,
@@ -148,8 +217,8 @@ async fn rounds(
     claim: &Claim,
     stop: &CancellationToken,
 ) -> Result<Rounds, Error> {
-    let mut done = Rounds::Nothing;
-    while !stop.is_cancelled() && claim.is_held() {
+    let (mut done, begun) = (Rounds::Nothing, Instant::now());
+    while !stop.is_cancelled() && claim.is_held() && begun.elapsed() < TURN {
         let round = engine.app.webhook_round(tenant, id, claim.number()).await?;
         let Some(round) = round else {
             break;
@@ -161,7 +230,7 @@ async fn rounds(
         let answers = engine.send(&round).await;
         let noted = engine
             .app
-            .note_webhook_round(tenant, id, claim.number(), answers);
+            .note_webhook_round(tenant, &round, claim.number(), answers);
         if noted.await? == GoesOn::No {
             break;
         }
@@ -224,5 +293,54 @@ impl Engine {
         let answer = self.tell(&webhook, &secrets, &delivery).await;
         let noted = self.app.note_webhook_test(context, id, delivery, answer);
         Ok(noted.await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn organisation(number: u8) -> OrgId {
+        OrgId::from_bytes([number; 16])
+    }
+
+    fn endpoints(of: u8, count: u8) -> Vec<(OrgId, WebhookId)> {
+        (0..count)
+            .map(|n| (organisation(of), WebhookId::from_bytes([n; 16])))
+            .collect()
+    }
+
+    #[test]
+    fn an_organisation_with_many_slow_receivers_leaves_slots_to_others_and_all_of_its_own_have_a_turn()
+     {
+        let mut turns = Turns::default();
+        let (many, few) = (endpoints(1, 20), endpoints(2, 1));
+        let due = [many.clone(), few.clone()].concat();
+        let first = turns.choose(&due, &BTreeSet::new());
+        assert_eq!(first.len(), EACH + 1);
+        assert!(first[..2].contains(&few[0]), "one of each after the other");
+
+        // all of them are still there, as they are slow: who has a slot keeps it, and nobody gets another one
+        let busy: BTreeSet<_> = first.iter().copied().collect();
+        assert_eq!(turns.choose(&due, &busy), []);
+
+        let mut served = busy;
+        for _ in 0..2 {
+            served.extend(turns.choose(&due, &BTreeSet::new()));
+        }
+        assert_eq!(served.len(), due.len(), "each had a turn");
+    }
+
+    #[test]
+    fn where_there_are_more_organisations_than_slots_each_has_a_turn() {
+        let due: Vec<_> = (0..100).flat_map(|of| endpoints(of, 3)).collect();
+        let mut turns = Turns::default();
+        let mut served = BTreeSet::new();
+        for _ in 0..4 {
+            let chosen = turns.choose(&due, &BTreeSet::new());
+            assert_eq!(chosen.len(), ENDPOINTS);
+            served.extend(chosen.into_iter().map(|(of, _)| of));
+        }
+        assert_eq!(served.len(), 100);
     }
 }

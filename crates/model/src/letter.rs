@@ -134,7 +134,7 @@ pub enum Content {
     WebhookPaused {
         /// What people call it.
         webhook: String,
-        /// Its host and path.
+        /// Its host, and nothing that may be a secret.
         place: String,
         /// What came of the last try.
         message: String,

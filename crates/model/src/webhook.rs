@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::clock::{has_come, is_within};
+use crate::clock::{SKEW, is_within};
 use crate::{Event, EventType, Randomness, WebhookId};
 
 /// A delivery is tried so often.
@@ -149,6 +150,29 @@ pub struct Hour {
     pub delivered: u64,
 }
 
+/// Until when an endpoint may rest, and a delivery be put off: what lies further ahead was noted by a clock that was ahead, and counts as come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beyond {
+    /// No endpoint rests for longer.
+    pub rests: Timestamp,
+    /// No delivery is put off for longer.
+    pub deliveries: Timestamp,
+}
+
+impl Beyond {
+    /// Returns how it is at an instant.
+    pub fn of(now: Timestamp) -> Self {
+        let after = |longest: SignedDuration| {
+            let longest = longest.saturating_add(SKEW);
+            now.saturating_add(longest).unwrap_or(Timestamp::MAX)
+        };
+        Self {
+            rests: after(LONGEST_REST),
+            deliveries: after(LONGEST_PAUSE),
+        }
+    }
+}
+
 const HOUR: i64 = 3_600;
 /// A day, and the hour that has begun.
 const HOURS: i64 = 25;
@@ -172,11 +196,11 @@ impl Health {
     /// Tells whether it is left alone at present.
     pub fn rests(&self, now: Timestamp) -> bool {
         self.rest_until
-            .is_some_and(|until| !has_come(until, now, LONGEST_REST))
+            .is_some_and(|until| until > now && until <= Beyond::of(now).rests)
     }
 
-    /// Notes what a round of tries came to: whether any was answered well, and if none was, for how long the endpoint asked to be left
-    /// alone.
+    /// Notes what a round of tries came to: whether any was answered well, and for how long the endpoint asked to be left alone. One that has
+    /// too much to do is left alone also when something arrived.
     pub fn noted(&mut self, round: Round, now: Timestamp, randomness: &dyn Randomness) {
         self.last_try = Some(now);
         if round.delivered > 0 {
@@ -184,7 +208,9 @@ impl Health {
             self.last_success = Some(now);
             self.failing_since = None;
             self.failures = 0;
-            self.rest_until = None;
+            let asked = round.overloaded.filter(SignedDuration::is_positive);
+            self.rest_until =
+                asked.and_then(|asked| now.saturating_add(asked.min(LONGEST_REST)).ok());
         } else if round.failed > 0 {
             self.failing_since.get_or_insert(now);
             self.failures = self.failures.saturating_add(1);
@@ -229,6 +255,8 @@ pub struct Round {
     pub failed: u64,
     /// For how long the endpoint asked to be left alone.
     pub retry_after: Option<SignedDuration>,
+    /// For how long it asked for that because it has too much to do: what others say may concern a single event.
+    pub overloaded: Option<SignedDuration>,
 }
 
 /// An event that is to be delivered to an endpoint, or was.
@@ -298,6 +326,11 @@ impl Answer {
         self.status == Some(410)
     }
 
+    /// Tells whether it says that the endpoint has too much to do: 429 or 503.
+    pub fn is_overload(&self) -> bool {
+        matches!(self.status, Some(429 | 503))
+    }
+
     /// For how long the endpoint is left alone at its own word: an hour at most.
     pub fn patience(&self) -> Option<SignedDuration> {
         let asked = SignedDuration::from_secs(self.retry_after?.max(0));
@@ -358,6 +391,15 @@ impl Delivery {
         self
     }
 
+    /// Ends without a further try: somebody wants it left out. It can be sent again.
+    #[must_use]
+    pub fn left_out(self, now: Timestamp) -> Self {
+        Self {
+            state: State::Failed { at: now },
+            ..self
+        }
+    }
+
     /// Begins again, at once.
     #[must_use]
     pub fn again(self, now: Timestamp) -> Self {
@@ -400,10 +442,20 @@ impl Webhook {
         })
     }
 
-    /// Returns its host and path, without what may be a secret of its own.
-    pub fn place(&self) -> &str {
-        let bare = self.url.split(['?', '#']).next().unwrap_or_default();
-        bare.split_once("://").map_or(bare, |(_, place)| place)
+    /// Returns its scheme, host and port. What follows may be a secret of its own, also in the path: of that there are the first digits of
+    /// its SHA-256, which tell several of a host apart.
+    pub fn place(&self) -> String {
+        let (scheme, after) = self.url.split_once("://").unwrap_or(("", &self.url));
+        let end = after.find(['/', '?', '#']).unwrap_or(after.len());
+        let (authority, rest) = after.split_at(end);
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let path = rest.split(['?', '#']).next().unwrap_or_default();
+        if matches!(path, "" | "/") {
+            return format!("{scheme}://{host}");
+        }
+        let digest: [u8; 32] = Sha256::digest(rest.as_bytes()).into();
+        let [first, second, third, ..] = digest;
+        format!("{scheme}://{host}/\u{2026}{first:02x}{second:02x}{third:02x}")
     }
 
     /// Holds it because the store was restored from a backup.
@@ -531,6 +583,69 @@ mod tests {
         health.noted(delivered, at(72 * HOUR), &Always(0xff));
         assert!(!health.rests(at(72 * HOUR)));
         assert_eq!(health.failing_since, None);
+    }
+
+    #[test]
+    fn an_endpoint_that_has_too_much_to_do_rests_though_something_arrived() {
+        let mut health = Health::default();
+        let some = |overloaded| Round {
+            delivered: 1,
+            failed: 7,
+            retry_after: Some(SignedDuration::from_mins(30)),
+            overloaded,
+        };
+        health.noted(
+            some(Some(SignedDuration::from_mins(30))),
+            at(0),
+            &Always(0xff),
+        );
+        assert!(health.rests(at(1_799)) && !health.rests(at(1_800)));
+        assert_eq!((health.failures, health.failing_since), (0, None));
+
+        // another failure asks for its own event alone
+        health.noted(some(None), at(1_800), &Always(0xff));
+        assert!(!health.rests(at(1_800)));
+        assert!(answer(Some(429), None).is_overload() && answer(Some(503), None).is_overload());
+        assert!(!answer(Some(500), None).is_overload() && !answer(None, None).is_overload());
+    }
+
+    #[test]
+    fn of_an_address_its_host_is_shown_and_nothing_that_may_be_a_secret() {
+        let place = |url: &str| {
+            let webhook = Webhook {
+                id: WebhookId::from_bytes([1; 16]),
+                name: "siem".to_owned(),
+                url: url.to_owned(),
+                events: Wanted::All,
+                status: Status::On,
+                created: at(0),
+                secret_made: at(0),
+                former_until: None,
+                health: Health::default(),
+            };
+            webhook.place()
+        };
+        assert_eq!(
+            place("https://siem.example.com/"),
+            "https://siem.example.com"
+        );
+        assert_eq!(
+            place("https://siem.example.com/?key=canary"),
+            "https://siem.example.com"
+        );
+        let slack = "https://hooks.example.com:8443/services/T0/B0/canary?key=canary#canary";
+        let shown = place(slack);
+        let digits = shown.strip_prefix("https://hooks.example.com:8443/\u{2026}");
+        assert_eq!(digits.map(str::len), Some(6), "{shown}");
+        assert!(!shown.contains("canary") && !shown.contains("services"));
+        assert_ne!(
+            shown,
+            place("https://hooks.example.com:8443/services/T0/B0/other")
+        );
+        assert_eq!(
+            place("https://canary:canary@siem.example.com"),
+            "https://siem.example.com"
+        );
     }
 
     #[test]

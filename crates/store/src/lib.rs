@@ -32,6 +32,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use rollcall_model::webhook::Beyond;
 use rollcall_model::{
     AdminId, ApplicationId, KeyRecord, OrgId, Organisation, Slug, TokenRecord, WebhookId,
 };
@@ -207,13 +208,9 @@ impl Store {
     }
 
     /// Finds the endpoints for which there is something to do: what happened is not delivered yet, a delivery is due by `now`, or only after
-    /// `beyond`, which is later than any is put off; or something is to be forgotten.
-    pub async fn due_webhooks(
-        &self,
-        now: Timestamp,
-        beyond: Timestamp,
-    ) -> Result<Vec<(OrgId, WebhookId)>, Error> {
-        let found = self.backend.due_webhooks(now, beyond);
+    /// the latest instant that there can be (see [`Beyond`]); or something is to be forgotten.
+    pub async fn due_webhooks(&self, now: Timestamp) -> Result<Vec<(OrgId, WebhookId)>, Error> {
+        let found = self.backend.due_webhooks(now, Beyond::of(now));
         self.figures.counted(Does::Read, found).await
     }
 

@@ -77,7 +77,7 @@ pub(crate) trait Backend: Debug + Send + Sync {
     async fn due_webhooks(
         &self,
         now: Timestamp,
-        beyond: Timestamp,
+        beyond: rollcall_model::webhook::Beyond,
     ) -> Result<Vec<(OrgId, WebhookId)>, Error>;
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error>;
     /// Reads a few rows by their keys: where that does not wait, it is done where the caller is.

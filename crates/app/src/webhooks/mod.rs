@@ -218,7 +218,8 @@ impl App {
         .await
     }
 
-    /// Resumes an endpoint. What waited is tried at once, as if it had not been tried before.
+    /// Resumes an endpoint. What waited is tried at once, as if it had not been tried before; or it is left out with what happened since, and
+    /// can be sent again one by one.
     ///
     /// # Errors
     /// [`Failure::Missing`].
@@ -238,13 +239,21 @@ impl App {
             writer.save_webhook(&webhook)?;
             let last = writer.last_change()?;
             let left_out = match missed {
-                Missed::Deliver => 0,
+                Missed::Deliver => {
+                    writer.hurry_deliveries(id, now)?;
+                    0
+                }
                 Missed::LeaveOut => {
                     writer.move_webhook(id, last)?;
-                    last.saturating_sub(hook.position)
+                    let waiting = writer.waiting_deliveries(id)?;
+                    // whenever they are due
+                    let until = Timestamp::MAX;
+                    for (sequence, delivery) in writer.due_deliveries(id, until, until, waiting)? {
+                        writer.save_delivery(id, sequence, &delivery.left_out(now))?;
+                    }
+                    last.saturating_sub(hook.position).saturating_add(waiting)
                 }
             };
-            writer.hurry_deliveries(id, now)?;
             let detail = json!({"name": webhook.name, "left_out": left_out});
             Ok(((), Some(("webhook.resumed", detail))))
         })

@@ -8,9 +8,8 @@
 //! INVARIANT: every write here compares the number of the claim, so one who delivers and has lost the endpoint writes nothing.
 
 use jiff::{SignedDuration, Timestamp};
-use rollcall_model::clock::SKEW;
 use rollcall_model::webhook::{
-    Answer, KEPT, LONGEST_PAUSE, Round as Outcome, State, Status, WAITING, Why,
+    Answer, Beyond, KEPT, Round as Outcome, State, Status, WAITING, Why,
 };
 use rollcall_model::{Actor, Delivery, Event, Origin, Webhook, WebhookId};
 use rollcall_store::{Hook, Tenant, Writer};
@@ -49,13 +48,6 @@ pub enum GoesOn {
 }
 
 impl App {
-    /// Returns the latest instant at which a delivery that was put off may be due, and endpoints rest: what lies beyond was noted by a clock
-    /// that was ahead.
-    pub fn webhooks_beyond(&self) -> Timestamp {
-        let longest = LONGEST_PAUSE.saturating_add(SKEW);
-        self.now().saturating_add(longest).unwrap_or(Timestamp::MAX)
-    }
-
     /// Returns what is to be sent to an endpoint now; absent: nothing, or the claim with this number counts no more.
     ///
     /// # Errors
@@ -66,7 +58,7 @@ impl App {
         id: WebhookId,
         runner: u64,
     ) -> Result<Option<Round>, Failure> {
-        let (app, now, beyond) = (self.clone(), self.now(), self.webhooks_beyond());
+        let (app, now) = (self.clone(), self.now());
         let organisation = tenant.organisation();
         let unit = move |writer: &mut dyn Writer| {
             let Some(hook) = held(writer, id, runner)? else {
@@ -83,7 +75,7 @@ impl App {
             } else {
                 AT_ONCE
             };
-            let deliveries = writer.due_deliveries(id, now, beyond, count)?;
+            let deliveries = writer.due_deliveries(id, now, Beyond::of(now).deliveries, count)?;
             if deliveries.is_empty() && !moved {
                 return Ok(None);
             }
@@ -102,24 +94,26 @@ impl App {
         tenant.quiet().write(unit).await
     }
 
-    /// Stores what came of a round.
+    /// Stores what came of a round. When the endpoint has another address meanwhile, what failed at the former one is not charged to it.
     ///
     /// # Errors
     /// When the store is out of reach: the same is sent again then.
     pub async fn note_webhook_round(
         &self,
         tenant: &Tenant,
-        id: WebhookId,
+        round: &Round,
         runner: u64,
         answers: Vec<(u64, Answer)>,
     ) -> Result<GoesOn, Failure> {
-        let (app, now) = (self.clone(), self.now());
+        let (app, now, id) = (self.clone(), self.now(), round.webhook.id);
+        let called = round.webhook.url.clone();
         let request = self.new_request_id();
         let unit = move |writer: &mut dyn Writer| {
             let Some(hook) = held(writer, id, runner)? else {
                 return Ok(GoesOn::No);
             };
             let mut webhook = hook.webhook;
+            let has_moved = webhook.url != called;
             let randomness = &**app.randomness();
             let mut outcome = Outcome::default();
             let (mut is_gone, mut last) = (false, None);
@@ -127,23 +121,38 @@ impl App {
             let is_dead = (webhook.health.failing_since)
                 .is_some_and(|since| now.duration_since(since) >= DEAD_AFTER);
             for (sequence, answer) in answers {
+                if has_moved && !answer.is_good() {
+                    // it waits as before, and is sent to where the endpoint is now
+                    continue;
+                }
                 if answer.is_good() {
                     outcome.delivered += 1;
                 } else {
                     outcome.failed += 1;
-                    outcome.retry_after = outcome.retry_after.max(answer.patience());
+                    let asked = answer.patience();
+                    outcome.retry_after = outcome.retry_after.max(asked);
+                    if answer.is_overload() {
+                        outcome.overloaded = outcome.overloaded.max(asked);
+                    }
                     last = Some(said(&answer));
                 }
                 is_gone |= answer.is_gone();
                 let Some(before) = writer.delivery(id, sequence)? else {
                     continue;
                 };
+                if before.due().is_none() && !answer.is_good() {
+                    // it was left out meanwhile
+                    continue;
+                }
                 let mut after = before.tried(answer, now, randomness);
                 // what was given up because nothing at all arrives there waits for whoever resumes the endpoint
                 if is_dead && matches!(after.state, State::Failed { .. }) {
                     after = after.kept_up(now, randomness);
                 }
                 writer.save_delivery(id, sequence, &after)?;
+            }
+            if has_moved {
+                return Ok(goes_on(&webhook, now));
             }
             webhook.health.noted(outcome, now, randomness);
             let why = if is_gone && outcome.delivered == 0 {
@@ -165,8 +174,7 @@ impl App {
                 app.post_webhook_paused(writer, now, &webhook, &last.unwrap_or_default())?;
             }
             writer.save_webhook(&webhook)?;
-            let goes_on = webhook.is_on() && !webhook.health.rests(now);
-            Ok::<_, Failure>(if goes_on { GoesOn::Yes } else { GoesOn::No })
+            Ok::<_, Failure>(goes_on(&webhook, now))
         };
         tenant.quiet().write(unit).await
     }
@@ -225,6 +233,14 @@ impl App {
                 Ok(delivery)
             })
             .await
+    }
+}
+
+fn goes_on(webhook: &Webhook, now: Timestamp) -> GoesOn {
+    if webhook.is_on() && !webhook.health.rests(now) {
+        GoesOn::Yes
+    } else {
+        GoesOn::No
     }
 }
 

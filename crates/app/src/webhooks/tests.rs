@@ -16,7 +16,7 @@ use crate::testing::Installation;
 fn new(name: &str) -> NewWebhook {
     NewWebhook {
         name: name.to_owned(),
-        url: "https://hooks.example.com/in?key=canary".to_owned(),
+        url: "https://hooks.example.com/in/canary?key=canary".to_owned(),
         events: Wanted::All,
     }
 }
@@ -81,12 +81,10 @@ impl Desk {
             .deliveries
             .iter()
             .map(|(sequence, _)| (*sequence, with.clone()));
-        let noted = self.app().note_webhook_round(
-            self.context.tenant(),
-            self.id,
-            self.runner,
-            answers.collect(),
-        );
+        let (tenant, answers) = (self.context.tenant(), answers.collect());
+        let noted = self
+            .app()
+            .note_webhook_round(tenant, round, self.runner, answers);
         noted.await.unwrap()
     }
 
@@ -249,7 +247,7 @@ async fn what_one_event_fails_of_does_not_hold_up_the_others_and_is_given_up_in_
         let (tenant, runner) = (desk.context.tenant(), desk.runner);
         let noted = desk
             .app()
-            .note_webhook_round(tenant, desk.id, runner, answers);
+            .note_webhook_round(tenant, &round, runner, answers);
         noted.await.unwrap();
     }
 
@@ -287,14 +285,88 @@ async fn an_endpoint_that_is_gone_is_paused_at_once() {
         matches!(refused, Err(Failure::Forbidden { .. })),
         "{refused:?}"
     );
-    // what happened meanwhile may be left out
+    // what happened meanwhile may be left out, with what waited before
     desk.person("bob").await;
     desk.app()
         .resume_webhook(&desk.context, desk.id, Missed::LeaveOut)
         .await
         .unwrap();
+    assert!(desk.round().await.is_none());
+    assert_eq!(desk.standing().await.waiting, 0);
+    desk.person("cid").await;
     let round = desk.round().await.unwrap();
-    assert_eq!(round.deliveries.len(), 1, "what waited before is sent");
+    assert_eq!(
+        round.deliveries.len(),
+        1,
+        "what happens from now on is sent"
+    );
+    desk.answer(&round, &answer(200)).await;
+    // what was left out is not lost
+    desk.app()
+        .send_delivery_again(&desk.context, desk.id, 1)
+        .await
+        .unwrap();
+    assert_eq!(desk.round().await.unwrap().deliveries[0].0, 1);
+}
+
+#[tokio::test]
+async fn what_the_former_address_answers_is_not_charged_to_the_new_one() {
+    for status in [410, 503] {
+        let desk = Desk::new().await;
+        desk.person("ann").await;
+        desk.person("bob").await;
+        let round = desk.round().await.unwrap();
+        let moved = WebhookChange {
+            url: Some("https://new.example.com/in".to_owned()),
+            ..WebhookChange::default()
+        };
+        let (context, id) = (&desk.context, desk.id);
+        desk.app().change_webhook(context, id, moved).await.unwrap();
+
+        let answers = vec![(1, answer(200)), (2, answer(status))];
+        let (tenant, runner) = (context.tenant(), desk.runner);
+        let noted = desk
+            .app()
+            .note_webhook_round(tenant, &round, runner, answers);
+        assert_eq!(noted.await.unwrap(), GoesOn::Yes);
+
+        let webhook = desk.standing().await.webhook;
+        assert!(webhook.is_on(), "{status}");
+        assert_eq!(
+            (webhook.health.last_try, webhook.health.failures),
+            (None, 0)
+        );
+        // what arrived has arrived; the other one goes to the new address at once
+        let round = desk.round().await.unwrap();
+        assert_eq!(round.webhook.url, "https://new.example.com/in");
+        assert_eq!(round.deliveries.len(), 1);
+        assert_eq!((round.deliveries[0].0, round.deliveries[0].1.tries), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_an_overloaded_endpoint_asks_for_is_heeded_though_something_arrived() {
+    let desk = Desk::new().await;
+    desk.person("ann").await;
+    desk.person("bob").await;
+    let round = desk.round().await.unwrap();
+    let busy = Answer {
+        retry_after: Some(600),
+        ..answer(429)
+    };
+    let answers = vec![(1, answer(200)), (2, busy)];
+    let (tenant, runner) = (desk.context.tenant(), desk.runner);
+    let noted = desk
+        .app()
+        .note_webhook_round(tenant, &round, runner, answers);
+    assert_eq!(noted.await.unwrap(), GoesOn::No);
+
+    desk.person("cid").await;
+    assert!(desk.round().await.is_none());
+    desk.installation
+        .clock
+        .advance(SignedDuration::from_mins(10));
+    assert!(desk.round().await.is_some());
 }
 
 #[tokio::test]
@@ -452,7 +524,7 @@ async fn every_change_is_in_the_activity_log_without_secrets() {
     assert!(!text.contains(secret.expose()) && !text.contains(fresh.expose()));
     assert!(
         !text.contains("canary"),
-        "the query of an address may be a secret"
+        "path and query of an address may be a secret"
     );
 }
 

@@ -18,3 +18,4 @@ mod seeds;
 mod setting;
 mod source;
 mod stories;
+mod turns;

@@ -111,7 +111,7 @@ pub(crate) struct Set {
     /// Tell it what happens again, and what happened meanwhile
     #[arg(long)]
     pub(crate) resume: bool,
-    /// With --resume: leave out what happened while it was paused
+    /// With --resume: leave out what waits, and what happened while it was paused
     #[arg(long, requires = "resume")]
     pub(crate) leave_out: bool,
 }

@@ -91,7 +91,7 @@ impl Desk<'_> {
             let day = webhook.health.last_day(now);
             [
                 webhook.name.clone(),
-                webhook.place().to_owned(),
+                webhook.place(),
                 status(standing),
                 events(webhook),
                 format!("{} of {}", day.delivered, day.made),
@@ -255,7 +255,7 @@ impl Desk<'_> {
             printer::json(&with(described(webhook), [("secret", secret)]))?;
             return Ok(Exit::Done);
         }
-        printer::say(&format!("`{}` is told by {}", webhook.name, webhook.url));
+        printer::say(&format!("`{}` is at {}", webhook.name, webhook.place()));
         printer::say("Signing secret, shown this once:");
         printer::data(secret.expose());
         Ok(Exit::Done)

@@ -318,7 +318,7 @@ impl Backend for Postgres {
     async fn due_webhooks(
         &self,
         now: Timestamp,
-        beyond: Timestamp,
+        beyond: rollcall_model::webhook::Beyond,
     ) -> Result<Vec<(OrgId, WebhookId)>, Error> {
         self.connections
             .run(Purpose::Installation, move |store| {

@@ -1,6 +1,7 @@
 //! Endpoints that are told what happens, in PostgreSQL.
 
 use jiff::Timestamp;
+use rollcall_model::webhook::Beyond;
 use rollcall_model::{Delivery, OrgId, Webhook, WebhookId};
 use tokio_postgres::Row;
 
@@ -15,17 +16,21 @@ const DELIVERY: &str = "SELECT sequence, document FROM webhook_deliveries";
 pub(super) fn due(
     store: &Tenant<'_>,
     now: Timestamp,
-    beyond: Timestamp,
+    beyond: Beyond,
 ) -> Result<Vec<(OrgId, WebhookId)>, Error> {
     let rows = store.rows(
         "SELECT w.org, w.id FROM webhooks w JOIN organisations o ON o.id = w.org
          WHERE (w.active AND (w.rest IS NULL OR w.rest <= $1 OR w.rest > $2) AND (w.position < o.last_change
                 OR EXISTS (SELECT 1 FROM webhook_deliveries d
-                           WHERE d.org = w.org AND d.webhook = w.id AND d.due IS NOT NULL AND (d.due <= $1 OR d.due > $2))))
+                           WHERE d.org = w.org AND d.webhook = w.id AND d.due IS NOT NULL AND (d.due <= $1 OR d.due > $3))))
             OR EXISTS (SELECT 1 FROM webhook_deliveries d
                        WHERE d.org = w.org AND d.webhook = w.id AND d.kept_until IS NOT NULL AND d.kept_until <= $1)
          ORDER BY w.org, w.id",
-        &[&instant(now), &instant(beyond)],
+        &[
+            &instant(now),
+            &instant(beyond.rests),
+            &instant(beyond.deliveries),
+        ],
     )?;
     let found = rows.iter().map(|row| Ok((id_at(row, 0)?, id_at(row, 1)?)));
     found.collect()

@@ -259,7 +259,7 @@ impl Backend for Sqlite {
     async fn due_webhooks(
         &self,
         now: Timestamp,
-        beyond: Timestamp,
+        beyond: rollcall_model::webhook::Beyond,
     ) -> Result<Vec<(OrgId, WebhookId)>, Error> {
         self.look(move |connection| webhooks::due(connection, now, beyond))
             .await

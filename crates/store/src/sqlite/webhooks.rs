@@ -1,6 +1,7 @@
 //! Endpoints that are told what happens, in SQLite.
 
 use jiff::Timestamp;
+use rollcall_model::webhook::Beyond;
 use rollcall_model::{Delivery, OrgId, Webhook, WebhookId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -15,20 +16,23 @@ const DELIVERY: &str = "SELECT sequence, document FROM webhook_deliveries";
 pub(super) fn due(
     connection: &Connection,
     now: Timestamp,
-    beyond: Timestamp,
+    beyond: Beyond,
 ) -> Result<Vec<(OrgId, WebhookId)>, Error> {
     let mut statement = connection.prepare_cached(
         "SELECT w.org, w.id FROM webhooks w JOIN organisations o ON o.id = w.org
          WHERE (w.active AND (w.rest IS NULL OR w.rest <= ?1 OR w.rest > ?2) AND (w.position < o.last_change
                 OR EXISTS (SELECT 1 FROM webhook_deliveries d
-                           WHERE d.org = w.org AND d.webhook = w.id AND d.due IS NOT NULL AND (d.due <= ?1 OR d.due > ?2))))
+                           WHERE d.org = w.org AND d.webhook = w.id AND d.due IS NOT NULL AND (d.due <= ?1 OR d.due > ?3))))
             OR EXISTS (SELECT 1 FROM webhook_deliveries d
                        WHERE d.org = w.org AND d.webhook = w.id AND d.kept_until IS NOT NULL AND d.kept_until <= ?1)
          ORDER BY w.org, w.id",
     )?;
-    let rows = statement.query_map(params![instant(now), instant(beyond)], |row| {
-        Ok((id_at(row, 0)?, id_at(row, 1)?))
-    })?;
+    let bounds = params![
+        instant(now),
+        instant(beyond.rests),
+        instant(beyond.deliveries)
+    ];
+    let rows = statement.query_map(bounds, |row| Ok((id_at(row, 0)?, id_at(row, 1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

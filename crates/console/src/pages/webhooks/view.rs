@@ -157,7 +157,7 @@ fn row(standing: &WebhookStanding, material: &Material, zone: &Zone) -> Row {
     Row {
         link: super::at(webhook.id),
         is_chosen: material.chosen == Some(webhook.id),
-        place: webhook.place().to_owned(),
+        place: webhook.place(),
         name: webhook.name.clone(),
         status: status(standing, zone),
         events: match &webhook.events {
@@ -245,7 +245,7 @@ fn chosen(
     Chosen {
         id: webhook.id.to_string(),
         name: webhook.name.clone(),
-        place: webhook.place().to_owned(),
+        place: webhook.place(),
         is_on,
         paused: match webhook.status {
             Status::On => None,
@@ -430,7 +430,7 @@ pub(super) fn remove_page(frame: Frame, webhook: &Webhook, waiting: u64) -> Remo
         frame,
         id: webhook.id.to_string(),
         name: webhook.name.clone(),
-        place: webhook.place().to_owned(),
+        place: webhook.place(),
         back: super::at(webhook.id),
         waiting,
     }
