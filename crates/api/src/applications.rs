@@ -420,7 +420,7 @@ impl Application {
             in_use,
             last_cycle: job.last.as_ref().map(Cycle::of),
             quarantine: job.quarantine.map(|quarantine| Quarantine {
-                reason: format!("{:?}", quarantine.reason),
+                reason: quarantine.reason.word().to_owned(),
                 message: quarantine.message,
                 since: quarantine.since,
                 next_attempt: quarantine.next_attempt,
@@ -495,7 +495,7 @@ async fn run(call: Call<Nothing, Nothing>) -> Result<Application, Problem> {
 }
 
 async fn allow(call: Call<Nothing, Allowed>) -> Result<LetGo, Problem> {
-    let id = call.id(NOUN)?;
+    let id = call.changeable().await?;
     let (context, code) = (call.context(), call.body.code.clone());
     let allowed = (call.api.app).allow_deletions(&context, id, code);
     Ok(LetGo {

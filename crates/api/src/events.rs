@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rollcall_app::event_feed::Told;
+use rollcall_app::event_feed::{After, Place, Told};
 use rollcall_model::{Event, KeyRole};
 use rollcall_web::limits;
 use tokio::time::Instant;
@@ -56,42 +56,44 @@ pub(crate) fn operations() -> Vec<Operation> {
 async fn list(call: Call<Asked, Nothing>) -> Result<EventFeed, Problem> {
     let (app, context) = (&call.api.app, call.context());
     let after = match call.query.after.as_deref() {
-        None | Some("") => 0,
-        Some(END) => app.end_of_feed(&context).await?,
-        Some(cursor) => cursor.parse().map_err(|_| {
+        None | Some("") => After::Place(Place::default()),
+        Some(END) => After::End,
+        Some(cursor) => After::Place(cursor.parse().map_err(|_| {
             Problem::Wrong(format!(
                 "`after` is no cursor of events: take `cursor` of an earlier answer, `{END}`, or leave it out to begin at the beginning"
             ))
-        })?,
+        })?),
     };
     let many = count(call.query.limit);
-    let mut told = app.events(&context, after, many).await?;
-    if told.last < after {
-        return Err(Problem::Wrong(
-            "`after` is beyond the end of the feed, because the store was restored from a backup since: read people and groups again, and go on from `after=end`"
-                .to_owned(),
-        ));
-    }
+    let told = app.events(&context, after, many).await?;
+    let mut told = told.ok_or_else(restored)?;
     let wait = call.query.wait.unwrap_or_default().min(limits::EVENTS_WAIT);
     if told.events.is_empty() && wait > 0 {
-        told = waited(&call, after, many, Duration::from_secs(wait)).await?;
+        told = waited(&call, told.until, many, Duration::from_secs(wait)).await?;
     }
     Ok(EventFeed {
-        more: told.until < told.last,
+        more: told.until.at() < told.last,
         cursor: told.until.to_string(),
         events: told.events,
     })
 }
 
+fn restored() -> Problem {
+    Problem::Wrong(format!(
+        "the store was restored from a backup since, and what `after` names happened differently: read people and groups anew, and go on from `after={END}`"
+    ))
+}
+
 /// Waits until something happens, the time is up, or the server stops; then tells what there is.
 async fn waited(
     call: &Call<Asked, Nothing>,
-    after: u64,
+    after: Place,
     many: u64,
     wait: Duration,
 ) -> Result<Told, Problem> {
     let (app, context) = (&call.api.app, call.context());
-    let _place = (call.api.waiting.try_acquire()).map_err(|_| Problem::Crowded)?;
+    let place = call.api.waiting.place(call.holder.organisation.id);
+    let _place = place.ok_or(Problem::Crowded)?;
     let end = Instant::now() + wait;
     loop {
         let next = (Instant::now() + LOOKED_EVERY).min(end);
@@ -99,9 +101,10 @@ async fn waited(
             () = tokio::time::sleep_until(next) => {}
             () = call.api.stopping.cancelled() => break,
         }
-        if next == end || app.end_of_feed(&context).await? != after {
+        if next == end || app.end_of_feed(&context).await? != after.at() {
             break;
         }
     }
-    Ok(app.events(&context, after, many).await?)
+    let told = app.events(&context, After::Place(after), many).await?;
+    told.ok_or_else(restored)
 }

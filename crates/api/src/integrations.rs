@@ -50,7 +50,7 @@ described! {
         token: String,
         /// The SCIM base URL to which it belongs.
         tenant_url: String,
-        /// From when on it is refused; null: never.
+        /// From when on it is refused: when it was asked for, and no later than the API key that made it, or 90 days from now where that has no end.
         expires: Option<Timestamp>,
     }
 }
@@ -58,7 +58,7 @@ described! {
 described! {
     /// What the token is to be.
     pub(crate) struct Wanted {
-        /// From when on it is refused, such as `2027-01-31T00:00:00Z`; absent: never.
+        /// From when on it is refused, such as `2027-01-31T00:00:00Z`; absent, or too late: as late as may be, which is when the API key that asks ends, or in 90 days where it has no end.
         expires: Option<Timestamp>,
     }
 }

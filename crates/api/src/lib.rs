@@ -20,6 +20,7 @@ mod operation;
 mod organisation;
 mod people;
 mod problem;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -31,14 +32,13 @@ use http::header::CONTENT_TYPE;
 use rollcall_app::cursors::Cursors;
 use rollcall_app::{App, Failure};
 use rollcall_model::KeyRole;
-use rollcall_web::limits;
 use rollcall_web::rates::Rates;
 use rollcall_web::table::{Entry, Key, Public, Route, Routes, Table};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use operation::Operation;
 use problem::Problem;
+use waiting::Waiting;
 
 /// Where the operations are.
 const BASE: &str = "/api/v1";
@@ -50,7 +50,7 @@ pub struct Api {
     rates: Arc<Rates>,
     cursors: Cursors,
     /// Who waits for events.
-    waiting: Arc<Semaphore>,
+    waiting: Arc<Waiting>,
     stopping: CancellationToken,
 }
 
@@ -69,7 +69,7 @@ impl Api {
             app,
             rates,
             cursors,
-            waiting: Arc::new(Semaphore::new(limits::EVENTS_WAITING)),
+            waiting: Arc::default(),
             stopping,
         })
     }

@@ -120,7 +120,7 @@ impl App {
             .await
     }
 
-    /// Refuses an API key from now on.
+    /// Refuses an API key from now on, and every provisioning token that it made. Returns how many of these there were.
     ///
     /// # Errors
     /// [`Failure::Missing`] when there is no such key.
@@ -129,7 +129,7 @@ impl App {
         organisation: OrgId,
         key: KeyId,
         origin: Origin,
-    ) -> Result<(), Failure> {
+    ) -> Result<usize, Failure> {
         let now = self.now();
         self.store()
             .tenant(organisation)
@@ -143,14 +143,28 @@ impl App {
                 if record.is_valid(now) {
                     writer.expire_api_key(key, now)?;
                 }
+                let mut made = writer.tokens()?;
+                made.retain(|token| {
+                    token.created_by == (Actor::Key { id: key }) && token.is_valid(now)
+                });
                 let entry = NewAudit {
-                    origin,
+                    origin: origin.clone(),
                     action: "api_key.revoked",
                     object: key.to_string(),
-                    detail: json!({"name": record.name}),
+                    detail: json!({"name": record.name, "tokens": made.len()}),
                 };
                 writer.append_audit(now, &entry)?;
-                Ok(())
+                for token in &made {
+                    writer.expire_token(token.id, now)?;
+                    let entry = NewAudit {
+                        origin: origin.clone(),
+                        action: "token.revoked",
+                        object: token.id.to_string(),
+                        detail: json!({"made_by": record.name}),
+                    };
+                    writer.append_audit(now, &entry)?;
+                }
+                Ok(made.len())
             })
             .await
     }

@@ -87,6 +87,17 @@ impl Parties {
         all
     }
 
+    /// Returns the API keys, by name; those that have ended, too, for what they did is still there.
+    pub fn keys(&self) -> Vec<(KeyId, &str)> {
+        let mut all: Vec<_> = self
+            .keys
+            .iter()
+            .map(|(id, name)| (*id, name.as_str()))
+            .collect();
+        all.sort_by_key(|(id, name)| (name.to_lowercase(), *id));
+        all
+    }
+
     /// Names an actor for people; those who are gone by what they were.
     pub fn name<'p>(&'p self, actor: &Actor) -> &'p str {
         match actor {

@@ -12,7 +12,7 @@ use ring::digest::{SHA256, digest};
 use rollcall_model::clock::is_within;
 use rollcall_model::integration::Seen;
 use rollcall_model::{
-    Actor, Integration, IntegrationId, IntegrationKind, OrgId, Organisation, Origin,
+    Actor, Integration, IntegrationId, IntegrationKind, KeyId, OrgId, Organisation, Origin,
     ProvisioningToken, RequestId, Secret, Slug, TokenId, TokenRecord,
 };
 use rollcall_store::{NewAudit, Tenant, Writer};
@@ -23,6 +23,11 @@ use crate::{App, Failure};
 
 /// A use is noted when the last one noted is older than this, so that reading does not turn into writing.
 pub(crate) const NOTED_EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+/// So many tokens of an integration may work at the same time.
+const TOKENS: usize = 20;
+/// So long at most works the token that an API key without an end makes.
+pub const MADE_BY_KEY: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// How long the token that a reset replaces goes on working.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +89,11 @@ impl Caller {
 
 impl App {
     /// Creates a token for an integration of the given kind, which is connected if it was not yet. Returns the token, which
-    /// cannot be had again.
+    /// cannot be had again. One that an API key makes ends no later than the key, or after [`MADE_BY_KEY`] where that has no end: whoever
+    /// finds a key gains nothing that stays.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`] when the integration has many already.
     pub async fn create_token(
         &self,
         organisation: OrgId,
@@ -96,7 +105,7 @@ impl App {
     }
 
     /// Replaces the tokens of an integration by a new one, which lives as long as the latest of them was meant to: resetting a
-    /// token must not be a way to make one that never ends.
+    /// token must not be a way to make one that never ends. What an API key may make is as in [`App::create_token`].
     ///
     /// # Errors
     /// [`Failure::Missing`] when the organisation has no token of this kind of integration that could be reset.
@@ -142,6 +151,20 @@ impl App {
                         .map(|lifetime| now.saturating_add(lifetime).unwrap_or(Timestamp::MAX)),
                     None => expires,
                 };
+                let expires = match &origin.actor {
+                    Actor::Key { id } => Some(within_key(writer, *id, expires, now)?),
+                    _ => expires,
+                };
+                let working = writer.tokens()?.into_iter();
+                let working = working
+                    .filter(|token| token.integration == integration.id && token.is_valid(now));
+                if working.count() >= TOKENS {
+                    return Err(Failure::Forbidden {
+                        reason: format!(
+                            "the {kind} integration has {TOKENS} tokens that work: revoke those that nobody uses"
+                        ),
+                    });
+                }
                 let record = TokenRecord {
                     id,
                     integration: integration.id,
@@ -323,6 +346,27 @@ fn connected(writer: &mut dyn Writer, new: Integration) -> Result<Integration, F
     Ok(new)
 }
 
+/// Returns when a token ends that an API key makes: no later than the key itself.
+fn within_key(
+    writer: &dyn Writer,
+    key: KeyId,
+    wanted: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Timestamp, Failure> {
+    let keys = writer.api_keys()?.into_iter();
+    let key = keys
+        .filter(|one| one.is_valid(now))
+        .find(|one| one.id == key);
+    // it may have been revoked since it was checked
+    let key = key.ok_or(Failure::Unauthenticated {
+        reason: "this API key has expired or was revoked",
+    })?;
+    let latest = key
+        .expires
+        .unwrap_or_else(|| now.saturating_add(MADE_BY_KEY).unwrap_or(now));
+    Ok(wanted.map_or(latest, |wanted| wanted.min(latest)))
+}
+
 /// Ends the tokens of an integration that still work; returns how long the latest of them was meant to live, unless for ever.
 fn retire(
     writer: &mut dyn Writer,
@@ -400,6 +444,86 @@ mod tests {
         let (_, tokens) = app.tokens(installation.organisation.id).await.unwrap();
         let used = tokens.iter().find(|token| token.id == record.id).unwrap();
         assert_eq!(used.last_used, Some(app.now()));
+    }
+
+    #[tokio::test]
+    async fn an_integration_has_so_many_tokens_that_work() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let organisation = installation.organisation.id;
+        let kind = IntegrationKind::Entra;
+        let create = async |kind| {
+            let made = app.create_token(organisation, kind, None, app.command_origin());
+            made.await.map(|(record, _)| record)
+        };
+        let reset = async |overlap| {
+            let made = app.reset_token(organisation, kind, overlap, app.command_origin());
+            made.await.map(|(record, _)| record)
+        };
+        let first = create(kind).await.unwrap();
+        for _ in 1..TOKENS {
+            create(kind).await.unwrap();
+        }
+
+        let refused = create(kind).await;
+        assert!(
+            matches!(&refused, Err(Failure::Forbidden { reason }) if reason.contains("revoke")),
+            "{refused:?}"
+        );
+        // a reset that leaves the others working makes one more
+        let overlap = Overlap::For(SignedDuration::from_hours(1));
+        let refused = reset(overlap).await;
+        assert!(
+            matches!(refused, Err(Failure::Forbidden { .. })),
+            "{refused:?}"
+        );
+        create(IntegrationKind::Okta).await.unwrap();
+        app.revoke_token(organisation, first.id, app.command_origin())
+            .await
+            .unwrap();
+        create(kind).await.unwrap();
+        reset(Overlap::None).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_token_that_a_key_resets_ends_with_the_key() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let organisation = installation.organisation.id;
+        installation.directory(IntegrationKind::Entra).await;
+        let end = app.now() + SignedDuration::from_hours(48);
+        let new = crate::api_keys::NewKey {
+            name: "nightly".parse().unwrap(),
+            role: rollcall_model::KeyRole::Manage,
+            expires: Some(end),
+        };
+        let made = app.create_api_key(organisation, new, app.command_origin());
+        let (key, _) = made.await.unwrap();
+        let origin = || Origin {
+            actor: Actor::Key { id: key.id },
+            ..app.command_origin()
+        };
+        let reset = async || {
+            let made = app.reset_token(
+                organisation,
+                IntegrationKind::Entra,
+                Overlap::None,
+                origin(),
+            );
+            made.await.map(|(record, _)| record.expires)
+        };
+
+        assert_eq!(reset().await.unwrap(), Some(end));
+
+        let revoked = app.revoke_api_key(organisation, key.id, app.command_origin());
+        assert_eq!(revoked.await.unwrap(), 1);
+        // who was let in just before the revocation makes nothing after it
+        let refused = app.create_token(organisation, IntegrationKind::Entra, None, origin());
+        let refused = refused.await.map(|(record, _)| record);
+        assert!(
+            matches!(refused, Err(Failure::Unauthenticated { .. })),
+            "{refused:?}"
+        );
     }
 
     #[tokio::test]

@@ -135,12 +135,20 @@ pub(crate) fn actors(parties: &Parties) -> Vec<(String, String)> {
         let name = name.chars().take(80).collect();
         (format!("administrator:{id}"), name)
     });
+    let keys = parties.keys().into_iter().map(|(id, name)| {
+        let name = name.chars().take(80).collect();
+        (format!("key:{id}"), name)
+    });
     let others = [
         ("command", "Commands on the server"),
         ("system", "Rollcall"),
     ];
     let others = others.map(|(word, title)| (word.to_owned(), title.to_owned()));
-    directories.chain(administrators).chain(others).collect()
+    directories
+        .chain(administrators)
+        .chain(keys)
+        .chain(others)
+        .collect()
 }
 
 /// Makes the history of an object: what was done to it, with who came and went.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::token::{ending, generated, region_in};
-use crate::{Actor, KeyId, Permission, Randomness, Region, Secret};
+use crate::{Actor, KeyId, Randomness, Region, Secret};
 
 /// What begins every API key.
 const PREFIX: &str = "rk";
@@ -71,7 +71,7 @@ impl FromStr for ApiKey {
     }
 }
 
-/// What a key may do.
+/// What a key may do; each allows all that the milder one does. Administrators and the organisation itself are changed by people only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyRole {
@@ -84,15 +84,6 @@ pub enum KeyRole {
 impl KeyRole {
     /// All of them, the milder first.
     pub const ALL: [Self; 2] = [Self::Read, Self::Manage];
-
-    /// Tells whether the role allows something. Administrators and the organisation itself are changed by people only.
-    pub fn may(self, permission: Permission) -> bool {
-        match permission {
-            Permission::Read => true,
-            Permission::ManagePeople | Permission::ManageProvisioning => self == Self::Manage,
-            Permission::ManageAdministrators | Permission::ManageOrganisation => false,
-        }
-    }
 
     /// Returns its word in commands and answers.
     pub fn word(self) -> &'static str {
@@ -233,17 +224,6 @@ mod tests {
                 .is_err()
         );
         assert_eq!(format!("{key:?}"), "rk_eu_…");
-    }
-
-    #[test]
-    fn a_role_allows_what_it_says_and_no_key_makes_administrators() {
-        for permission in Permission::ALL {
-            assert!(!KeyRole::Read.may(permission) || permission == Permission::Read);
-        }
-        assert!(KeyRole::Manage.may(Permission::ManagePeople));
-        assert!(KeyRole::Manage.may(Permission::ManageProvisioning));
-        assert!(!KeyRole::Manage.may(Permission::ManageAdministrators));
-        assert!(!KeyRole::Manage.may(Permission::ManageOrganisation));
     }
 
     #[test]

@@ -517,6 +517,36 @@ pub enum QuarantineReason {
 }
 
 impl QuarantineReason {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::EncounteredQuarantineException,
+        Self::CredentialRefused,
+        Self::ServiceIncompatible,
+        Self::TooManyDeletes,
+        Self::EncounteredBaseEscrowThreshold,
+        Self::EncounteredTotalEscrowThreshold,
+        Self::EncounteredEscrowProportionThreshold,
+        Self::InvalidConfiguration,
+        Self::RestoredFromBackup,
+        Self::Unknown,
+    ];
+
+    /// Returns its word for programs, which stays whatever it is called here.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::EncounteredQuarantineException => "EncounteredQuarantineException",
+            Self::CredentialRefused => "CredentialRefused",
+            Self::ServiceIncompatible => "ServiceIncompatible",
+            Self::TooManyDeletes => "TooManyDeletes",
+            Self::EncounteredBaseEscrowThreshold => "EncounteredBaseEscrowThreshold",
+            Self::EncounteredTotalEscrowThreshold => "EncounteredTotalEscrowThreshold",
+            Self::EncounteredEscrowProportionThreshold => "EncounteredEscrowProportionThreshold",
+            Self::InvalidConfiguration => "InvalidConfiguration",
+            Self::RestoredFromBackup => "RestoredFromBackup",
+            Self::Unknown => "Unknown",
+        }
+    }
+
     /// Tells whether nothing is broken: somebody has to decide.
     pub fn waits_for_word(self) -> bool {
         matches!(self, Self::TooManyDeletes | Self::RestoredFromBackup)
@@ -575,3 +605,16 @@ pub enum Phase {
 
 /// Names an object in the lists of a cycle.
 pub type ObjectKey = (Kind, ResourceId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_the_word_with_which_it_is_stored() {
+        for reason in QuarantineReason::ALL {
+            let stored = serde_json::to_value(reason).unwrap();
+            assert_eq!(stored, reason.word());
+        }
+    }
+}

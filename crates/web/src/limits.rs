@@ -43,6 +43,8 @@ pub const API_BYTES: usize = 64 * 1024;
 pub const EVENTS_WAIT: u64 = 25;
 /// Requests that wait for events at the same time; of more, each is told to come again.
 pub const EVENTS_WAITING: usize = 64;
+/// Those of one organisation.
+pub const EVENTS_WAITING_OF_ONE: usize = 8;
 
 /// The bodies of all requests that are worked on at the same time, in bytes.
 pub const ROOM_BYTES: usize = 128 * 1024 * 1024;

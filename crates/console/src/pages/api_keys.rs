@@ -185,7 +185,9 @@ async fn revoke(
         .app
         .revoke_api_key(visitor.organisation.id, id, visitor.origin())
         .await?;
-    let flash = Flash::ok("The key was revoked. The next request with it is refused.");
+    let flash = Flash::ok(
+        "The key was revoked, with the provisioning tokens that it made. The next request with it is refused.",
+    );
     Ok(layout::done(&console, "/settings/security", &flash))
 }
 

@@ -465,7 +465,7 @@ pub(crate) struct DiffMoments {
     /// The later moment [default: now]
     #[arg(long, value_name = "MOMENT")]
     pub(crate) to: Option<Moment>,
-    /// Only what was done by this kind of integration (entra, okta, …), or by `command`
+    /// Only what was done by this kind of integration (entra, okta, …), by the API key with this id, or by `command`
     #[arg(long, value_name = "WHO")]
     pub(crate) by: Option<String>,
 }

@@ -37,9 +37,17 @@ pub(crate) async fn run(config: &Config, command: ApiKey, as_json: bool) -> anyh
         ApiKey::List { org } => list(&app, &org, as_json).await?,
         ApiKey::Revoke { org, id } => {
             let organisation = app.organisation(&org).await?;
-            app.revoke_api_key(organisation.id, id, app.command_origin())
+            let made = app
+                .revoke_api_key(organisation.id, id, app.command_origin())
                 .await?;
-            printer::say("revoked: the next request with it is refused");
+            let tokens = match made {
+                0 => String::new(),
+                1 => ", and so is the provisioning token that it made".to_owned(),
+                many => format!(", and so are the {many} provisioning tokens that it made"),
+            };
+            printer::say(&format!(
+                "revoked: the next request with it is refused{tokens}"
+            ));
         }
     }
     Ok(Exit::Done)

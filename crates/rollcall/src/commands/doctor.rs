@@ -1,5 +1,6 @@
 //! `rollcall doctor` and `rollcall migrate`.
 
+use jiff::SignedDuration;
 use rollcall_app::App;
 use rollcall_model::application::Status;
 use rollcall_model::provisioning::QuarantineReason;
@@ -12,6 +13,11 @@ use super::{backup, files};
 use crate::config::Config;
 use crate::outcome::Exit;
 use crate::{printer, runtime};
+
+/// So long before a token or a key ends there is word of it.
+const WARNING: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// A key that was made for no longer than this is meant to end.
+const PASSING: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// Looks for trouble, explains it, and says what to do. Exit code 1 when there is any.
 pub(crate) async fn run(config: &Config, as_json: bool) -> anyhow::Result<Exit> {
@@ -26,6 +32,7 @@ pub(crate) async fn run(config: &Config, as_json: bool) -> anyhow::Result<Exit> 
     if let Ok(Some(app)) = &app {
         findings.extend(super::audit::findings(app).await?);
         findings.extend(tokens_near_their_end(app).await?);
+        findings.extend(keys_near_their_end(app).await?);
     }
     if as_json {
         let described: Vec<_> = findings
@@ -118,7 +125,6 @@ async fn paused_webhooks(store: &Store) -> anyhow::Result<Vec<Finding>> {
 }
 
 async fn tokens_near_their_end(app: &App) -> anyhow::Result<Vec<Finding>> {
-    const WARNING: jiff::SignedDuration = jiff::SignedDuration::from_hours(14 * 24);
     let now = app.now();
     let mut findings = Vec::new();
     for organisation in app.organisations().await? {
@@ -148,6 +154,33 @@ async fn tokens_near_their_end(app: &App) -> anyhow::Result<Vec<Finding>> {
                 remedy: format!(
                     "rollcall token create --org {} --integration {}",
                     organisation.slug, integration.kind
+                ),
+            });
+        }
+    }
+    Ok(findings)
+}
+
+/// Finds the API keys that work and end soon. What has ended may have been meant to: nobody needs word of it for ever.
+async fn keys_near_their_end(app: &App) -> anyhow::Result<Vec<Finding>> {
+    let now = app.now();
+    let mut findings = Vec::new();
+    for organisation in app.organisations().await? {
+        let slug = &organisation.slug;
+        for key in app.api_keys(organisation.id).await? {
+            let Some(end) = key.expires.filter(|_| key.is_valid(now)) else {
+                continue;
+            };
+            let is_soon = end.duration_since(now) < WARNING;
+            if !is_soon || end.duration_since(key.created) <= PASSING {
+                continue;
+            }
+            findings.push(Finding {
+                trouble: format!("{slug}: the API key `{}` ends at {end}", key.name),
+                remedy: format!(
+                    "rollcall api-key create --org {slug} --name {:?} --role {}; then give it to the program that has the old one",
+                    key.name.as_str(),
+                    key.role
                 ),
             });
         }

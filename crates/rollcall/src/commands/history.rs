@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 
-use rollcall_app::App;
 use rollcall_app::directory::Context;
 use rollcall_app::history::{Changed, Deed, Moment, Reason, Revert, Span, Step};
+use rollcall_app::{App, actor_key};
 use rollcall_model::history::Past;
-use rollcall_model::{Kind, ResourceId};
+use rollcall_model::{Actor, KeyId, Kind, ResourceId};
 use rollcall_scim::patch::Change as Difference;
 use serde_json::{Value, json};
 
@@ -238,13 +238,16 @@ async fn actor(app: &App, context: &Context, who: &str) -> anyhow::Result<String
     if who == "command" || who.contains(':') {
         return Ok(who.to_owned());
     }
+    if let Ok(key) = who.parse::<KeyId>() {
+        return Ok(actor_key(&Actor::Key { id: key }));
+    }
     let (integrations, _) = app.tokens(context.tenant().organisation()).await?;
     let found = integrations
         .iter()
         .find(|one| one.kind.word() == who.to_lowercase());
     let Some(found) = found else {
         return Err(Trouble::wrong(format!("the organisation has no integration `{who}`"))
-            .hint("--by takes the kind of an integration of this organisation (`rollcall token list` shows them), or `command`")
+            .hint("--by takes the kind of an integration of this organisation (`rollcall token list` shows them), the id of an API key (`rollcall api-key list`), or `command`")
             .into());
     };
     Ok(format!("integration:{}", found.id))

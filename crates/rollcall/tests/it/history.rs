@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::api::Program;
 use crate::support::{Installation, Scim, Server};
 
 struct Story {
     installation: Installation,
-    _server: Server,
+    server: Server,
     vault: Scim,
     ids: Vec<String>,
 }
@@ -24,7 +25,7 @@ impl Story {
         ids.push(vault.group("Team", &members).await);
         Self {
             installation,
-            _server: server,
+            server,
             vault,
             ids,
         }
@@ -153,6 +154,36 @@ async fn what_a_directory_did_wrong_is_taken_back() {
     let nothing = story.history(&["revert", "user:ann", "--from", &place, "--yes"]);
     assert_eq!(deeds(&nothing), [""; 0]);
     story.installation.ok(&["doctor"]);
+}
+
+#[tokio::test]
+async fn what_a_key_did_is_taken_back_by_its_id() {
+    let story = Story::new().await;
+    let before = story.export(&[]);
+    let place = story.history(&["list", "group:Team"])[0]["place"].to_string();
+    let create = [
+        "api-key", "create", "--org", "vault", "--name", "x", "--role", "manage", "--json",
+    ];
+    let key: Value = serde_json::from_str(&story.installation.ok(&create)).unwrap();
+    let program = Program::with(&story.server, key["key"].as_str().unwrap()).await;
+    let [ann, bob, ..] = &story.ids[..] else {
+        panic!()
+    };
+    program.act(&format!("/people/{ann}/disable")).await.is(200);
+    let title = json!([{"op": "add", "path": "title", "value": "Buyer"}]);
+    let path = format!("/Users/{bob}");
+    story.vault.patch(&path, title).await.is(204);
+
+    let id = key["id"].as_str().unwrap();
+    let did = story.history(&["diff", "--from", &place, "--by", id]);
+    assert_eq!(did.as_array().unwrap().len(), 1, "{did}");
+    story.history(&["revert", "--from", &place, "--by", id, "--yes"]);
+    let after = story.export(&[]);
+    let same = |name: &str| {
+        let of = |all: &[Value]| all.iter().find(|one| one["id"] == name).cloned();
+        of(&before) == of(&after)
+    };
+    assert!(same(ann) && !same(bob));
 }
 
 #[test]

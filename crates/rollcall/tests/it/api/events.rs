@@ -153,3 +153,43 @@ async fn a_server_that_stops_does_not_wait_for_those_who_wait() {
         begun.elapsed()
     );
 }
+
+#[tokio::test]
+async fn whoever_follows_is_told_when_a_restore_put_another_event_into_the_place() {
+    let (installation, server, mut scim, mut program) = house().await;
+    scim.person("ann").await;
+    let kept = program.get("/events").await.is(200).body;
+    installation.ok(&["backup", "one.backup"]);
+    scim.person("lost").await;
+    let lost = program.get("/events").await.is(200).body;
+
+    let url = server.url.clone();
+    drop(server);
+    let begun = Instant::now();
+    loop {
+        let restored = installation.run(&["restore", "one.backup", "--force"]);
+        if restored.status.success() {
+            break;
+        }
+        // the database has not noticed yet that the server is gone
+        assert!(begun.elapsed() < Duration::from_secs(30), "{restored:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let server = installation.serve(&[]);
+    for base in [&mut scim.base, &mut program.http.base] {
+        *base = base.replace(&url, &server.url);
+    }
+    let follow = async |answer: &Value| {
+        let cursor = answer["cursor"].as_str().unwrap();
+        program.get(&format!("/events?after={cursor}")).await
+    };
+    let refused = follow(&lost).await.is(400).body;
+    assert!(refused.to_string().contains("restored"), "{refused}");
+    let bob = scim.person("bob").await;
+
+    // bob has the place in the feed that somebody had who is forgotten
+    let refused = follow(&lost).await.is(400).body;
+    assert!(refused.to_string().contains("after=end"), "{refused}");
+    let next = follow(&kept).await.is(200).body;
+    assert_eq!(next["events"][0]["object"]["id"], *bob);
+}

@@ -78,6 +78,17 @@ async fn an_application_is_looked_at_and_steered() {
     assert_eq!(whole["held"]["count"], 3);
     assert_eq!(whole["held"]["objects"].as_array().unwrap().len(), 3);
     let allow = format!("/applications/{id}/allow");
+    // whom a job file governs the API does not let go
+    let govern = async |file: Option<&str>| {
+        let file = file.map(str::to_owned);
+        let govern = |application: &mut rollcall_model::Application| application.job_file = file;
+        ends.app.configure(&ends.source, id, govern).await.unwrap();
+    };
+    govern(Some("vault.toml")).await;
+    let code = json!({"code": whole["held"]["code"]});
+    let refused = program.post(&allow, code).await.is(403).body;
+    assert!(refused.to_string().contains("vault.toml"), "{refused}");
+    govern(None).await;
     let refused = program
         .post(&allow, json!({"code": "another"}))
         .await

@@ -260,6 +260,47 @@ async fn tokens_are_created_reset_and_revoked() {
 }
 
 #[tokio::test]
+async fn what_a_key_made_ends_with_it() {
+    let (installation, own) = Installation::with("vault");
+    let server = installation.serve(&[]);
+    let create = ["api-key", "create", "--org", "vault", "--json", "--name"];
+    let make = |rest: &[&str]| -> Value {
+        let made = installation.ok(&[&create[..], rest].concat());
+        serde_json::from_str(&made).unwrap()
+    };
+    let key = make(&["short", "--role", "manage", "--expires", "30d"]);
+    let endless = make(&["endless", "--role", "manage"]);
+    let program = Program::with(&server, key["key"].as_str().unwrap()).await;
+    let other = Program::with(&server, endless["key"].as_str().unwrap()).await;
+
+    let made = program.act("/integrations/okta/tokens").await.is(201).body;
+    assert_eq!(made["expires"], key["expires"]);
+    let late = json!({"expires": "2999-01-01T00:00:00Z"});
+    let late = program.post("/integrations/okta/tokens", late).await;
+    assert_eq!(late.is(201).body["expires"], key["expires"]);
+    let kept = other.act("/integrations/ping/tokens").await.is(201).body;
+    let listed = other.get("/integrations/ping/tokens").await.is(200).body;
+    let at = |field: &str| -> jiff::Timestamp {
+        let text = listed["tokens"][0][field].as_str().unwrap();
+        text.parse().unwrap()
+    };
+    let life = at("expires").duration_since(at("created"));
+    assert_eq!(life.as_hours(), 90 * 24);
+
+    let id = key["id"].as_str().unwrap();
+    installation.ok(&["api-key", "revoke", "--org", "vault", id]);
+    let opens = async |token: &Value| {
+        let scim = server.scim("vault", token.as_str().unwrap());
+        scim.get("/Users").await.status
+    };
+    assert_eq!(opens(&made["token"]).await, 401);
+    assert_eq!(opens(&kept["token"]).await, 200);
+    assert_eq!(opens(&json!(own)).await, 200);
+    let log = other.get("/audit?action=token.revoked").await.is(200).body;
+    assert_eq!(log["entries"].as_array().unwrap().len(), 2, "{log}");
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_named_with_what_to_do() {
     let House {
         program,
@@ -273,7 +314,14 @@ async fn what_is_wrong_is_named_with_what_to_do() {
         ("GET", "/people?filter=userName is ann", None, 400, "is"),
         ("GET", "/people?cursor=nonsense", None, 400, "cursor"),
         ("GET", "/events?after=nonsense", None, 400, "`after`"),
-        ("GET", "/events?after=999999", None, 400, "restored"),
+        ("GET", "/events?after=17", None, 400, "`after`"),
+        (
+            "GET",
+            "/events?after=9-0f5c1a7e9b3d2468ace013579bdf2468",
+            None,
+            400,
+            "restored",
+        ),
         ("GET", "/people/nobody", None, 404, "nobody"),
         ("GET", "/nothing", None, 404, "openapi.json"),
         ("PUT", "/people", Some("{}"), 405, "openapi.json"),

@@ -133,6 +133,24 @@ fn a_job_that_is_held_or_in_quarantine_is_found() {
 }
 
 #[test]
+fn an_api_key_that_ends_soon_is_found_unless_it_was_made_for_days_only() {
+    let installation = house();
+    let create = ["api-key", "create", "--org", "vault", "--name"];
+    let make = |rest: &[&str]| installation.ok(&[&create[..], rest].concat());
+    make(&["endless"]);
+    make(&["long", "--expires", "90d"]);
+    make(&["passing", "--expires", "1d"]);
+    assert!(found(&installation).is_empty());
+
+    make(&["nightly", "--expires", "10d"]);
+    finds(
+        &installation,
+        "vault: the API key `nightly` ends at",
+        "rollcall api-key create --org vault --name \"nightly\" --role read",
+    );
+}
+
+#[test]
 fn damage_is_found() {
     let installation = house();
     installation.ok(&["org", "create", "other", "--name", "Other"]);

@@ -74,6 +74,12 @@ async fn an_api_key_is_made_with_a_fresh_proof_shown_once_and_revoked() {
     );
     guest.submit(&question, &question, &[]).await.is(303);
     program.get("/organisation").await.is(401);
+    let page = guest.get("/activity").await.is(200).body;
+    let choice = page
+        .split("value=\"key:")
+        .nth(1)
+        .expect("the key can be chosen");
+    assert!(choice.contains(">API key Nightly</option>"), "{page}");
     let log = guest.get("/activity?action=api_key.").await.is(200).body;
     assert!(
         log.contains("API key created") && log.contains("API key revoked"),
