@@ -2,11 +2,12 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use rollcall_app::ExchangeQuery;
 use rollcall_app::integrations::Parties;
 use rollcall_model::traffic::BODY_KEPT;
-use rollcall_model::{Exchange, IntegrationId, Permission};
+use rollcall_model::{Exchange, IntegrationId, Permission, RequestId};
 
 use crate::Console;
 use crate::code::{self, Line};
@@ -74,6 +75,8 @@ struct RequestsPage {
     base: String,
     back: String,
     detail: Option<Detail>,
+    /// The request that was asked for and of which no record is kept.
+    gone: Option<RequestId>,
 }
 
 /// What was asked of the page.
@@ -124,7 +127,7 @@ fn detail(exchange: &Exchange, ending: String, parties: &Parties, zone: &Zone) -
         let length = body.as_ref().map_or(0, String::len);
         length > BODY_KEPT - 4
     };
-    let status = http::StatusCode::from_u16(exchange.status).ok();
+    let status = StatusCode::from_u16(exchange.status).ok();
     let path = exchange.path.split('?').next().unwrap_or_default();
     Detail {
         id: exchange.request.to_string(),
@@ -203,6 +206,7 @@ fn view(
         base: asked.base(),
         back: here,
         detail,
+        gone: None,
     }
 }
 
@@ -245,10 +249,15 @@ async fn look(
     };
     let found = console.app.exchanges(&context, query, ROWS + 1).await?;
     let zone = console.zone(&known);
-    let chosen = match form.text("id").parse() {
-        Ok(id) => console.app.exchange(&context, id).await?,
-        Err(_) => None,
+    let id = match form.text("id") {
+        "" => None,
+        id => Some(id.parse::<RequestId>().map_err(|_| Problem::missing())?),
     };
+    let chosen = match id {
+        Some(id) => console.app.exchange(&context, id).await?,
+        None => None,
+    };
+    let gone = id.filter(|_| chosen.is_none());
     let shown = match chosen {
         Some(exchange) => {
             let (_, tokens) = console.app.tokens(known.visitor.organisation.id).await?;
@@ -258,15 +267,15 @@ async fn look(
             let ending = token.and_then(|token| token.ending).unwrap_or_default();
             Some(detail(&exchange, ending, &parties, &zone))
         }
-        None if form.has("id") => return Err(Problem::missing()),
         None => None,
     };
     let frame = console
         .frame(&known, Place::Requests, "Live requests")
         .await?;
-    Ok(layout::rendered(&view(
-        frame, &asked, &found, shown, &parties, &zone,
-    )))
+    let mut page = view(frame, &asked, &found, shown, &parties, &zone);
+    page.gone = gone;
+    let status = gone.map_or(StatusCode::OK, |_| StatusCode::NOT_FOUND);
+    Ok((status, layout::rendered(&page)).into_response())
 }
 
 #[cfg(any(test, feature = "samples"))]
@@ -287,7 +296,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     let answered = json!({"status": "409", "scimType": "uniqueness", "detail": "`userName` is taken: an account that this directory cannot take over has it; choose another value"});
     refused.answered = Some(answered.to_string());
     let mut hostile = exchange("GET", &format!("/Users?filter=userName eq {HOSTILE}"), 401);
-    hostile.request = rollcall_model::RequestId::from_bytes([8; 16]);
+    hostile.request = RequestId::from_bytes([8; 16]);
     hostile.integration = None;
     hostile.token = None;
     hostile.agent = Some(HOSTILE.to_owned());
@@ -303,7 +312,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
     .map(|(mut exchange, place)| {
         if exchange.status < 400 {
             let number = u8::try_from(place).unwrap_or(0);
-            exchange.request = rollcall_model::RequestId::from_bytes([number; 16]);
+            exchange.request = RequestId::from_bytes([number; 16]);
         }
         (place, exchange)
     })
@@ -315,6 +324,16 @@ pub(crate) fn samples() -> Vec<(String, String)> {
             .render()
             .unwrap_or_default()
     };
+    let mut gone = view(
+        frame(Place::Requests, "Live requests"),
+        &Asked::default(),
+        &found,
+        None,
+        &parties,
+        &zone,
+    );
+    gone.gone = Some(RequestId::from_bytes([7; 16]));
+    let gone = gone.render().unwrap_or_default();
     let filtered = Asked {
         of: "entra".to_owned(),
         failed: true,
@@ -327,6 +346,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
         ("requests", one(&all, &found, None)),
         ("requests-detail", one(&all, &found, Some(&refused))),
         ("requests-refused", one(&filtered, &found, Some(&hostile))),
+        ("requests-gone", gone),
     ]
     .into_iter()
     .map(|(name, html)| (name.to_owned(), html))

@@ -46,7 +46,7 @@ impl Browser {
     }
 
     /// Clicks the first of these that can be seen; tells whether there was one.
-    async fn clicked(&self, by: By) -> bool {
+    pub(super) async fn clicked(&self, by: By) -> bool {
         for found in self.page.find_all(by).await.unwrap_or_default() {
             let is_seen = found.is_displayed().await.unwrap_or(false);
             if is_seen && found.scroll_into_view().await.is_ok() && found.click().await.is_ok() {

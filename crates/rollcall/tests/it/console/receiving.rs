@@ -138,6 +138,9 @@ async fn a_directory_is_connected_and_what_it_does_is_seen() {
         "The token was refused",
     )
     .await;
+    let unknown = guest.get(&format!("/requests?id={bob}")).await.is(404);
+    assert!(unknown.body.contains("This request is not kept"));
+    guest.get("/requests?id=7").await.is(404);
 
     let fields = [("name", "The vault"), ("zone", "Mars/Base")];
     let organisation = "/settings/organisation";

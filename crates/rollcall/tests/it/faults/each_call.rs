@@ -341,7 +341,7 @@ fn a_store_whose_making_is_cut_short_anywhere_is_made_the_next_time() {
         let again = installation.run(&create);
         // the first try may have got as far as the organisation, and not to the end of the process
         let said = String::from_utf8_lossy(&again.stderr).into_owned();
-        let is_there = said.contains("vault") && said.contains("taken");
+        let is_there = said.contains("`slug` is taken");
         assert!(
             again.status.success() || is_there,
             "{fault:?} at {at}: {said}"
