@@ -1,5 +1,5 @@
 //! Places to wait for events: few, for each holds a connection and looks into the store twice a second. An organisation has only a part of
-//! them, so that it takes none from the others.
+//! them, so that a few cannot take all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,7 @@
 //! The activity log as people read it: entries with the names of what they are about, page by page or as a stream.
 
+use std::collections::HashMap;
+
 use rollcall_model::{AuditEntry, Kind, ResourceId};
 use rollcall_store::{AuditQuery, Reader, Tally};
 
@@ -40,8 +42,9 @@ impl App {
                 } else {
                     reader.audit_where(&query, count)?
                 };
+                let mut names = Names::new(reader);
                 let deeds = entries.into_iter().map(|entry| {
-                    let name = name(reader, &entry)?;
+                    let name = names.of(&entry)?;
                     Ok(Deed { entry, name })
                 });
                 deeds.collect()
@@ -63,51 +66,80 @@ impl App {
     }
 }
 
-/// Finds the name of what an entry is about.
-fn name<R: Reader + ?Sized>(reader: &R, entry: &AuditEntry) -> Result<Option<String>, Failure> {
-    let object = entry.object.as_str();
-    let noun = entry.action.split('.').next().unwrap_or_default();
-    let said = |field: &str| {
-        let said = entry.detail.get(field).and_then(|value| value.as_str());
-        said.map(str::to_owned)
-    };
-    Ok(match noun {
-        "user" | "group" => {
-            let kind = if noun == "user" {
-                Kind::User
-            } else {
-                Kind::Group
+/// Finds the names of what entries are about; what is read whole is read once.
+struct Names<'r, R: ?Sized> {
+    reader: &'r R,
+    applications: Option<HashMap<String, String>>,
+    administrators: Option<HashMap<String, String>>,
+    tokens: Option<HashMap<String, String>>,
+}
+
+impl<'r, R: Reader + ?Sized> Names<'r, R> {
+    fn new(reader: &'r R) -> Self {
+        Self {
+            reader,
+            applications: None,
+            administrators: None,
+            tokens: None,
+        }
+    }
+
+    fn of(&mut self, entry: &AuditEntry) -> Result<Option<String>, Failure> {
+        let (object, reader) = (entry.object.as_str(), self.reader);
+        let noun = entry.action.split('.').next().unwrap_or_default();
+        let said = |field: &str| {
+            let said = entry.detail.get(field).and_then(|value| value.as_str());
+            said.map(str::to_owned)
+        };
+        let kind = match noun {
+            "user" => Some(Kind::User),
+            "group" => Some(Kind::Group),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            let Ok(id) = object.parse::<ResourceId>() else {
+                return Ok(None);
             };
-            match object.parse::<ResourceId>() {
-                Ok(id) => reader.entry(kind, id)?.map(|entry| title(&entry)),
-                Err(_) => None,
-            }
+            return Ok(reader.entry(kind, id)?.map(|entry| title(&entry)));
         }
-        "application" => reader
-            .applications()?
-            .into_iter()
-            .find(|one| one.id.to_string() == object)
-            .map(|one| one.name)
+        Ok(match noun {
+            "application" => known(&mut self.applications, object, || {
+                let all = reader.applications()?.into_iter();
+                Ok(all.map(|one| (one.id.to_string(), one.name)).collect())
+            })?
             .or_else(|| said("name")),
-        "administrator" => reader
-            .administrators()?
-            .into_iter()
-            .find(|one| one.id.to_string() == object)
-            .map(|one| one.title().to_owned())
+            "administrator" => known(&mut self.administrators, object, || {
+                let all = reader.administrators()?.into_iter();
+                let named = all.map(|one| (one.id.to_string(), one.title().to_owned()));
+                Ok(named.collect())
+            })?
             .or_else(|| said("email")),
-        "token" => {
-            let tokens = reader.tokens()?;
-            let integration = tokens.iter().find(|one| one.id.to_string() == object);
-            let integration = integration.map(|one| one.integration);
-            reader
-                .integrations()?
-                .into_iter()
-                .find(|one| Some(one.id) == integration)
-                .map(|one| one.kind.short().to_owned())
-        }
-        "organisation" => Some(reader.organisation()?.name),
-        _ => None,
-    })
+            "token" => known(&mut self.tokens, object, || {
+                let integrations = reader.integrations()?.into_iter();
+                let kinds: HashMap<_, _> = integrations.map(|one| (one.id, one.kind)).collect();
+                let named = reader.tokens()?.into_iter().filter_map(|one| {
+                    let kind = kinds.get(&one.integration)?;
+                    Some((one.id.to_string(), kind.short().to_owned()))
+                });
+                Ok(named.collect())
+            })?,
+            "organisation" => Some(reader.organisation()?.name),
+            _ => None,
+        })
+    }
+}
+
+/// Returns the name of an object out of a list that is read when it is first needed.
+fn known(
+    list: &mut Option<HashMap<String, String>>,
+    object: &str,
+    read: impl FnOnce() -> Result<HashMap<String, String>, Failure>,
+) -> Result<Option<String>, Failure> {
+    let list = match list {
+        Some(list) => list,
+        None => list.insert(read()?),
+    };
+    Ok(list.get(object).cloned())
 }
 
 #[cfg(test)]

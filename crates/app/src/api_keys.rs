@@ -80,6 +80,7 @@ impl App {
             created: now,
             created_by: origin.actor.clone(),
             expires: new.expires,
+            revoked: None,
             last_used: None,
             ending: key.ending(),
         };
@@ -140,12 +141,10 @@ impl App {
                         id: key.to_string(),
                     });
                 };
-                if record.is_valid(now) {
-                    writer.expire_api_key(key, now)?;
-                }
+                writer.revoke_api_key(key, now)?;
                 let mut made = writer.tokens()?;
                 made.retain(|token| {
-                    token.created_by == (Actor::Key { id: key }) && token.is_valid(now)
+                    token.created_by == (Actor::Key { id: key }) && token.revoked.is_none()
                 });
                 let entry = NewAudit {
                     origin: origin.clone(),
@@ -155,7 +154,7 @@ impl App {
                 };
                 writer.append_audit(now, &entry)?;
                 for token in &made {
-                    writer.expire_token(token.id, now)?;
+                    writer.revoke_token(token.id, now)?;
                     let entry = NewAudit {
                         origin: origin.clone(),
                         action: "token.revoked",

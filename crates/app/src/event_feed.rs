@@ -47,7 +47,7 @@ impl Place {
         let Some(before) = at.checked_sub(1) else {
             return Ok(Some(Self::default()));
         };
-        let found = reader.changes(before, 1)?;
+        let found = reader.told(before, 1)?;
         let entry = found.first().filter(|change| change.sequence == at);
         Ok(entry.map(|change| Self::of(change, organisation)))
     }
@@ -130,7 +130,7 @@ impl App {
                 }) else {
                     return Ok(None);
                 };
-                let changes = reader.changes(asked, count)?;
+                let changes = reader.told(asked, count)?;
                 let until = changes.last();
                 let until = until.map_or(there, |change| Place::of(change, &organisation));
                 let events = changes

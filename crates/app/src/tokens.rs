@@ -26,6 +26,11 @@ pub(crate) const NOTED_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 /// So many tokens of an integration may work at the same time.
 const TOKENS: usize = 20;
+/// So many are made in an hour: each is told to the administrators by mail.
+const MADE_IN_AN_HOUR: usize = 40;
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+/// For so long it can be seen that a token was revoked.
+const REVOKED_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// So long at most works the token that an API key without an end makes.
 pub const MADE_BY_KEY: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -155,10 +160,18 @@ impl App {
                     Actor::Key { id } => Some(within_key(writer, *id, expires, now)?),
                     _ => expires,
                 };
-                let working = writer.tokens()?.into_iter();
-                let working = working
-                    .filter(|token| token.integration == integration.id && token.is_valid(now));
-                if working.count() >= TOKENS {
+                if let Some(kept) = now.checked_sub(REVOKED_KEPT).ok() {
+                    writer.forget_revoked_tokens(kept)?;
+                }
+                let mut own = writer.tokens()?;
+                own.retain(|token| token.integration == integration.id);
+                let fresh = own.iter().filter(|token| is_within(HOUR, token.created, now));
+                if fresh.count() >= MADE_IN_AN_HOUR {
+                    return Err(Failure::TooMany {
+                        seconds: HOUR.as_secs().unsigned_abs(),
+                    });
+                }
+                if own.iter().filter(|token| token.is_valid(now)).count() >= TOKENS {
                     return Err(Failure::Forbidden {
                         reason: format!(
                             "the {kind} integration has {TOKENS} tokens that work: revoke those that nobody uses"
@@ -171,6 +184,7 @@ impl App {
                     created: now,
                     created_by: origin.actor.clone(),
                     expires,
+                    revoked: None,
                     last_used: None,
                     ending: Some(ending),
                 };
@@ -228,7 +242,7 @@ impl App {
                         id: token.to_string(),
                     });
                 }
-                writer.expire_token(token, now)?;
+                writer.revoke_token(token, now)?;
                 let entry = NewAudit {
                     origin,
                     action: "token.revoked",
@@ -374,10 +388,6 @@ fn retire(
     overlap: Overlap,
     now: Timestamp,
 ) -> Result<Option<SignedDuration>, Failure> {
-    let end = match overlap {
-        Overlap::None => now,
-        Overlap::For(time) => now.saturating_add(time).unwrap_or(now),
-    };
     let mut working = writer.tokens()?;
     working.retain(|token| token.integration == integration.id && token.is_valid(now));
     let latest = working
@@ -391,9 +401,15 @@ fn retire(
         .expires
         .map(|expires| expires.duration_since(latest.created));
     for token in &working {
-        // an overlap never lengthens the life of a token that ends earlier
-        if token.expires.is_none_or(|expires| end < expires) {
-            writer.expire_token(token.id, end)?;
+        match overlap {
+            Overlap::None => writer.revoke_token(token.id, now)?,
+            Overlap::For(time) => {
+                let end = now.saturating_add(time).unwrap_or(now);
+                // an overlap never lengthens the life of a token that ends earlier
+                if token.expires.is_none_or(|expires| end < expires) {
+                    writer.expire_token(token.id, end)?;
+                }
+            }
         }
     }
     Ok(lifetime)
@@ -483,6 +499,56 @@ mod tests {
             .unwrap();
         create(kind).await.unwrap();
         reset(Overlap::None).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_revoked_token_and_key_stay_so_when_the_clock_is_set_back() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let organisation = installation.organisation.id;
+        let (record, token, _) = installation.directory(IntegrationKind::Entra).await;
+        let new = crate::api_keys::NewKey {
+            name: "nightly".parse().unwrap(),
+            role: rollcall_model::KeyRole::Read,
+            expires: None,
+        };
+        let made = app.create_api_key(organisation, new, app.command_origin());
+        let (key, secret) = made.await.unwrap();
+        let revoked = app.revoke_token(organisation, record.id, app.command_origin());
+        revoked.await.unwrap();
+        let revoked = app.revoke_api_key(organisation, key.id, app.command_origin());
+        revoked.await.unwrap();
+
+        installation.clock.advance(SignedDuration::from_hours(-24));
+
+        let with_token = app.authenticate("vault", &token, app.new_request_id(), None);
+        assert!(with_token.await.is_err());
+        let with_key = app.authenticate_key(&secret, app.new_request_id(), None);
+        assert!(with_key.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_makes_and_revokes_tokens_in_a_loop_is_stopped() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let organisation = installation.organisation.id;
+        let create = async || {
+            let kind = IntegrationKind::Entra;
+            let made = app.create_token(organisation, kind, None, app.command_origin());
+            made.await.map(|(record, _)| record)
+        };
+        for _ in 0..MADE_IN_AN_HOUR {
+            let made = create().await.unwrap();
+            let revoked = app.revoke_token(organisation, made.id, app.command_origin());
+            revoked.await.unwrap();
+        }
+
+        assert!(matches!(create().await, Err(Failure::TooMany { .. })));
+
+        installation.clock.advance(REVOKED_KEPT + HOUR);
+        create().await.unwrap();
+        let (_, tokens) = app.tokens(organisation).await.unwrap();
+        assert_eq!(tokens.len(), 1, "what was revoked long ago is forgotten");
     }
 
     #[tokio::test]

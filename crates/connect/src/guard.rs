@@ -54,6 +54,19 @@ pub enum Refused {
     Private(String),
 }
 
+impl Refused {
+    /// Says the same of an address that is shown like this: where all of it is not for everybody's eyes.
+    #[must_use]
+    pub fn about(self, shown: String) -> Self {
+        match self {
+            Self::NotAUrl(_) => Self::NotAUrl(shown),
+            Self::NotHttps(_) => Self::NotHttps(shown),
+            Self::Private(_) => Self::Private(shown),
+            Self::Credentials => Self::Credentials,
+        }
+    }
+}
+
 impl Guard {
     /// Makes a guard. `listeners` are the addresses at which this process listens: calling them would go round the proxy in front. An
     /// unspecified one (`0.0.0.0`, `::`) stands for all addresses of this machine.

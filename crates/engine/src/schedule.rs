@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use rollcall_app::Failure;
 use rollcall_app::directory::Context;
 use rollcall_model::application::{Application, Mode, Status};
 use rollcall_model::clock::{has_come, is_within};
@@ -167,8 +168,9 @@ async fn cycle(
     }
     let outcome = engine.run(&context, application, watch.clone()).await;
     let rest = match &outcome {
+        // the store is out of reach for a moment more often than for long
+        Err(Error::Failed(Failure::Unavailable(_)) | Error::Busy) => Some(BUSY),
         Err(Error::Failed(_)) => Some(REST),
-        Err(Error::Busy) => Some(BUSY),
         _ => None,
     };
     match outcome {

@@ -35,8 +35,10 @@ const EACH: usize = 8;
 const TURN: Duration = Duration::from_secs(5);
 /// How long an endpoint is left alone about which our own side failed.
 const REST: Duration = Duration::from_secs(5);
-/// How long one is left alone that somebody else has, or for which there was nothing to do.
-const BUSY: Duration = LOOK;
+/// How long one is left alone for which there was nothing to do.
+const IDLE: Duration = LOOK;
+/// How long one is left alone that somebody else has: they look after it.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// Delivers until `stop`. What is in flight then is finished.
 pub(crate) async fn run(engine: Engine, written: Arc<Notify>, stop: CancellationToken) {
@@ -195,7 +197,7 @@ async fn deliver(
     match delivered {
         Ok(Rounds::Done) => None,
         // the feed has more than may wait: nothing to do before something is due
-        Ok(Rounds::Nothing) => Some(BUSY),
+        Ok(Rounds::Nothing) => Some(IDLE),
         Err(error) => {
             tracing::warn!(webhook = %id, %error, "deliveries to a webhook are interrupted");
             Some(REST)
@@ -278,7 +280,8 @@ impl Engine {
                 at: now,
                 status: None,
                 milliseconds: 0,
-                trouble: Some(refused.to_string()),
+                // what follows the host may be a secret
+                trouble: Some(refused.about(webhook.place()).to_string()),
                 retry_after: None,
             },
         }

@@ -180,6 +180,8 @@ pub struct KeyRecord {
     pub created_by: Actor,
     /// From when on it is refused; absent: never. A revocation moves it to now.
     pub expires: Option<Timestamp>,
+    /// When it was revoked; it is refused since then, whatever a clock says.
+    pub revoked: Option<Timestamp>,
     /// When it last opened the door, to within a minute; absent: never.
     pub last_used: Option<Timestamp>,
     /// Its last characters, by which people tell keys apart: the end of its checksum, no part of its secret.
@@ -189,7 +191,7 @@ pub struct KeyRecord {
 impl KeyRecord {
     /// Tells whether the key opens the door at `now`.
     pub fn is_valid(&self, now: Timestamp) -> bool {
-        self.expires.is_none_or(|expires| now < expires)
+        self.revoked.is_none() && self.expires.is_none_or(|expires| now < expires)
     }
 }
 

@@ -148,6 +148,9 @@ pub struct TokenRecord {
     pub created_by: Actor,
     /// From when on it is refused; absent: never. A reset with overlap moves this forward, a revocation moves it to now.
     pub expires: Option<Timestamp>,
+    /// When it was revoked; it is refused since then, whatever a clock says.
+    #[serde(default)]
+    pub revoked: Option<Timestamp>,
     /// When it last opened the door, to within a minute; absent: never.
     pub last_used: Option<Timestamp>,
     /// Its last characters, by which people tell tokens apart: the end of its checksum, no part of its secret. Absent for tokens from
@@ -159,7 +162,7 @@ pub struct TokenRecord {
 impl TokenRecord {
     /// Tells whether the token opens the door at `now`.
     pub fn is_valid(&self, now: Timestamp) -> bool {
-        self.expires.is_none_or(|expires| now < expires)
+        self.revoked.is_none() && self.expires.is_none_or(|expires| now < expires)
     }
 }
 

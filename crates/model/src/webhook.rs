@@ -212,7 +212,9 @@ impl Health {
             self.rest_until =
                 asked.and_then(|asked| now.saturating_add(asked.min(LONGEST_REST)).ok());
         } else if round.failed > 0 {
-            self.failing_since.get_or_insert(now);
+            // what a clock noted that was ahead counts from now on
+            let since = self.failing_since.filter(|since| *since <= now);
+            self.failing_since = Some(since.unwrap_or(now));
             self.failures = self.failures.saturating_add(1);
             let rest = drawn(self.failures, randomness).min(LONGEST_REST);
             let rest = round.retry_after.map_or(rest, |asked| asked.max(rest));
@@ -391,6 +393,15 @@ impl Delivery {
         self
     }
 
+    /// Is tried at this instant, if that is earlier than when it would be.
+    #[must_use]
+    pub fn no_later_than(mut self, at: Timestamp) -> Self {
+        if let State::Waiting { next } = &mut self.state {
+            *next = at.min(*next);
+        }
+        self
+    }
+
     /// Ends without a further try: somebody wants it left out. It can be sent again.
     #[must_use]
     pub fn left_out(self, now: Timestamp) -> Self {
@@ -440,6 +451,16 @@ impl Webhook {
         self.former_until.is_some_and(|until| {
             until > now && is_within(OVERLAP, until.saturating_sub(OVERLAP).unwrap_or(now), now)
         })
+    }
+
+    /// Returns what becomes another text when somebody changes what can be changed of it: name, address, events, secret.
+    pub fn version(&self) -> String {
+        let shown = serde_json::json!([self.name, self.url, self.events, self.secret_made]);
+        let digest: [u8; 32] = Sha256::digest(shown.to_string().as_bytes()).into();
+        digest
+            .iter()
+            .take(8)
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     }
 
     /// Returns its scheme, host and port. What follows may be a secret of its own, also in the path: of that there are the first digits of

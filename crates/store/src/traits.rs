@@ -218,6 +218,8 @@ pub trait WriteDirectory {
 pub trait ReadLedger {
     /// Returns entries of the change feed after `sequence`, in order, `count` at most.
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error>;
+    /// Likewise without what was changed to: neither documents, which may be long, nor members.
+    fn told(&self, after: u64, count: u64) -> Result<Vec<Change>, Error>;
     /// Returns the place of the feed's last entry; 0 when it is empty.
     fn last_change(&self) -> Result<u64, Error>;
     /// Returns the latest `count` entries of the feed about one object, latest first, before the given place.
@@ -342,16 +344,23 @@ pub trait WriteAccess {
     fn insert_token(&mut self, token: &TokenRecord, digest: &[u8; 32]) -> Result<(), Error>;
     /// Sets the instant from which a token is refused.
     fn expire_token(&mut self, id: TokenId, expires: Timestamp) -> Result<(), Error>;
+    /// Refuses a token for good.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when there is none of this id.
+    fn revoke_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), Error>;
+    /// Removes the tokens that were revoked before an instant.
+    fn forget_revoked_tokens(&mut self, before: Timestamp) -> Result<(), Error>;
     /// Notes that a token was used.
     fn touch_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), Error>;
 
     /// Adds an API key under the SHA-256 of its text.
     fn insert_api_key(&mut self, key: &KeyRecord, digest: &[u8; 32]) -> Result<(), Error>;
-    /// Sets the instant from which an API key is refused.
+    /// Refuses an API key for good.
     ///
     /// # Errors
     /// [`Error::Missing`] when there is none of this id.
-    fn expire_api_key(&mut self, id: KeyId, expires: Timestamp) -> Result<(), Error>;
+    fn revoke_api_key(&mut self, id: KeyId, at: Timestamp) -> Result<(), Error>;
     /// Notes that an API key was used.
     fn touch_api_key(&mut self, id: KeyId, at: Timestamp) -> Result<(), Error>;
 

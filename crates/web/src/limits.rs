@@ -42,7 +42,7 @@ pub const API_BYTES: usize = 64 * 1024;
 /// How long a request of the JSON API may wait for events, in seconds.
 pub const EVENTS_WAIT: u64 = 25;
 /// Requests that wait for events at the same time; of more, each is told to come again.
-pub const EVENTS_WAITING: usize = 64;
+pub const EVENTS_WAITING: usize = 512;
 /// Those of one organisation.
 pub const EVENTS_WAITING_OF_ONE: usize = 8;
 

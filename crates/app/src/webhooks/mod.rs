@@ -42,6 +42,8 @@ pub struct WebhookChange {
     pub url: Option<String>,
     /// What it is told.
     pub events: Option<Wanted>,
+    /// What it was when whoever changes it looked at it ([`Webhook::version`]); absent: it does not matter.
+    pub expected: Option<String>,
 }
 
 /// What becomes of what happened while an endpoint was paused.
@@ -166,6 +168,9 @@ impl App {
         let organisation = context.tenant().organisation();
         self.on_webhook(context, id, move |writer, hook, now| {
             let before = hook.webhook;
+            if change.expected.is_some_and(|seen| seen != before.version()) {
+                return Err(Failure::Precondition);
+            }
             let mut webhook = before.clone();
             if let Some(name) = name {
                 webhook.name = name;

@@ -7,9 +7,9 @@
 //!
 //! INVARIANT: every write here compares the number of the claim, so one who delivers and has lost the endpoint writes nothing.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rollcall_model::webhook::{
-    Answer, Beyond, KEPT, Round as Outcome, State, Status, WAITING, Why,
+    Answer, Beyond, KEPT, LONGEST_REST, Round as Outcome, State, Status, WAITING, Why,
 };
 use rollcall_model::{Actor, Delivery, Event, Origin, Webhook, WebhookId};
 use rollcall_store::{Hook, Tenant, Writer};
@@ -23,9 +23,6 @@ use crate::{App, Failure};
 pub const AT_ONCE: u64 = 8;
 /// So many entries of the feed are looked at in one round.
 const LOOKED_AT: u64 = 200;
-
-/// Where nothing arrived for so long, it is not the single delivery that fails.
-const DEAD_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is to be sent to an endpoint now.
 #[derive(Debug)]
@@ -119,7 +116,8 @@ impl App {
             let (mut is_gone, mut last) = (false, None);
             let was_paused = !webhook.is_on();
             let is_dead = (webhook.health.failing_since)
-                .is_some_and(|since| now.duration_since(since) >= DEAD_AFTER);
+                .is_some_and(|since| now.duration_since(since) >= LONGEST_REST);
+            let mut failed = Vec::new();
             for (sequence, answer) in answers {
                 if has_moved && !answer.is_good() {
                     // it waits as before, and is sent to where the endpoint is now
@@ -150,11 +148,24 @@ impl App {
                     after = after.kept_up(now, randomness);
                 }
                 writer.save_delivery(id, sequence, &after)?;
+                failed.extend(after.due().map(|_| (sequence, after)));
             }
             if has_moved {
                 return Ok(goes_on(&webhook, now));
             }
             webhook.health.noted(outcome, now, randomness);
+            if outcome.delivered > 0 && is_dead {
+                // it is back: everything that waits is sent, also what was put off for a day
+                let longest = Timestamp::MAX;
+                for (sequence, delivery) in writer.due_deliveries(id, longest, longest, WAITING)? {
+                    writer.save_delivery(id, sequence, &delivery.no_later_than(now))?;
+                }
+            } else if let (0, Some(end)) = (outcome.delivered, webhook.health.rest_until) {
+                // whether it is back is asked as soon as it was left alone for long enough
+                for (sequence, delivery) in failed {
+                    writer.save_delivery(id, sequence, &delivery.no_later_than(end))?;
+                }
+            }
             let why = if is_gone && outcome.delivered == 0 {
                 Some(Why::Gone)
             } else if webhook.health.has_failed_for_days(now) {
@@ -260,7 +271,7 @@ fn take_from_feed(
         return Ok((webhook, false));
     }
     let room = WAITING.saturating_sub(writer.waiting_deliveries(id)?);
-    let changes = writer.changes(hook.position, LOOKED_AT.min(room))?;
+    let changes = writer.told(hook.position, LOOKED_AT.min(room))?;
     let Some(last) = changes.last().map(|change| change.sequence) else {
         return Ok((webhook, false));
     };

@@ -264,6 +264,55 @@ async fn what_one_event_fails_of_does_not_hold_up_the_others_and_is_given_up_in_
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_back_is_soon_asked_and_told_everything_that_waits() {
+    let desk = Desk::new().await;
+    for name in ["ann", "bob", "cid"] {
+        desk.person(name).await;
+    }
+    let minutes = |count| {
+        desk.installation
+            .clock
+            .advance(SignedDuration::from_mins(count))
+    };
+    for _ in 0..30 * 12 {
+        if let Some(round) = desk.round().await {
+            desk.answer(&round, &answer(503)).await;
+        }
+        minutes(5);
+    }
+
+    // after thirty hours each has been put off for long
+    minutes(60);
+    let round = desk.round().await.expect("within an hour it is asked");
+    desk.answer(&round, &answer(200)).await;
+    let rest = desk.round().await.expect("and then told the rest at once");
+    desk.answer(&rest, &answer(200)).await;
+
+    assert_eq!(round.deliveries.len() + rest.deliveries.len(), 3);
+    assert_eq!(desk.standing().await.waiting, 0);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_does_not_keep_a_failing_endpoint_from_being_paused() {
+    let desk = Desk::new().await;
+    desk.person("ann").await;
+    let clock = &desk.installation.clock;
+    clock.advance(SignedDuration::from_hours(365 * 24));
+    let round = desk.round().await.unwrap();
+    desk.answer(&round, &answer(503)).await;
+    clock.advance(SignedDuration::from_hours(-365 * 24));
+
+    for _ in 0..80 {
+        if let Some(round) = desk.round().await {
+            desk.answer(&round, &answer(503)).await;
+        }
+        clock.advance(SignedDuration::from_hours(1));
+    }
+
+    assert!(!desk.standing().await.webhook.is_on());
+}
+
+#[tokio::test]
 async fn an_endpoint_that_is_gone_is_paused_at_once() {
     let desk = Desk::new().await;
     desk.person("ann").await;
@@ -437,6 +486,7 @@ async fn another_address_has_another_secret_and_a_rotation_overlaps_for_a_day() 
         name: name.map(ToOwned::to_owned),
         url: url.map(ToOwned::to_owned),
         events: None,
+        expected: None,
     };
     let signs = async || {
         let (_, secrets, _) = app.webhook_test(&context, id).await.unwrap();
@@ -488,7 +538,15 @@ async fn every_change_is_in_the_activity_log_without_secrets() {
         name: Some("other".to_owned()),
         ..WebhookChange::default()
     };
-    app.change_webhook(&context, id, renamed).await.unwrap();
+    let (changed, _) = app.change_webhook(&context, id, renamed).await.unwrap();
+    assert_ne!(changed.version(), webhook.version());
+    let stale = WebhookChange {
+        url: Some(webhook.url.clone()),
+        expected: Some(webhook.version()),
+        ..WebhookChange::default()
+    };
+    let refused = app.change_webhook(&context, id, stale).await;
+    assert!(matches!(refused, Err(Failure::Precondition)));
     app.pause_webhook(&context, id).await.unwrap();
     app.resume_webhook(&context, id, Missed::Deliver)
         .await

@@ -130,6 +130,7 @@ impl Desk<'_> {
             name: command.rename,
             url: url.transpose()?,
             events: command.events.map(|events| events.0),
+            expected: None,
         };
         let (mut webhook, secret) = self.app.change_webhook(&context, before.id, change).await?;
         if command.pause {

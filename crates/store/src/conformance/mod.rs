@@ -339,6 +339,7 @@ pub async fn tokens_are_found_by_digest_in_their_organisation(store: Store) {
         created: at(0),
         created_by: Actor::Command,
         expires: None,
+        revoked: None,
         last_used: None,
         ending: Some("abcd".into()),
     };
@@ -363,6 +364,17 @@ pub async fn tokens_are_found_by_digest_in_their_organisation(store: Store) {
         (found[0].last_used, found[0].expires),
         (Some(at(4)), Some(at(9)))
     );
+    change(&one, move |writer| {
+        writer.revoke_token(id, at(20))?;
+        writer.revoke_token(id, at(30))?;
+        writer.forget_revoked_tokens(at(20))
+    })
+    .await;
+    let (_, found) = store.bearer(&slug, [7; 32]).await.unwrap().unwrap();
+    assert_eq!((found.revoked, found.expires), (Some(at(20)), Some(at(9))));
+    assert!(!found.is_valid(at(0)), "whatever the clock says");
+    change(&one, move |writer| writer.forget_revoked_tokens(at(21))).await;
+    assert_eq!(store.bearer(&slug, [7; 32]).await.unwrap(), None);
 }
 
 /// An API key says which organisation it opens, and is known in that one only; of its text nothing is kept but the digest.
@@ -376,6 +388,7 @@ pub async fn an_api_key_is_found_by_digest_with_the_organisation_that_it_opens(s
         created: at(0),
         created_by: Actor::Command,
         expires: Some(at(100)),
+        revoked: None,
         last_used: None,
         ending: "abcd".into(),
     };
@@ -386,11 +399,11 @@ pub async fn an_api_key_is_found_by_digest_with_the_organisation_that_it_opens(s
     assert_eq!((owner.id, found), (one.organisation(), key.clone()));
     assert_eq!(store.key([8; 32]).await.unwrap(), None);
     let id = key.id;
-    let foreign = other.write::<_, Error, _>(move |writer| writer.expire_api_key(id, at(1)));
+    let foreign = other.write::<_, Error, _>(move |writer| writer.revoke_api_key(id, at(1)));
     assert!(matches!(foreign.await, Err(Error::Missing)));
     change(&one, move |writer| {
         writer.touch_api_key(id, at(4))?;
-        writer.expire_api_key(id, at(9))
+        writer.revoke_api_key(id, at(9))
     })
     .await;
     let keys = async |tenant: &Tenant| {
@@ -399,6 +412,7 @@ pub async fn an_api_key_is_found_by_digest_with_the_organisation_that_it_opens(s
     };
     let ended = KeyRecord {
         expires: Some(at(9)),
+        revoked: Some(at(9)),
         last_used: Some(at(4)),
         ..key
     };

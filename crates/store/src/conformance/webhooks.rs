@@ -211,12 +211,12 @@ pub async fn deliveries_wait_in_order_and_are_kept_for_a_while(store: Store) {
     assert_eq!(page, [3, 2]);
 
     change(&tenant, move |writer| {
-        for (place, status) in [(1, 200), (2, 204)] {
+        for (place, status) in [(2, 200), (3, 204)] {
             let done = delivery(0).tried(answer(status), at(place), &DICE);
             writer.save_delivery(id, u64::try_from(place).unwrap(), &done)?;
         }
         let failed = delivery(0).tested(answer(500), at(0));
-        writer.save_delivery(id, 3, &failed)?;
+        writer.save_delivery(id, 1, &failed)?;
         writer.hurry_deliveries(id, at(50))
     })
     .await;
@@ -234,8 +234,12 @@ pub async fn deliveries_wait_in_order_and_are_kept_for_a_while(store: Store) {
         hurried.await.unwrap().unwrap().state,
         State::Waiting { next: at(50) }
     );
-    assert_eq!(states(at(60), 2).await, [4, 3, 2], "the oldest goes");
-    assert_eq!(states(at(2) + KEPT_DELIVERED, 9).await, [4, 3]);
+    assert_eq!(
+        states(at(60), 2).await,
+        [4, 3, 1],
+        "what was delivered first goes, before what was given up"
+    );
+    assert_eq!(states(at(3) + KEPT_DELIVERED, 9).await, [4, 1]);
     assert_eq!(
         states(at(0) + KEPT_FAILED, 9).await,
         [4],

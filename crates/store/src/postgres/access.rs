@@ -25,7 +25,7 @@ impl ReadAccess for Tenant<'_> {
 
     fn tokens(&self) -> Result<Vec<TokenRecord>, Error> {
         let rows = self.rows(
-            "SELECT id, integration, created, created_by, expires, last_used, ending FROM tokens
+            "SELECT id, integration, created, created_by, expires, last_used, ending, revoked FROM tokens
              WHERE org = $1 ORDER BY id",
             &[&self.org()],
         )?;
@@ -142,8 +142,8 @@ impl WriteAccess for Tenant<'_> {
 
     fn insert_token(&mut self, token: &TokenRecord, digest: &[u8; 32]) -> Result<(), Error> {
         self.execute(
-            "INSERT INTO tokens (org, id, digest, integration, created, created_by, expires, last_used, ending)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO tokens (org, id, digest, integration, created, created_by, expires, last_used, ending, revoked)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             &[
                 &self.org(),
                 &uuid(token.id),
@@ -154,6 +154,7 @@ impl WriteAccess for Tenant<'_> {
                 &token.expires.map(instant),
                 &token.last_used.map(instant),
                 &token.ending,
+                &token.revoked.map(instant),
             ],
         )?;
         Ok(())
@@ -164,6 +165,21 @@ impl WriteAccess for Tenant<'_> {
             "UPDATE tokens SET expires = $3 WHERE org = $1 AND id = $2",
             &[&self.org(), &uuid(id), &instant(expires)],
         )?)
+    }
+
+    fn revoke_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), Error> {
+        existing(self.execute(
+            "UPDATE tokens SET revoked = coalesce(revoked, $3), expires = least(expires, $3) WHERE org = $1 AND id = $2",
+            &[&self.org(), &uuid(id), &instant(at)],
+        )?)
+    }
+
+    fn forget_revoked_tokens(&mut self, before: Timestamp) -> Result<(), Error> {
+        self.execute(
+            "DELETE FROM tokens WHERE org = $1 AND revoked < $2",
+            &[&self.org(), &instant(before)],
+        )?;
+        Ok(())
     }
 
     fn touch_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), Error> {
@@ -178,8 +194,8 @@ impl WriteAccess for Tenant<'_> {
         self.add_key(key, digest)
     }
 
-    fn expire_api_key(&mut self, id: KeyId, expires: Timestamp) -> Result<(), Error> {
-        self.end_key(id, expires)
+    fn revoke_api_key(&mut self, id: KeyId, at: Timestamp) -> Result<(), Error> {
+        self.end_key(id, at)
     }
 
     fn touch_api_key(&mut self, id: KeyId, at: Timestamp) -> Result<(), Error> {
@@ -316,14 +332,14 @@ pub(super) fn bearer(
     digest: &[u8; 32],
 ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
     let found = store.row(
-        "SELECT t.id, t.integration, t.created, t.created_by, t.expires, t.last_used, t.ending, o.document
+        "SELECT t.id, t.integration, t.created, t.created_by, t.expires, t.last_used, t.ending, t.revoked, o.document
          FROM organisations o JOIN tokens t ON t.org = o.id WHERE o.slug = $1 AND t.digest = $2",
         &[&slug.as_str(), &digest.as_slice()],
     )?;
     let Some(row) = found else {
         return Ok(None);
     };
-    Ok(Some((from_json(row.try_get(7)?)?, token(&row)?)))
+    Ok(Some((from_json(row.try_get(8)?)?, token(&row)?)))
 }
 
 fn token(row: &Row) -> Result<TokenRecord, Error> {
@@ -335,5 +351,6 @@ fn token(row: &Row) -> Result<TokenRecord, Error> {
         expires: row.try_get::<_, Option<i64>>(4)?.map(from_instant),
         last_used: row.try_get::<_, Option<i64>>(5)?.map(from_instant),
         ending: row.try_get(6)?,
+        revoked: row.try_get::<_, Option<i64>>(7)?.map(from_instant),
     })
 }

@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 use super::connections::{Connections, Purpose};
 use super::convert::{from_number, number, uuid};
 use super::unit::Tenant;
+use crate::turns::Turns;
 use crate::value::Hold;
 use crate::{Claim, Claimed, Error};
 
@@ -27,11 +28,25 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// So often is a lease renewed before it runs out.
 const RENEWALS: u32 = 3;
 
+/// So many leases are begun at a time, one of an organisation: each waits for the organisation's lock with a connection in its hand, and
+/// whoever reads or writes needs those too.
+const BEGUN_AT_ONCE: usize = 2;
+
 /// The claims of this process.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Claims {
     /// What is claimed. A lease does not tell one task of a process from another.
     held: Arc<Mutex<BTreeSet<Claimed>>>,
+    turns: Arc<Turns>,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self {
+            held: Arc::default(),
+            turns: Arc::new(Turns::new(BEGUN_AT_ONCE, 1)),
+        }
+    }
 }
 
 impl Claims {
@@ -60,7 +75,7 @@ impl Claims {
     ) -> Result<Claim, Error> {
         for attempt in 1..=ATTEMPTS {
             if let Some(place) = Place::take(&self.held, what)
-                && let Some(lease) = Lease::begin(connections, organisation, what).await?
+                && let Some(lease) = self.begin(connections, organisation, what).await?
             {
                 let lease = Arc::new(lease);
                 let renewing = tokio::spawn(keep(Arc::clone(&lease))).abort_handle();
@@ -76,6 +91,24 @@ impl Claims {
             }
         }
         Err(Error::Occupied(connections.address().to_string()))
+    }
+
+    /// Begins a lease, unless one runs.
+    async fn begin(
+        &self,
+        connections: &Connections,
+        organisation: OrgId,
+        what: Claimed,
+    ) -> Result<Option<Lease>, Error> {
+        // a look is enough to see that somebody has it
+        let looked = connections.run(Purpose::Unordered(organisation), move |tenant| {
+            tenant.is_leased(what)
+        });
+        if looked.await? {
+            return Ok(None);
+        }
+        let _turn = self.turns.turn(Some(organisation)).await?;
+        Lease::begin(connections, organisation, what).await
     }
 }
 
@@ -276,6 +309,13 @@ impl Tables {
 }
 
 impl Tenant<'_> {
+    /// Tells whether somebody has it now.
+    fn is_leased(&mut self, what: Claimed) -> Result<bool, Error> {
+        let tables = Tables::of(what);
+        let [_, running, ..] = tables.take;
+        Ok(self.row(running, &[&self.org(), &tables.id])?.is_some())
+    }
+
     /// Begins a lease when there is none that runs; returns its number.
     fn take_lease(&mut self, what: Claimed, span: Duration) -> Result<Option<u64>, Error> {
         let tables = Tables::of(what);

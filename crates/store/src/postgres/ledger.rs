@@ -26,6 +26,15 @@ impl ReadLedger for Tenant<'_> {
         rows.iter().map(change).collect()
     }
 
+    fn told(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {
+        let rows = self.rows(
+            "SELECT sequence, at, kind, id, action, NULL::text, NULL::text, summary FROM changes
+             WHERE org = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+            &[&self.org(), &number(after), &number(count)],
+        )?;
+        rows.iter().map(change).collect()
+    }
+
     fn object_changes(
         &self,
         kind: Kind,

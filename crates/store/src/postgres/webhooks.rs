@@ -219,10 +219,11 @@ impl WriteWebhooks for Tenant<'_> {
             &[&self.org(), &uuid(id), &instant(now)],
         )?;
         self.execute(
+            // what is to be kept longest, because nobody took it, goes last
             "DELETE FROM webhook_deliveries WHERE org = $1 AND webhook = $2 AND kept_until IS NOT NULL
-                 AND sequence <= (SELECT sequence FROM webhook_deliveries
+                 AND sequence IN (SELECT sequence FROM webhook_deliveries
                                   WHERE org = $1 AND webhook = $2 AND kept_until IS NOT NULL
-                                  ORDER BY sequence DESC LIMIT 1 OFFSET $3)",
+                                  ORDER BY kept_until DESC, sequence DESC OFFSET $3)",
             &[&self.org(), &uuid(id), &number(kept)],
         )?;
         Ok(())

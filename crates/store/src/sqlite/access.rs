@@ -12,7 +12,7 @@ use super::unit::Tenant;
 use crate::{Error, ReadAccess, SecondFactor, SignInLink, WriteAccess};
 
 const TOKEN: &str =
-    "SELECT id, integration, created, created_by, expires, last_used, ending FROM tokens";
+    "SELECT id, integration, created, created_by, expires, last_used, ending, revoked FROM tokens";
 
 /// Finds an organisation, and the token with this digest in it.
 pub(super) fn bearer(
@@ -21,14 +21,14 @@ pub(super) fn bearer(
     digest: &[u8; 32],
 ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
     let mut statement = connection.prepare_cached(
-        "SELECT t.id, t.integration, t.created, t.created_by, t.expires, t.last_used, t.ending, o.document
+        "SELECT t.id, t.integration, t.created, t.created_by, t.expires, t.last_used, t.ending, t.revoked, o.document
          FROM organisations o JOIN tokens t ON t.org = o.id WHERE o.slug = ?1 AND t.digest = ?2",
     )?;
     let mut rows = statement.query(params![slug.as_str(), digest])?;
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    Ok(Some((from_json(&row.get::<_, String>(7)?)?, token(row)?)))
+    Ok(Some((from_json(&row.get::<_, String>(8)?)?, token(row)?)))
 }
 
 impl ReadAccess for Tenant<'_> {
@@ -181,8 +181,8 @@ impl WriteAccess for Tenant<'_> {
 
     fn insert_token(&mut self, token: &TokenRecord, digest: &[u8; 32]) -> Result<(), Error> {
         self.connection.execute(
-            "INSERT INTO tokens (org, id, digest, integration, created, created_by, expires, last_used, ending)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO tokens (org, id, digest, integration, created, created_by, expires, last_used, ending, revoked)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 self.org(),
                 blob(token.id),
@@ -193,6 +193,7 @@ impl WriteAccess for Tenant<'_> {
                 token.expires.map(instant),
                 token.last_used.map(instant),
                 token.ending,
+                token.revoked.map(instant),
             ],
         )?;
         Ok(())
@@ -206,6 +207,21 @@ impl WriteAccess for Tenant<'_> {
         existing(changed)
     }
 
+    fn revoke_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), Error> {
+        existing(self.connection.execute(
+            "UPDATE tokens SET revoked = ifnull(revoked, ?3), expires = min(ifnull(expires, ?3), ?3) WHERE org = ?1 AND id = ?2",
+            params![self.org(), blob(id), instant(at)],
+        )?)
+    }
+
+    fn forget_revoked_tokens(&mut self, before: Timestamp) -> Result<(), Error> {
+        self.connection.execute(
+            "DELETE FROM tokens WHERE org = ?1 AND revoked < ?2",
+            params![self.org(), instant(before)],
+        )?;
+        Ok(())
+    }
+
     fn touch_token(&mut self, id: TokenId, at: Timestamp) -> Result<(), Error> {
         self.connection
             .prepare_cached("UPDATE tokens SET last_used = ?3 WHERE org = ?1 AND id = ?2")?
@@ -217,8 +233,8 @@ impl WriteAccess for Tenant<'_> {
         self.add_key(key, digest)
     }
 
-    fn expire_api_key(&mut self, id: KeyId, expires: Timestamp) -> Result<(), Error> {
-        self.end_key(id, expires)
+    fn revoke_api_key(&mut self, id: KeyId, at: Timestamp) -> Result<(), Error> {
+        self.end_key(id, at)
     }
 
     fn touch_api_key(&mut self, id: KeyId, at: Timestamp) -> Result<(), Error> {
@@ -352,5 +368,6 @@ fn token(row: &Row<'_>) -> Result<TokenRecord, Error> {
         expires: row.get::<_, Option<i64>>(4)?.map(from_instant),
         last_used: row.get::<_, Option<i64>>(5)?.map(from_instant),
         ending: row.get(6)?,
+        revoked: row.get::<_, Option<i64>>(7)?.map(from_instant),
     })
 }

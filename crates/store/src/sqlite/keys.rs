@@ -14,20 +14,20 @@ pub(super) fn key(
     digest: &[u8; 32],
 ) -> Result<Option<(Organisation, KeyRecord)>, Error> {
     let mut statement = connection.prepare_cached(
-        "SELECT k.id, k.name, k.role, k.created, k.created_by, k.expires, k.last_used, k.ending, o.document
+        "SELECT k.id, k.name, k.role, k.created, k.created_by, k.expires, k.last_used, k.ending, k.revoked, o.document
          FROM api_keys k JOIN organisations o ON o.id = k.org WHERE k.digest = ?1",
     )?;
     let mut rows = statement.query([digest])?;
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    Ok(Some((from_json(&row.get::<_, String>(8)?)?, record(row)?)))
+    Ok(Some((from_json(&row.get::<_, String>(9)?)?, record(row)?)))
 }
 
 impl Tenant<'_> {
     pub(super) fn keys(&self) -> Result<Vec<KeyRecord>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, name, role, created, created_by, expires, last_used, ending FROM api_keys
+            "SELECT id, name, role, created, created_by, expires, last_used, ending, revoked FROM api_keys
              WHERE org = ?1 ORDER BY id",
         )?;
         let mut rows = statement.query([self.org()])?;
@@ -40,8 +40,8 @@ impl Tenant<'_> {
 
     pub(super) fn add_key(&self, key: &KeyRecord, digest: &[u8; 32]) -> Result<(), Error> {
         self.connection.execute(
-            "INSERT INTO api_keys (org, id, digest, name, role, created, created_by, expires, last_used, ending)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO api_keys (org, id, digest, name, role, created, created_by, expires, last_used, ending, revoked)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 self.org(),
                 blob(key.id),
@@ -53,15 +53,16 @@ impl Tenant<'_> {
                 key.expires.map(instant),
                 key.last_used.map(instant),
                 key.ending,
+                key.revoked.map(instant),
             ],
         )?;
         Ok(())
     }
 
-    pub(super) fn end_key(&self, id: KeyId, expires: Timestamp) -> Result<(), Error> {
+    pub(super) fn end_key(&self, id: KeyId, at: Timestamp) -> Result<(), Error> {
         existing(self.connection.execute(
-            "UPDATE api_keys SET expires = ?3 WHERE org = ?1 AND id = ?2",
-            params![self.org(), blob(id), instant(expires)],
+            "UPDATE api_keys SET revoked = ifnull(revoked, ?3), expires = min(ifnull(expires, ?3), ?3) WHERE org = ?1 AND id = ?2",
+            params![self.org(), blob(id), instant(at)],
         )?)
     }
 
@@ -83,5 +84,6 @@ fn record(row: &Row<'_>) -> Result<KeyRecord, Error> {
         expires: row.get::<_, Option<i64>>(5)?.map(from_instant),
         last_used: row.get::<_, Option<i64>>(6)?.map(from_instant),
         ending: row.get(7)?,
+        revoked: row.get::<_, Option<i64>>(8)?.map(from_instant),
     })
 }

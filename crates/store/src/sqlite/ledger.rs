@@ -33,6 +33,19 @@ impl ReadLedger for Tenant<'_> {
         Ok(changes)
     }
 
+    fn told(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, at, kind, id, action, NULL, NULL, summary FROM changes
+             WHERE org = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3",
+        )?;
+        let mut rows = statement.query(params![self.org(), number(after), number(count)])?;
+        let mut changes = Vec::new();
+        while let Some(row) = rows.next()? {
+            changes.push(change(row)?);
+        }
+        Ok(changes)
+    }
+
     fn object_changes(
         &self,
         kind: Kind,

@@ -30,6 +30,7 @@ fn this() -> Frame {
 
 fn token(number: u8, age: i64, expires: Option<i64>, used: Option<i64>) -> TokenRecord {
     TokenRecord {
+        revoked: None,
         id: TokenId::from_bytes([number; 16]),
         integration: IntegrationId::from_bytes([1; 16]),
         created: now() - SignedDuration::from_hours(age),

@@ -154,6 +154,7 @@ impl Console {
         };
         let typed = Typed {
             id,
+            version: form.text("version").to_owned(),
             name: new.name.clone(),
             url: new.url.clone(),
             events: new.events.clone(),
@@ -191,6 +192,7 @@ async fn look(
 async fn ask_new(State(console): State<Console>, known: Known) -> Result<Response, Problem> {
     let typed = Typed {
         id: None,
+        version: String::new(),
         name: String::new(),
         url: String::new(),
         events: Wanted::All,
@@ -249,6 +251,7 @@ async fn ask_change(
     let webhook = console.webhook(&known, &id).await?;
     let typed = Typed {
         id: Some(webhook.id),
+        version: webhook.version(),
         name: webhook.name,
         url: webhook.url,
         events: webhook.events,
@@ -273,6 +276,7 @@ async fn change(
         name: Some(new.name),
         url: Some(new.url),
         events: Some(new.events),
+        expected: Some(typed.version.clone()),
     };
     let context = known.visitor.context();
     match console.app.change_webhook(&context, id, change).await {

@@ -219,6 +219,7 @@ pub(crate) fn samples() -> Vec<(String, String)> {
 fn forms() -> [(String, String); 5] {
     let typed = |id, name: &str, url: &str, events| Typed {
         id,
+        version: String::new(),
         name: name.to_owned(),
         url: url.to_owned(),
         events,

@@ -334,6 +334,8 @@ fn action(delivery: &Delivery) -> Option<&'static str> {
 pub(super) struct Typed {
     /// Absent: it is a new one.
     pub(super) id: Option<WebhookId>,
+    /// What it was when the form was made.
+    pub(super) version: String,
     pub(super) name: String,
     pub(super) url: String,
     pub(super) events: Wanted,
@@ -346,6 +348,7 @@ pub(super) struct FormPage {
     /// Where the form goes.
     action: String,
     is_new: bool,
+    version: String,
     back: String,
     name: String,
     url: String,
@@ -365,6 +368,7 @@ pub(super) fn form(frame: Frame, typed: Typed, mistakes: Mistakes) -> FormPage {
             .into(),
         is_all: typed.events == Wanted::All,
         is_new: typed.id.is_none(),
+        version: typed.version,
         action: typed.id.map_or_else(
             || "/settings/webhooks".to_owned(),
             |id| format!("/settings/webhooks/{id}"),

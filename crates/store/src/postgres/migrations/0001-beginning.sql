@@ -148,6 +148,7 @@ CREATE TABLE tokens (
     created bigint NOT NULL,
     created_by text NOT NULL,
     expires bigint,
+    revoked bigint,
     last_used bigint,
     ending text,
     PRIMARY KEY (org, id)
@@ -164,6 +165,7 @@ CREATE TABLE api_keys (
     created bigint NOT NULL,
     created_by text NOT NULL,
     expires bigint,
+    revoked bigint,
     last_used bigint,
     ending text NOT NULL,
     PRIMARY KEY (org, id)

@@ -127,6 +127,7 @@ CREATE TABLE tokens (
     created INTEGER NOT NULL,
     created_by TEXT NOT NULL,
     expires INTEGER,
+    revoked INTEGER,
     last_used INTEGER,
     PRIMARY KEY (org, id)
 ) STRICT, WITHOUT ROWID;
@@ -142,6 +143,7 @@ CREATE TABLE api_keys (
     created INTEGER NOT NULL,
     created_by TEXT NOT NULL,
     expires INTEGER,
+    revoked INTEGER,
     last_used INTEGER,
     ending TEXT NOT NULL,
     PRIMARY KEY (org, id)
