@@ -28,7 +28,7 @@ pub(crate) fn run(percent: &str) -> anyhow::Result<()> {
     for (name, filter) in SOAKS {
         println!("── {name} ──");
         let begun = Instant::now();
-        let mut command = steps::cargo_command(&["nextest", "run", "--release"]);
+        let mut command = steps::cargo_command(&["nextest", "run", "--release", "--no-fail-fast"]);
         command.args(["--package", "rollcall", "--no-capture", "-E", filter]);
         command.env("ROLLCALL_SOAK", percent.to_string());
         let has_passed = command

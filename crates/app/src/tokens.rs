@@ -160,7 +160,7 @@ impl App {
                     Actor::Key { id } => Some(within_key(writer, *id, expires, now)?),
                     _ => expires,
                 };
-                if let Some(kept) = now.checked_sub(REVOKED_KEPT).ok() {
+                if let Ok(kept) = now.checked_sub(REVOKED_KEPT) {
                     writer.forget_revoked_tokens(kept)?;
                 }
                 let mut own = writer.tokens()?;

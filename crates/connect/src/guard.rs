@@ -275,6 +275,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_refused_can_be_shown_in_part() {
+        let refused = guard(Reach::Public)
+            .address("http://hooks.example.com/secret")
+            .unwrap_err();
+
+        let said = refused
+            .about("http://hooks.example.com".to_owned())
+            .to_string();
+
+        assert!(
+            said.contains("is not https") && !said.contains("secret"),
+            "{said}"
+        );
+    }
+
     fn guard(reach: Reach) -> Guard {
         Guard::new(reach, &[])
     }

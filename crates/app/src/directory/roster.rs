@@ -8,6 +8,9 @@ use super::{Context, missing};
 use crate::invitations::standing;
 use crate::{App, Failure};
 
+/// When the documents of a page are longer than this in all, in bytes, the rest comes with the next one.
+const LONG: usize = 4 * 1024 * 1024;
+
 /// A person or a group, with what is known about it beside its document.
 #[derive(Debug, Clone)]
 pub struct Listing {
@@ -20,7 +23,7 @@ pub struct Listing {
 }
 
 impl App {
-    /// Returns `count` people or groups in order of id, after the one given, that match a filter in the language of SCIM (RFC 7644
+    /// Returns `count` people or groups, or fewer whose documents are long, in order of id, after the one given, that match a filter in the language of SCIM (RFC 7644
     /// §3.4.2.2); and the last of them when more follow.
     ///
     /// # Errors
@@ -44,14 +47,20 @@ impl App {
             .tenant
             .read(move |reader| {
                 let found = reader.list(kind, &selection)?;
-                let last = found.resources.last().map(|raw| raw.id);
-                let mut listed = Vec::new();
-                for raw in &found.resources {
+                let mut more = found.more;
+                let (mut listed, mut last, mut bytes) = (Vec::new(), None, 0);
+                for raw in found.resources {
+                    if bytes > LONG {
+                        more = true;
+                        break;
+                    }
+                    bytes += raw.document.len();
+                    last = Some(raw.id);
                     if let Some(entry) = reader.entry(kind, raw.id)? {
                         listed.push(listing(reader, entry)?);
                     }
                 }
-                Ok((listed, last.filter(|_| found.more)))
+                Ok((listed, last.filter(|_| more)))
             })
             .await
     }

@@ -269,20 +269,16 @@ async fn an_endpoint_that_is_back_is_soon_asked_and_told_everything_that_waits()
     for name in ["ann", "bob", "cid"] {
         desk.person(name).await;
     }
-    let minutes = |count| {
-        desk.installation
-            .clock
-            .advance(SignedDuration::from_mins(count))
-    };
+    let clock = &desk.installation.clock;
     for _ in 0..30 * 12 {
         if let Some(round) = desk.round().await {
             desk.answer(&round, &answer(503)).await;
         }
-        minutes(5);
+        clock.advance(SignedDuration::from_mins(5));
     }
 
     // after thirty hours each has been put off for long
-    minutes(60);
+    clock.advance(SignedDuration::from_mins(60));
     let round = desk.round().await.expect("within an hour it is asked");
     desk.answer(&round, &answer(200)).await;
     let rest = desk.round().await.expect("and then told the rest at once");
