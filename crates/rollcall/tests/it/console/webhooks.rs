@@ -109,9 +109,17 @@ async fn an_endpoint_is_added_told_changed_paused_and_removed() {
     assert_ne!(second, first);
     let elsewhere = Receiver::start().await;
     let url = elsewhere.url();
-    let fields = [("name", "Door"), ("url", url.as_str()), ("which", "all")];
+    let version = guest.get(&at).await.value("version");
+    let fields = [
+        ("name", "Door"),
+        ("url", url.as_str()),
+        ("which", "all"),
+        ("version", version.as_str()),
+    ];
     let moved = guest.submit(&at, &at, &fields).await.is(200);
     let third = secret(&moved);
+    // a form from before that says where the endpoint was
+    guest.submit(&at, &at, &fields).await.is(409);
     assert_ne!(third, second);
     scim.person("emil").await;
     let heard = elsewhere.hears(1).await;
