@@ -65,6 +65,14 @@ impl Answer {
         Err(format!("it answered {} instead of {all}", self.status))
     }
 
+    /// Makes sure that what was asked was done.
+    pub(crate) fn is_success(&self) -> Result<&Self, Wrong> {
+        match self.status {
+            200..=299 => Ok(self),
+            status => Err(format!("it answered {status}")),
+        }
+    }
+
     /// Makes sure that the body is of this schema.
     pub(crate) fn has_schema(&self, schema: &str) -> Result<&Self, Wrong> {
         let schemas = self.at("/schemas").as_array();
@@ -136,6 +144,62 @@ pub(crate) fn equal(place: &str, found: &Value, expected: &Value) -> Result<(), 
     }
 }
 
+/// What is asked to be created. Its name holds the mark of the exam.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// `Users` or `Groups`.
+    pub(crate) collection: &'static str,
+    /// The attribute in which the name is.
+    pub(crate) attribute: &'static str,
+    pub(crate) name: String,
+}
+
+impl Expected {
+    /// Tells whether a resource is this one: some endpoints answer with a resource, or an id, that belongs to somebody else.
+    pub(crate) fn is(&self, resource: &Value) -> bool {
+        let name = at(resource, &format!("/{}", self.attribute)).as_str();
+        name.is_some_and(|name| name.to_lowercase() == self.name.to_lowercase())
+    }
+
+    /// Returns the path at which a resource is; absent: it has no id that could be part of one.
+    pub(crate) fn path(&self, resource: &Value) -> Option<String> {
+        let id = at(resource, "/id").as_str()?;
+        // an empty id leads to the whole collection, and one of dots beyond it
+        if matches!(id, "" | "." | "..") {
+            return None;
+        }
+        let mut path = format!("/{}/", self.collection);
+        for byte in id.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~:@!$'()*+,;=".contains(&byte) {
+                path.push(char::from(byte));
+            } else {
+                path.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        Some(path)
+    }
+
+    fn search(&self) -> String {
+        format!(
+            "/{}?filter={} eq \"{}\"",
+            self.collection, self.attribute, self.name
+        )
+    }
+
+    /// Returns the paths of what a search found; absent when it is no list, or one that holds anything else as well: then nobody can
+    /// tell what the endpoint made of the filter.
+    fn found_alone(&self, answer: &Answer) -> Option<Vec<String>> {
+        let total = answer.total().ok()?;
+        let all = answer.resources();
+        if all.is_empty() && total > 0 {
+            return None;
+        }
+        let mine = all.iter().filter(|one| self.is(one));
+        let paths: Vec<String> = mine.filter_map(|one| self.path(one)).collect();
+        (paths.len() == all.len()).then_some(paths)
+    }
+}
+
 /// An exam under way.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -145,8 +209,8 @@ pub(crate) struct Session {
     /// What was created and is still there, as paths.
     created: Vec<String>,
     left_behind: Vec<String>,
-    /// The name of somebody whose creation was asked for, and not answered with an id.
-    expected: Option<String>,
+    /// What was asked to be created, and may be there without a known path.
+    expected: Vec<Expected>,
     last: Option<Evidence>,
     has_etags: bool,
     is_without_groups: bool,
@@ -160,7 +224,7 @@ impl Session {
             verdicts: Vec::new(),
             created: Vec::new(),
             left_behind: Vec::new(),
-            expected: None,
+            expected: Vec::new(),
             last: None,
             has_etags: false,
             is_without_groups: false,
@@ -311,9 +375,19 @@ impl Session {
         });
     }
 
-    /// Remembers what is to be deleted at the end; the last one first.
-    pub(crate) fn keep(&mut self, path: &str) {
-        self.expected = None;
+    /// Notes what is about to be created: unless it turns out what became of it, it is looked for at the end.
+    pub(crate) fn expect(&mut self, expected: &Expected) {
+        self.expected.push(expected.clone());
+    }
+
+    /// Notes that this was not created.
+    pub(crate) fn give_up(&mut self, expected: &Expected) {
+        self.expected.retain(|one| one != expected);
+    }
+
+    /// Remembers the path of what was created, which is to be deleted at the end; the last one first.
+    pub(crate) fn keep(&mut self, expected: &Expected, path: &str) {
+        self.give_up(expected);
         self.created.push(path.to_owned());
     }
 
@@ -322,25 +396,13 @@ impl Session {
         self.created.retain(|kept| kept != path);
     }
 
-    /// Notes somebody whose creation is about to be asked for: who is not answered is looked for at the end.
-    pub(crate) fn expect(&mut self, user_name: &str) {
-        self.expected = Some(user_name.to_owned());
-    }
-
-    /// Deletes whatever is still there of this exam.
+    /// Deletes whatever is still there of this exam, and nothing else.
     pub(crate) async fn clean_up(&mut self) {
-        if let Some(name) = self.expected.take() {
-            let found = self
-                .get(&format!("/Users?filter=userName eq \"{name}\""))
-                .await;
-            let ids = found.map(|found| {
-                let ids = found.resources().iter().map(|one| at(one, "/id").as_str());
-                ids.map(|id| format!("/Users/{}", id.unwrap_or_default()))
-                    .collect()
-            });
-            match ids {
-                Ok(paths) => self.created.extend::<Vec<String>>(paths),
-                Err(_) => self.left_behind.push(name),
+        while let Some(expected) = self.expected.pop() {
+            let found = self.get(&expected.search()).await;
+            match found.ok().and_then(|found| expected.found_alone(&found)) {
+                Some(paths) => self.created.extend(paths),
+                None => self.left_behind.push(expected.name),
             }
         }
         while let Some(path) = self.created.pop() {

@@ -7,7 +7,7 @@ mod people;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::session::{Answer, Session, Wrong, at};
+use crate::session::{Answer, Expected, Session, Wrong, at};
 use crate::{Persona, Ungraded, catalogue as promise};
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -91,22 +91,60 @@ impl Draft {
 }
 
 /// Creates somebody.
-async fn create_person(session: &mut Session, draft: &Draft) -> Result<Answer, Ungraded> {
-    let body = Some(draft.body.clone());
-    session.expect(&draft.name);
-    Ok(session.ask(Method::POST, "/Users", body).await?)
+async fn create_person(
+    session: &mut Session,
+    draft: &Draft,
+) -> Result<(Answer, Result<Made, Wrong>), Ungraded> {
+    let expected = Expected {
+        collection: "Users",
+        attribute: "userName",
+        name: draft.name.clone(),
+    };
+    create(session, expected, draft.body.clone()).await
 }
 
-/// Notes what was created, so that it is deleted again.
-fn made(session: &mut Session, collection: &str, answer: &Answer, name: &str) -> Option<Made> {
-    let id = answer.at("/id").as_str()?.to_owned();
-    let path = format!("/{collection}/{id}");
-    session.keep(&path);
-    Some(Made {
-        id,
+/// Creates somebody or something, and remembers it: whatever comes in between, it is deleted again. Nothing is made when the endpoint
+/// does not say what it is known by, or says what somebody else is known by.
+async fn create(
+    session: &mut Session,
+    expected: Expected,
+    body: Value,
+) -> Result<(Answer, Result<Made, Wrong>), Ungraded> {
+    session.expect(&expected);
+    let collection = format!("/{}", expected.collection);
+    let answer = session.ask(Method::POST, &collection, Some(body)).await?;
+    if matches!(answer.status, 400..=499) {
+        session.give_up(&expected);
+    }
+    let made = match answer.is_success() {
+        Ok(_) => identified(session, &expected, &answer.body).await?,
+        Err(wrong) => Err(wrong),
+    };
+    session.show(&answer);
+    Ok((answer, made))
+}
+
+/// Makes sure that an id leads to what was created: everything that follows changes and deletes what is there.
+async fn identified(
+    session: &mut Session,
+    expected: &Expected,
+    created: &Value,
+) -> Result<Result<Made, Wrong>, Ungraded> {
+    let (Some(path), Some(id)) = (expected.path(created), at(created, "/id").as_str()) else {
+        return Ok(Err("`id` is missing".to_owned()));
+    };
+    let shown = session.get(&path).await?;
+    if shown.status == 200 && !expected.is(&shown.body) {
+        return Ok(Err(format!(
+            "`id` is that of somebody else: at `{path}` is not who was created"
+        )));
+    }
+    session.keep(expected, &path);
+    Ok(Ok(Made {
+        id: id.to_owned(),
         path,
-        name: name.to_owned(),
-    })
+        name: expected.name.clone(),
+    }))
 }
 
 /// Makes sure that a change was answered as one, and reads what is there now: what counts is what the next reader sees.

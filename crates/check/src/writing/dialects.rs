@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Draft, ENTERPRISE, Made, USER, after, create_person, made, of_type};
+use super::{Draft, ENTERPRISE, Made, USER, after, create_person, of_type};
 use crate::session::{Answer, Session, Wrong, at, equal};
 use crate::{Ungraded, catalogue as promise};
 
@@ -93,8 +93,8 @@ pub(super) async fn entra(session: &mut Session, person: &Made) -> Result<(), Un
 
 async fn manager(session: &mut Session, person: &Made) -> Result<(), Ungraded> {
     let draft = Draft::of(session, "boss");
-    let answer = create_person(session, &draft).await?;
-    let Some(boss) = made(session, "Users", &answer, "") else {
+    let (_, boss) = create_person(session, &draft).await?;
+    let Ok(boss) = boss else {
         session.skip(&promise::ENTRA_MANAGERS, "a manager could not be created");
         return Ok(());
     };

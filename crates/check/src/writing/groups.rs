@@ -6,8 +6,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::people::is_alone;
-use super::{Draft, Made, after, create_person, made};
-use crate::session::{Answer, Session, Wrong, at, equal};
+use super::{Draft, Made, after, create, create_person};
+use crate::session::{Answer, Expected, Session, Wrong, at, equal};
 use crate::{Persona, Ungraded, catalogue as promise};
 
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
@@ -36,28 +36,32 @@ pub(super) async fn run(session: &mut Session, person: &Made) -> Result<(), Ungr
         return Ok(());
     }
     let draft = Draft::of(session, "two");
-    let answer = create_person(session, &draft).await?;
-    let Some(other) = made(session, "Users", &answer, "") else {
+    let (_, other) = create_person(session, &draft).await?;
+    let Ok(other) = other else {
         for promise in all(persona) {
             session.skip(promise, "a second person could not be created");
         }
         return Ok(());
     };
-    let name = format!("Check {}", session.exam.mark);
+    let expected = Expected {
+        collection: "Groups",
+        attribute: "displayName",
+        name: format!("Check {}", session.exam.mark),
+    };
+    let name = json!(expected.name);
     let body = json!({
         "schemas": [GROUP],
         "displayName": name,
         "members": [{"value": person.id}, {"value": other.id}],
     });
-    let answer = session.ask(Method::POST, "/Groups", Some(body)).await?;
-    let group = made(session, "Groups", &answer, &name);
-    session.show(&answer);
+    let (answer, group) = create(session, expected, body).await?;
     let is_created = answer.is(201).map(drop).and_then(|()| {
-        equal("displayName", answer.at("/displayName"), &json!(name))?;
-        has(&answer, &[person, &other])
+        equal("displayName", answer.at("/displayName"), &name)?;
+        has(&answer, &[person, &other])?;
+        group.clone().map(drop)
     });
     session.note(&promise::GROUPS_ARE_CREATED, is_created);
-    let Some(group) = group else {
+    let Ok(group) = group else {
         for promise in all(persona).filter(|one| **one != promise::GROUPS_ARE_CREATED) {
             session.skip(promise, "no group could be created");
         }

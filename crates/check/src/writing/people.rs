@@ -5,17 +5,17 @@ use http::header::{IF_MATCH, LOCATION};
 use rollcall_scim::list::LIST_SCHEMA;
 use serde_json::{Value, json};
 
-use super::{Draft, ENTERPRISE, Made, USER, after, create_person, made, of_type};
-use crate::session::{Answer, As, Session, Wrong, at, equal};
+use super::{Draft, ENTERPRISE, Made, USER, after, create, create_person, of_type};
+use crate::session::{Answer, As, Expected, Session, Wrong, at, equal};
 use crate::{Ungraded, catalogue as promise};
 
 /// Creates the person that everything else is tested on.
 pub(super) async fn created(session: &mut Session) -> Result<Option<Made>, Ungraded> {
     let draft = Draft::of(session, "one");
-    let answer = create_person(session, &draft).await?;
-    let person = made(session, "Users", &answer, &draft.name);
-    session.note(&promise::PEOPLE_ARE_CREATED, is_created(&answer, &draft));
-    let Some(person) = person else {
+    let (answer, person) = create_person(session, &draft).await?;
+    let outcome = is_created(&answer, &draft).and_then(|()| person.clone().map(drop));
+    session.note(&promise::PEOPLE_ARE_CREATED, outcome);
+    let Ok(person) = person else {
         return Ok(None);
     };
     session.show(&answer);
@@ -35,10 +35,13 @@ pub(super) async fn created(session: &mut Session) -> Result<Option<Made>, Ungra
     );
     session.note(&promise::WORK_IS_KEPT, work);
     twice(session, &draft).await?;
-    let nameless = json!({"schemas": [USER], "displayName": "Nobody"});
-    let nameless = session.ask(Method::POST, "/Users", Some(nameless)).await?;
-    made(session, "Users", &nameless, "");
-    session.show(&nameless);
+    let nobody = Expected {
+        collection: "Users",
+        attribute: "displayName",
+        name: format!("Nobody {}", session.exam.mark),
+    };
+    let body = json!({"schemas": [USER], "displayName": nobody.name});
+    let (nameless, _) = create(session, nobody, body).await?;
     let outcome = nameless.is(400).and_then(|answer| answer.is_error(None));
     session.note(&promise::NAMELESS_IS_REFUSED, outcome.map(drop));
     Ok(Some(person))
@@ -75,9 +78,7 @@ fn location(answer: &Answer) -> Result<(), Wrong> {
 async fn twice(session: &mut Session, draft: &Draft) -> Result<(), Ungraded> {
     let upper = draft.name.to_uppercase();
     let again = Draft::called(&upper, "one", &session.exam.mark);
-    let answer = create_person(session, &again).await?;
-    made(session, "Users", &answer, &upper);
-    session.show(&answer);
+    let (answer, _) = create_person(session, &again).await?;
     let outcome = answer
         .is(409)
         .and_then(|answer| answer.is_error(Some("uniqueness")));
@@ -312,9 +313,7 @@ pub(super) async fn deleted(session: &mut Session, person: &Made) -> Result<(), 
     });
     session.note(&promise::WHO_IS_DELETED_IS_GONE, outcome);
     let draft = Draft::of(session, "one");
-    let again = create_person(session, &draft).await?;
-    made(session, "Users", &again, "");
-    session.show(&again);
+    let (again, _) = create_person(session, &draft).await?;
     let outcome = again
         .is(201)
         .and_then(|answer| equal("userName", answer.at("/userName"), &json!(draft.name)));

@@ -1,0 +1,10 @@
+//! Exams of endpoints that get something wrong, each in a way of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected fails"
+)]
+
+mod endpoint;
+mod left_behind;
