@@ -144,6 +144,15 @@ pub(crate) fn equal(place: &str, found: &Value, expected: &Value) -> Result<(), 
     }
 }
 
+/// Makes sure that a value is what was to be, in whatever case of its letters: an endpoint may alter that where an attribute is not
+/// caseExact (RFC 7643 §7).
+pub(crate) fn same(place: &str, found: &Value, expected: &str) -> Result<(), Wrong> {
+    match found.as_str() {
+        Some(text) if text.to_lowercase() == expected.to_lowercase() => Ok(()),
+        _ => Err(format!("`{place}` is {found} instead of \"{expected}\"")),
+    }
+}
+
 /// What is asked to be created. Its name holds the mark of the exam.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Expected {

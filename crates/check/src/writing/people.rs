@@ -6,7 +6,7 @@ use rollcall_scim::list::LIST_SCHEMA;
 use serde_json::{Value, json};
 
 use super::{Draft, ENTERPRISE, Made, USER, after, create, create_person, of_type};
-use crate::session::{Answer, As, Expected, Session, Wrong, at, equal};
+use crate::session::{Answer, As, Expected, Session, Wrong, at, equal, same};
 use crate::{Ungraded, catalogue as promise};
 
 /// Creates the person that everything else is tested on.
@@ -52,7 +52,7 @@ fn is_created(answer: &Answer, draft: &Draft) -> Result<(), Wrong> {
     if answer.at("/id").as_str().is_none_or(str::is_empty) {
         return Err("`id` is missing".to_owned());
     }
-    equal("userName", answer.at("/userName"), &json!(draft.name))?;
+    same("userName", answer.at("/userName"), &draft.name)?;
     equal("active", answer.at("/active"), &json!(true))?;
     equal(
         "meta.resourceType",
@@ -91,7 +91,7 @@ pub(super) async fn read(session: &mut Session, person: &Made) -> Result<(), Ung
     let read = session.get(&person.path).await?;
     let is_same = read.is(200).map(drop).and_then(|()| {
         equal("id", read.at("/id"), &json!(person.id))?;
-        equal("userName", read.at("/userName"), &json!(person.name))
+        same("userName", read.at("/userName"), &person.name)
     });
     session.note(&promise::PEOPLE_ARE_READ, is_same);
     session.show(&read);
@@ -136,11 +136,7 @@ pub(super) fn is_alone(answer: &Answer, made: &Made) -> Result<(), Wrong> {
 }
 
 fn is_less(answer: &Answer, person: &Made) -> Result<(), Wrong> {
-    equal(
-        "userName",
-        answer.is(200)?.at("/userName"),
-        &json!(person.name),
-    )?;
+    same("userName", answer.is(200)?.at("/userName"), &person.name)?;
     equal("id", answer.at("/id"), &json!(person.id))?;
     equal("displayName", answer.at("/displayName"), &Value::Null)
 }
@@ -190,10 +186,10 @@ pub(super) async fn changed(session: &mut Session, person: &Made) -> Result<(), 
             value,
             Box::new(|now| {
                 let work = of_type(now.at("/emails"), "work").map(|email| at(email, "/value"));
-                equal(
+                same(
                     "emails[type eq \"work\"].value",
                     work.unwrap_or(&Value::Null),
-                    &json!(format!("two-{}", person.name)),
+                    &format!("two-{}", person.name),
                 )
             }),
         ),
@@ -316,7 +312,7 @@ pub(super) async fn deleted(session: &mut Session, person: &Made) -> Result<(), 
     let (again, _) = create_person(session, &draft).await?;
     let outcome = again
         .is(201)
-        .and_then(|answer| equal("userName", answer.at("/userName"), &json!(draft.name)));
+        .and_then(|answer| same("userName", answer.at("/userName"), &draft.name));
     session.note(&promise::NAMES_ARE_FREE_AGAIN, outcome);
     Ok(())
 }

@@ -6,5 +6,6 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod conforming;
 mod endpoint;
 mod left_behind;
