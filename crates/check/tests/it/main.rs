@@ -6,6 +6,7 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod busy;
 mod conforming;
 mod endpoint;
 mod left_behind;
