@@ -2,20 +2,41 @@
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method};
-use rollcall_connect::ask::{NoAnswer, Question};
+use rollcall_connect::ask::{self, NoAnswer, Question};
 use rollcall_connect::client::Client;
 use serde_json::Value;
 use url::Url;
 
+use crate::Exam;
 use crate::catalogue::Promise;
 use crate::report::{Evidence, Report, Verdict, Word, grade};
-use crate::{Exam, Ungraded};
 
 /// So much of a body is shown, in characters.
 const SHOWN: usize = 600;
 
-/// What is wrong with an answer, for people.
-pub(crate) type Wrong = String;
+/// After so many questions in a row without an answer nothing more is asked.
+const PATIENCE: u32 = 3;
+
+/// Why a promise is not seen to be kept, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// This was found instead.
+    Found(String),
+    /// It cannot be tested, for this reason.
+    Untested(String),
+}
+
+impl From<String> for Wrong {
+    fn from(found: String) -> Self {
+        Self::Found(found)
+    }
+}
+
+impl From<&str> for Wrong {
+    fn from(found: &str) -> Self {
+        Self::Found(found.to_owned())
+    }
+}
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +54,8 @@ pub(crate) enum As {
 pub(crate) struct Answer {
     asked: String,
     sent: Option<String>,
-    pub(crate) status: u16,
+    /// The status, or why there is none.
+    status: Result<u16, Wrong>,
     pub(crate) headers: HeaderMap,
     text: String,
     /// The body; null when it is no JSON.
@@ -46,31 +68,45 @@ impl Answer {
         at(&self.body, pointer)
     }
 
+    /// Makes sure that there is an answer, and returns its status.
+    pub(crate) fn status(&self) -> Result<u16, Wrong> {
+        self.status.clone()
+    }
+
+    /// Tells whether the status is one of these.
+    pub(crate) fn has_status(&self, all: &[u16]) -> bool {
+        self.status
+            .as_ref()
+            .is_ok_and(|status| all.contains(status))
+    }
+
     /// Makes sure of the status.
     pub(crate) fn is(&self, status: u16) -> Result<&Self, Wrong> {
-        if self.status == status {
-            Ok(self)
-        } else {
-            Err(format!("it answered {} instead of {status}", self.status))
-        }
+        self.is_one_of(&[status])
     }
 
     /// Makes sure that the status is one of these.
     pub(crate) fn is_one_of(&self, all: &[u16]) -> Result<&Self, Wrong> {
-        if all.contains(&self.status) {
+        let status = self.status()?;
+        if all.contains(&status) {
             return Ok(self);
         }
         let all: Vec<String> = all.iter().map(u16::to_string).collect();
         let all = all.join(" or ");
-        Err(format!("it answered {} instead of {all}", self.status))
+        Err(format!("it answered {status} instead of {all}").into())
     }
 
     /// Makes sure that what was asked was done.
     pub(crate) fn is_success(&self) -> Result<&Self, Wrong> {
-        match self.status {
+        match self.status()? {
             200..=299 => Ok(self),
-            status => Err(format!("it answered {status}")),
+            status => Err(format!("it answered {status}").into()),
         }
+    }
+
+    /// Tells whether what was asked was certainly not done: it was refused, or never asked.
+    pub(crate) fn is_without_effect(&self) -> bool {
+        matches!(self.status, Ok(400..=499) | Err(Wrong::Untested(_)))
     }
 
     /// Makes sure that the body is of this schema.
@@ -84,25 +120,27 @@ impl Answer {
         if is_there {
             Ok(self)
         } else {
-            Err(format!("`schemas` does not name `{schema}`"))
+            Err(format!("`schemas` does not name `{schema}`").into())
         }
     }
 
     /// Makes sure that it is an error in SCIM's form, with this scimType where one is given.
     pub(crate) fn is_error(&self, scim_type: Option<&str>) -> Result<&Self, Wrong> {
         self.has_schema(rollcall_scim::error::ERROR_SCHEMA)?;
-        if self.at("/status") != self.status.to_string().as_str() {
+        let status = self.status()?;
+        if self.at("/status") != status.to_string().as_str() {
             return Err(format!(
-                "`status` in the body is {}, and has to be the text \"{}\"",
+                "`status` in the body is {}, and has to be the text \"{status}\"",
                 self.at("/status"),
-                self.status
-            ));
+            )
+            .into());
         }
         match scim_type {
             Some(expected) if self.at("/scimType") != expected => Err(format!(
                 "`scimType` is {} instead of \"{expected}\"",
                 self.at("/scimType")
-            )),
+            )
+            .into()),
             _ => Ok(self),
         }
     }
@@ -117,14 +155,14 @@ impl Answer {
         self.is(200)?.has_schema(rollcall_scim::list::LIST_SCHEMA)?;
         self.at("/totalResults")
             .as_u64()
-            .ok_or_else(|| "`totalResults` is no number".to_owned())
+            .ok_or_else(|| "`totalResults` is no number".into())
     }
 
     fn evidence(&self) -> Evidence {
         Evidence {
             asked: self.asked.clone(),
             sent: self.sent.clone(),
-            status: self.status,
+            status: self.status.as_ref().ok().copied(),
             answered: cut(&self.text),
         }
     }
@@ -140,7 +178,7 @@ pub(crate) fn equal(place: &str, found: &Value, expected: &Value) -> Result<(), 
     if found == expected {
         Ok(())
     } else {
-        Err(format!("`{place}` is {found} instead of {expected}"))
+        Err(format!("`{place}` is {found} instead of {expected}").into())
     }
 }
 
@@ -149,7 +187,7 @@ pub(crate) fn equal(place: &str, found: &Value, expected: &Value) -> Result<(), 
 pub(crate) fn same(place: &str, found: &Value, expected: &str) -> Result<(), Wrong> {
     match found.as_str() {
         Some(text) if text.to_lowercase() == expected.to_lowercase() => Ok(()),
-        _ => Err(format!("`{place}` is {found} instead of \"{expected}\"")),
+        _ => Err(format!("`{place}` is {found} instead of \"{expected}\"").into()),
     }
 }
 
@@ -221,6 +259,8 @@ pub(crate) struct Session {
     /// What was asked to be created, and may be there without a known path.
     expected: Vec<Expected>,
     last: Option<Evidence>,
+    /// How many questions in a row were not answered.
+    unanswered: u32,
     has_etags: bool,
     is_without_groups: bool,
 }
@@ -235,30 +275,22 @@ impl Session {
             left_behind: Vec::new(),
             expected: Vec::new(),
             last: None,
+            unanswered: 0,
             has_etags: false,
             is_without_groups: false,
         }
     }
 
     /// Asks as the holder of the token.
-    pub(crate) async fn ask(
-        &mut self,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> Result<Answer, NoAnswer> {
+    pub(crate) async fn ask(&mut self, method: Method, path: &str, body: Option<Value>) -> Answer {
         self.ask_as(As::Holder, method, path, (body, &[])).await
     }
 
-    pub(crate) async fn get(&mut self, path: &str) -> Result<Answer, NoAnswer> {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.ask(Method::GET, path, None).await
     }
 
-    pub(crate) async fn patch(
-        &mut self,
-        path: &str,
-        operations: Value,
-    ) -> Result<Answer, NoAnswer> {
+    pub(crate) async fn patch(&mut self, path: &str, operations: Value) -> Answer {
         let body = serde_json::json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": operations,
@@ -273,26 +305,56 @@ impl Session {
         method: Method,
         path: &str,
         (body, more): (Option<Value>, &[(HeaderName, &str)]),
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Answer {
         let sent = body.map(|body| body.to_string());
+        let asked = format!("{method} {path}");
         let question = Question {
-            method: method.clone(),
+            method,
             url: self.url(path),
             headers: self.headers(who, sent.is_some(), more),
             body: sent.clone(),
         };
-        let answer = self.client.ask(question).await?;
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let (status, headers, body) = match self.answered(question).await {
+            Ok(answer) => (Ok(answer.status), answer.headers, answer.body),
+            Err(wrong) => (Err(wrong), HeaderMap::new(), Vec::new()),
+        };
+        let text = String::from_utf8_lossy(&body).into_owned();
         let answer = Answer {
-            asked: format!("{method} {path}"),
+            asked,
             sent: sent.as_deref().map(cut),
-            status: answer.status,
-            headers: answer.headers,
+            status,
+            headers,
             body: serde_json::from_str(&text).unwrap_or_default(),
             text,
         };
         self.last = Some(answer.evidence());
-        Ok(answer)
+        answer
+    }
+
+    /// Asks, unless that has become useless.
+    async fn answered(&mut self, question: Question) -> Result<ask::Answer, Wrong> {
+        if let Some(why) = self.given_up() {
+            return Err(why);
+        }
+        let wrong = match self.client.ask(question).await {
+            Ok(answer) if answer.is_busy() => Wrong::Untested(format!(
+                "it answered {} again and again, as one who asks to be left alone for a while",
+                answer.status
+            )),
+            Ok(answer) => {
+                self.unanswered = 0;
+                return Ok(answer);
+            }
+            Err(NoAnswer(why)) => Wrong::Found(why),
+        };
+        self.unanswered += 1;
+        Err(wrong)
+    }
+
+    fn given_up(&self) -> Option<Wrong> {
+        let why =
+            || format!("{PATIENCE} questions in a row were not answered, and no more were asked");
+        (self.unanswered >= PATIENCE).then(|| Wrong::Untested(why()))
     }
 
     fn url(&self, path: &str) -> Url {
@@ -363,25 +425,28 @@ impl Session {
     }
 
     /// Notes what became of a promise. What was asked last is the evidence.
-    pub(crate) fn note(&mut self, promise: &'static Promise, outcome: Result<(), Wrong>) -> bool {
-        let is_kept = outcome.is_ok();
+    pub(crate) fn note(&mut self, promise: &'static Promise, outcome: Result<(), Wrong>) {
+        let evidence = self.last.take();
+        let (word, found, evidence) = match outcome {
+            Ok(()) => (Word::Kept, None, None),
+            Err(Wrong::Found(found)) => (Word::Broken, Some(found), evidence),
+            Err(Wrong::Untested(why)) => (Word::Untested, Some(why), None),
+        };
         self.verdicts.push(Verdict {
             promise,
-            word: if is_kept { Word::Kept } else { Word::Broken },
-            found: outcome.err(),
-            evidence: self.last.take().filter(|_| !is_kept),
+            word,
+            found,
+            evidence,
         });
-        is_kept
     }
 
     /// Notes that a promise could not be tested.
     pub(crate) fn skip(&mut self, promise: &'static Promise, why: &str) {
-        self.verdicts.push(Verdict {
+        let given_up = self.given_up();
+        self.note(
             promise,
-            word: Word::Untested,
-            found: Some(why.to_owned()),
-            evidence: None,
-        });
+            Err(given_up.unwrap_or_else(|| Wrong::Untested(why.to_owned()))),
+        );
     }
 
     /// Notes what is about to be created: unless it turns out what became of it, it is looked for at the end.
@@ -407,29 +472,20 @@ impl Session {
 
     /// Deletes whatever is still there of this exam, and nothing else.
     pub(crate) async fn clean_up(&mut self) {
+        // whatever was given up, this is worth three more questions
+        self.unanswered = 0;
         while let Some(expected) = self.expected.pop() {
             let found = self.get(&expected.search()).await;
-            match found.ok().and_then(|found| expected.found_alone(&found)) {
+            match expected.found_alone(&found) {
                 Some(paths) => self.created.extend(paths),
                 None => self.left_behind.push(expected.name),
             }
         }
         while let Some(path) = self.created.pop() {
             let deleted = self.ask(Method::DELETE, &path, None).await;
-            if !deleted.is_ok_and(|answer| matches!(answer.status, 200 | 202 | 204 | 404)) {
+            if !deleted.has_status(&[200, 202, 204, 404]) {
                 self.left_behind.push(path);
             }
-        }
-    }
-
-    /// Says what is left behind of an exam that was broken off.
-    pub(crate) fn broken_off(self, cause: Ungraded) -> Ungraded {
-        match cause {
-            Ungraded::NoAnswer(cause) if !self.left_behind.is_empty() => Ungraded::BrokenOff {
-                cause,
-                left_behind: self.left_behind,
-            },
-            other => other,
         }
     }
 

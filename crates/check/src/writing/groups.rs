@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::people::is_alone;
 use super::{Draft, Made, after, create, create_person};
 use crate::session::{Answer, Expected, Session, Wrong, at, equal};
-use crate::{Persona, Ungraded, catalogue as promise};
+use crate::{Persona, catalogue as promise};
 
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
@@ -24,7 +24,7 @@ fn all(persona: Persona) -> impl Iterator<Item = &'static promise::Promise> {
     })
 }
 
-pub(super) async fn run(session: &mut Session, person: &Made) -> Result<(), Ungraded> {
+pub(super) async fn run(session: &mut Session, person: &Made) {
     let persona = session.exam.persona;
     if session.is_without_groups() {
         for promise in all(persona) {
@@ -33,15 +33,15 @@ pub(super) async fn run(session: &mut Session, person: &Made) -> Result<(), Ungr
                 "there are no groups: `GET /Groups` is not answered",
             );
         }
-        return Ok(());
+        return;
     }
     let draft = Draft::of(session, "two");
-    let (_, other) = create_person(session, &draft).await?;
+    let (_, other) = create_person(session, &draft).await;
     let Ok(other) = other else {
         for promise in all(persona) {
             session.skip(promise, "a second person could not be created");
         }
-        return Ok(());
+        return;
     };
     let expected = Expected {
         collection: "Groups",
@@ -54,7 +54,7 @@ pub(super) async fn run(session: &mut Session, person: &Made) -> Result<(), Ungr
         "displayName": name,
         "members": [{"value": person.id}, {"value": other.id}],
     });
-    let (answer, group) = create(session, expected, body).await?;
+    let (answer, group) = create(session, expected, body).await;
     let is_created = answer.is(201).map(drop).and_then(|()| {
         equal("displayName", answer.at("/displayName"), &name)?;
         has(&answer, &[person, &other])?;
@@ -65,10 +65,10 @@ pub(super) async fn run(session: &mut Session, person: &Made) -> Result<(), Ungr
         for promise in all(persona).filter(|one| **one != promise::GROUPS_ARE_CREATED) {
             session.skip(promise, "no group could be created");
         }
-        return Ok(());
+        return;
     };
-    found(session, &group, person).await?;
-    changed(session, &group, (person, &other)).await?;
+    found(session, &group, person).await;
+    changed(session, &group, (person, &other)).await;
     deleted(session, &group, person).await
 }
 
@@ -86,7 +86,8 @@ pub(super) fn has(group: &Answer, members: &[&Made]) -> Result<(), Wrong> {
         "the members are {} instead of {}",
         told(&found),
         told(&expected)
-    ))
+    )
+    .into())
 }
 
 fn told(ids: &BTreeSet<&str>) -> String {
@@ -98,41 +99,36 @@ fn told(ids: &BTreeSet<&str>) -> String {
     }
 }
 
-async fn found(session: &mut Session, group: &Made, person: &Made) -> Result<(), Ungraded> {
+async fn found(session: &mut Session, group: &Made, person: &Made) {
     let path = format!("/Groups?filter=displayName eq \"{}\"", group.name);
-    let found = session.get(&path).await?;
+    let found = session.get(&path).await;
     session.note(&promise::GROUPS_ARE_FOUND, is_alone(&found, group));
     let less = session
         .get(&format!("{}?excludedAttributes=members", group.path))
-        .await?;
+        .await;
     let is_less = less
         .is(200)
         .and_then(|less| equal("members", less.at("/members"), &Value::Null));
     session.note(&promise::MEMBERS_CAN_BE_LEFT_OUT, is_less);
     if session.exam.persona == Persona::Entra {
         let path = format!("{path}&excludedAttributes=members");
-        let found = session.get(&path).await?;
+        let found = session.get(&path).await;
         session.note(&promise::ENTRA_GROUP_FILTER, is_alone(&found, group));
     }
-    let of = session.get(&person.path).await?;
+    let of = session.get(&person.path).await;
     let groups = of.at("/groups").as_array().into_iter().flatten();
     let is_told = groups
         .into_iter()
         .any(|one| at(one, "/value") == group.id.as_str());
-    let outcome = if is_told {
-        Ok(())
-    } else {
-        Err("`groups` does not name the group".to_owned())
-    };
+    let outcome = of.is(200).and_then(|_| {
+        is_told
+            .then_some(())
+            .ok_or_else(|| "`groups` does not name the group".into())
+    });
     session.note(&promise::GROUPS_ARE_TOLD, outcome);
-    Ok(())
 }
 
-async fn changed(
-    session: &mut Session,
-    group: &Made,
-    (person, other): (&Made, &Made),
-) -> Result<(), Ungraded> {
+async fn changed(session: &mut Session, group: &Made, (person, other): (&Made, &Made)) {
     let mut cases = vec![
         (
             &promise::MEMBERS_LEAVE,
@@ -160,8 +156,8 @@ async fn changed(
     }
     let mut members = Vec::new();
     for (promise, operations, expected) in cases {
-        let answer = session.patch(&group.path, operations).await?;
-        let now = after(session, answer, &group.path).await?;
+        let answer = session.patch(&group.path, operations).await;
+        let now = after(session, answer, &group.path).await;
         session.note(promise, now.and_then(|now| has(&now, &expected)));
         members = expected;
     }
@@ -179,31 +175,29 @@ async fn changed(
         ));
     }
     for (promise, operations, name) in names {
-        let answer = session.patch(&group.path, operations).await?;
-        let now = after(session, answer, &group.path).await?;
+        let answer = session.patch(&group.path, operations).await;
+        let now = after(session, answer, &group.path).await;
         let outcome = now.and_then(|now| {
             equal("displayName", now.at("/displayName"), &json!(name))?;
             has(&now, &members)
         });
         session.note(promise, outcome);
     }
-    Ok(())
 }
 
-async fn deleted(session: &mut Session, group: &Made, person: &Made) -> Result<(), Ungraded> {
-    let answer = session.ask(Method::DELETE, &group.path, None).await?;
-    if answer.status == 204 {
+async fn deleted(session: &mut Session, group: &Made, person: &Made) {
+    let answer = session.ask(Method::DELETE, &group.path, None).await;
+    if answer.has_status(&[204]) {
         session.forget(&group.path);
     }
-    let member = session.get(&person.path).await?;
-    let gone = session.get(&group.path).await?;
+    let member = session.get(&person.path).await;
+    let gone = session.get(&group.path).await;
     let outcome = answer.is(204).map(drop).and_then(|()| {
         gone.is(404)?;
-        member
-            .is(200)
-            .map(drop)
-            .map_err(|_| "a member is gone with the group".to_owned())
+        if member.has_status(&[404]) {
+            return Err("a member is gone with the group".into());
+        }
+        member.is(200).map(drop)
     });
     session.note(&promise::GROUPS_ARE_DELETED, outcome);
-    Ok(())
 }

@@ -48,3 +48,23 @@ async fn what_is_put_off_once_is_asked_again() {
     }
     assert_eq!(endpoint.names(), ["ann"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_put_off_for_good_is_not_tested() {
+    let endpoint = Endpoint::start(
+        |asked| {
+            if asked.path == "/Schemas" {
+                Turn::Answer(busy(429))
+            } else {
+                Turn::Pass
+            }
+        },
+        |_, _| {},
+    )
+    .await;
+
+    let report = endpoint.graded().await;
+
+    let expected = "untested it answered 429 again and again";
+    assert!(told(&report, "discovery.schemas").starts_with(expected));
+}

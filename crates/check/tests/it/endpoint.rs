@@ -75,6 +75,7 @@ type After = Box<dyn Fn(&Asked, &mut Reply) + Send + Sync>;
 pub(crate) struct Endpoint {
     pub(crate) target: Target,
     pub(crate) base: Url,
+    client: Client,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -101,15 +102,18 @@ impl Endpoint {
         let behind: Url = target.url().parse().unwrap();
         let hooks: (Before, After) = (Box::new(before), Box::new(after));
         let hooks = std::sync::Arc::new(hooks);
+        let client = Client::new(Reach::Anywhere).unwrap();
+        let forwarding = client.clone();
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (hooks, behind) = (hooks.clone(), behind.clone());
+                let (hooks, behind) = (hooks.clone(), (forwarding.clone(), behind.clone()));
                 tokio::spawn(async move { converse(stream, &behind, (&hooks.0, &hooks.1)).await });
             }
         });
         Self {
             target,
             base: format!("http://{address}/scim").parse().unwrap(),
+            client,
             serving,
         }
     }
@@ -125,8 +129,7 @@ impl Endpoint {
     }
 
     pub(crate) async fn graded_as(&self, persona: Persona) -> Result<Report, Ungraded> {
-        let client = Client::new(Reach::Anywhere).unwrap();
-        grade(&client, self.exam(persona)).await
+        grade(&self.client, self.exam(persona)).await
     }
 
     pub(crate) async fn graded(&self) -> Report {
@@ -165,7 +168,7 @@ pub(crate) fn told(report: &Report, id: &str) -> String {
     format!("{} {found}", verdict.word).trim_end().to_owned()
 }
 
-async fn converse(stream: TcpStream, behind: &Url, (before, after): (&Before, &After)) {
+async fn converse(stream: TcpStream, behind: &(Client, Url), (before, after): (&Before, &After)) {
     let mut stream = BufReader::new(stream);
     let Some(mut asked) = read(&mut stream).await else {
         return;
@@ -233,7 +236,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
     })
 }
 
-async fn passed(asked: &Asked, behind: &Url) -> Reply {
+async fn passed(asked: &Asked, (client, behind): &(Client, Url)) -> Reply {
     let mut url = behind.clone();
     url.set_path(&format!("{}{}", behind.path(), asked.path));
     url.set_query(
@@ -249,7 +252,6 @@ async fn passed(asked: &Asked, behind: &Url) -> Reply {
             .filter(|body| !body.is_null())
             .map(Value::to_string),
     };
-    let client = Client::new(Reach::Anywhere).unwrap();
     let answer = client.ask(question).await.unwrap();
     let mut headers = answer.headers;
     for name in ["content-length", "connection", "transfer-encoding"] {

@@ -10,3 +10,4 @@ mod busy;
 mod conforming;
 mod endpoint;
 mod left_behind;
+mod silent;

@@ -30,9 +30,7 @@ pub(crate) async fn run(command: Check, as_json: bool) -> anyhow::Result<Exit> {
     let report = grade(&client, exam)
         .await
         .map_err(|ungraded| match ungraded {
-            Ungraded::NoAnswer(_) | Ungraded::BrokenOff { .. } => {
-                Trouble::unreachable(ungraded.to_string())
-            }
+            Ungraded::NoAnswer(_) => Trouble::unreachable(ungraded.to_string()),
             Ungraded::Refused { .. } => Trouble::wrong(ungraded.to_string()).hint(NEW_TOKEN),
         })?;
     if as_json {
@@ -101,8 +99,10 @@ fn line(verdict: &Verdict) -> String {
             if let Some(evidence) = &verdict.evidence {
                 let sent = evidence.sent.as_deref().unwrap_or_default();
                 lines.push(format!("    asked     {} {sent}", evidence.asked));
-                let answered = one_line(&evidence.answered);
-                lines.push(format!("    answered  {} {answered}", evidence.status));
+                if let Some(status) = evidence.status {
+                    let answered = one_line(&evidence.answered);
+                    lines.push(format!("    answered  {status} {answered}"));
+                }
             }
             lines.push(format!("    do        {}", promise.advice));
             lines.join("\n")
