@@ -42,6 +42,12 @@ pub enum Ungraded {
     /// It does not answer the first question; says why.
     #[error("{0}")]
     NoAnswer(String),
+    /// It was interrupted.
+    #[error("the test was interrupted; {}", left(.left_behind))]
+    Interrupted {
+        /// What was created and may still be there: paths, or names of those of whom nobody can tell.
+        left_behind: Vec<String>,
+    },
     /// It does not take the token.
     #[error("the endpoint does not take the token: it answered {status} to `GET {path}`")]
     Refused {
@@ -52,17 +58,47 @@ pub enum Ungraded {
     },
 }
 
-/// Grades an endpoint. Every promise is tested, whatever became of those before; what cannot be tested says why.
+fn left(behind: &[String]) -> String {
+    if behind.is_empty() {
+        "nothing of it is left there".to_owned()
+    } else {
+        format!(
+            "what was created for it may still be there: {}",
+            behind.join(", ")
+        )
+    }
+}
+
+/// Grades an endpoint. Every promise is tested, whatever became of those before; what cannot be tested says why. When `stop` ends, no more
+/// is tested, and what was created is deleted; when it ends again meanwhile, that ends as well.
 ///
 /// # Errors
 /// [`Ungraded`] when there is nothing to judge.
-pub async fn grade(client: &Client, exam: Exam) -> Result<Report, Ungraded> {
+pub async fn grade(client: &Client, exam: Exam, stop: impl AsyncFn()) -> Result<Report, Ungraded> {
     let mut session = Session::begin(client.clone(), exam);
-    reading::run(&mut session).await?;
-    if session.exam.writes {
-        writing::run(&mut session).await;
-        // whatever happened, nothing is left behind
-        session.clean_up().await;
+    let outcome = tokio::select! {
+        outcome = run(&mut session) => outcome.map(|()| true),
+        () = stop() => Ok(false),
+    };
+    // whatever happened, nothing is left behind
+    tokio::select! {
+        () = session.clean_up() => {}
+        () = stop() => session.leave_behind(),
     }
-    Ok(session.report())
+    let report = session.report();
+    if outcome? {
+        Ok(report)
+    } else {
+        Err(Ungraded::Interrupted {
+            left_behind: report.left_behind,
+        })
+    }
+}
+
+async fn run(session: &mut Session) -> Result<(), Ungraded> {
+    reading::run(session).await?;
+    if session.exam.writes {
+        writing::run(session).await;
+    }
+    Ok(())
 }

@@ -220,7 +220,7 @@ impl Expected {
             if byte.is_ascii_alphanumeric() || b"-._~:@!$'()*+,;=".contains(&byte) {
                 path.push(char::from(byte));
             } else {
-                path.push_str(&format!("%{byte:02X}"));
+                path += &["%", &format!("{byte:02X}")].concat();
             }
         }
         Some(path)
@@ -474,19 +474,29 @@ impl Session {
     pub(crate) async fn clean_up(&mut self) {
         // whatever was given up, this is worth three more questions
         self.unanswered = 0;
-        while let Some(expected) = self.expected.pop() {
+        // each is forgotten only when it is settled: this may be interrupted
+        while let Some(expected) = self.expected.last().cloned() {
             let found = self.get(&expected.search()).await;
             match expected.found_alone(&found) {
                 Some(paths) => self.created.extend(paths),
                 None => self.left_behind.push(expected.name),
             }
+            self.expected.pop();
         }
-        while let Some(path) = self.created.pop() {
+        while let Some(path) = self.created.last().cloned() {
             let deleted = self.ask(Method::DELETE, &path, None).await;
             if !deleted.has_status(&[200, 202, 204, 404]) {
                 self.left_behind.push(path);
             }
+            self.created.pop();
         }
+    }
+
+    /// Gives up deleting what is still there.
+    pub(crate) fn leave_behind(&mut self) {
+        let names = self.expected.drain(..).map(|expected| expected.name);
+        self.left_behind.extend(names);
+        self.left_behind.append(&mut self.created);
     }
 
     pub(crate) fn report(self) -> Report {

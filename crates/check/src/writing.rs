@@ -48,7 +48,7 @@ pub(crate) async fn run(session: &mut Session) {
         Persona::Okta => dialects::okta(session, &person).await,
     }
     groups::run(session, &person).await;
-    people::deleted(session, &person).await
+    people::deleted(session, &person).await;
 }
 
 /// Somebody who is to be created.
@@ -146,9 +146,7 @@ async fn identified(
 
 /// Makes sure that a change was answered as one, and reads what is there now: what counts is what the next reader sees.
 async fn after(session: &mut Session, changed: Answer, path: &str) -> Result<Answer, Wrong> {
-    if let Err(wrong) = changed.is_one_of(&[200, 204]) {
-        return Err(wrong);
-    }
+    changed.is_one_of(&[200, 204])?;
     let now = session.get(path).await;
     now.is(200).cloned()
 }

@@ -107,7 +107,7 @@ async fn manager(session: &mut Session, person: &Made) {
             equal(&format!("{path}.value"), &manager["value"], &json!(boss.id))
         },
     )
-    .await
+    .await;
 }
 
 /// Asks as Okta does.

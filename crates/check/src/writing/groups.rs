@@ -69,7 +69,7 @@ pub(super) async fn run(session: &mut Session, person: &Made) {
     };
     found(session, &group, person).await;
     changed(session, &group, (person, &other)).await;
-    deleted(session, &group, person).await
+    deleted(session, &group, person).await;
 }
 
 /// Makes sure who is in a group.

@@ -214,7 +214,7 @@ pub(super) async fn changed(session: &mut Session, person: &Made) {
     }
     refused(session, person).await;
     stale(session, person).await;
-    put(session, person).await
+    put(session, person).await;
 }
 
 /// Sends changes that must not be carried out.

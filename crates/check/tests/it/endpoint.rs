@@ -67,6 +67,8 @@ pub(crate) enum Turn {
     Answer(Reply),
     /// The target carries it out, and the connection ends without an answer.
     Lost,
+    /// The target carries it out, and the connection stays open without an answer.
+    Held,
 }
 
 type Before = Box<dyn Fn(&mut Asked) -> Turn + Send + Sync>;
@@ -129,7 +131,15 @@ impl Endpoint {
     }
 
     pub(crate) async fn graded_as(&self, persona: Persona) -> Result<Report, Ungraded> {
-        grade(&self.client, self.exam(persona)).await
+        self.graded_until(persona, std::future::pending).await
+    }
+
+    pub(crate) async fn graded_until(
+        &self,
+        persona: Persona,
+        stop: impl AsyncFn(),
+    ) -> Result<Report, Ungraded> {
+        grade(&self.client, self.exam(persona), stop).await
     }
 
     pub(crate) async fn graded(&self) -> Report {
@@ -174,29 +184,37 @@ async fn converse(stream: TcpStream, behind: &(Client, Url), (before, after): (&
         return;
     };
     let turn = before(&mut asked);
+    let is_held = matches!(turn, Turn::Held);
     let mut reply = match turn {
         Turn::Answer(reply) => reply,
-        Turn::Pass => passed(&asked, behind).await,
+        Turn::Pass | Turn::Held => passed(&asked, behind).await,
         Turn::Lost => {
             passed(&asked, behind).await;
             return;
         }
     };
     after(&asked, &mut reply);
+    if is_held {
+        std::future::pending::<()>().await;
+    }
     let body = match &reply.body {
         Value::Null => String::new(),
         body => body.to_string(),
     };
-    let mut head = format!("HTTP/1.1 {} Told\r\nconnection: close\r\n", reply.status);
+    let mut head = vec![
+        format!("HTTP/1.1 {} Told", reply.status),
+        "connection: close".to_owned(),
+    ];
     for (name, value) in &reply.headers {
-        head += &format!("{name}: {}\r\n", value.to_str().unwrap());
+        head.push(format!("{name}: {}", value.to_str().unwrap()));
     }
     if reply.status != 204 {
-        head += &format!("content-length: {}\r\n", body.len());
+        head.push(format!("content-length: {}", body.len()));
     }
+    let head = head.join("\r\n");
     // a client that has gone needs no answer
     stream
-        .write_all(format!("{head}\r\n{body}").as_bytes())
+        .write_all(format!("{head}\r\n\r\n{body}").as_bytes())
         .await
         .ok();
 }

@@ -9,5 +9,6 @@
 mod busy;
 mod conforming;
 mod endpoint;
+mod interrupted;
 mod left_behind;
 mod silent;

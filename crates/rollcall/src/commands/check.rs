@@ -8,6 +8,7 @@ use rollcall_connect::guard::Reach;
 use rollcall_model::{Randomness, Secret};
 
 use super::app::connect;
+use super::serve::stop_signal;
 use crate::cli::app::TokenFrom;
 use crate::cli::check::{Check, CheckToken};
 use crate::outcome::{Exit, NEW_TOKEN, Trouble};
@@ -27,10 +28,11 @@ pub(crate) async fn run(command: Check, as_json: bool) -> anyhow::Result<Exit> {
         writes: command.write,
         mark: mark(),
     };
-    let report = grade(&client, exam)
+    let report = grade(&client, exam, async || drop(stop_signal().await))
         .await
         .map_err(|ungraded| match ungraded {
             Ungraded::NoAnswer(_) => Trouble::unreachable(ungraded.to_string()),
+            Ungraded::Interrupted { .. } => Trouble::no(ungraded.to_string()),
             Ungraded::Refused { .. } => Trouble::wrong(ungraded.to_string()).hint(NEW_TOKEN),
         })?;
     if as_json {
