@@ -8,7 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::Exam;
-use crate::catalogue::Promise;
+use crate::catalogue::{PASSWORDS_ARE_NEVER_TOLD, Promise};
 use crate::report::{Evidence, Report, Verdict, Word, grade};
 
 /// So much of a body is shown, in characters.
@@ -247,6 +247,30 @@ impl Expected {
     }
 }
 
+/// What the answers that showed people said of their passwords.
+#[derive(Debug, Default)]
+struct Passwords {
+    has_people: bool,
+    /// The first answer that told one.
+    told: Option<Evidence>,
+}
+
+impl Passwords {
+    fn look_at(&mut self, answer: &Answer) {
+        if !answer.has_status(&[200, 201]) {
+            return;
+        }
+        let mut people = std::iter::once(&answer.body)
+            .chain(answer.resources())
+            .filter(|one| at(one, "/userName").is_string() || at(one, "/id").is_string())
+            .peekable();
+        self.has_people |= people.peek().is_some();
+        if self.told.is_none() && people.any(|one| !at(one, "/password").is_null()) {
+            self.told = Some(answer.evidence());
+        }
+    }
+}
+
 /// An exam under way.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -261,6 +285,7 @@ pub(crate) struct Session {
     last: Option<Evidence>,
     /// How many questions in a row were not answered.
     unanswered: u32,
+    passwords: Passwords,
     has_etags: bool,
     is_without_groups: bool,
 }
@@ -276,9 +301,15 @@ impl Session {
             expected: Vec::new(),
             last: None,
             unanswered: 0,
+            passwords: Passwords::default(),
             has_etags: false,
             is_without_groups: false,
         }
+    }
+
+    /// Looks at the passwords of people from now on alone: who is there already is nobody's to be shown.
+    pub(crate) fn begin_writing(&mut self) {
+        self.passwords = Passwords::default();
     }
 
     /// Asks as the holder of the token.
@@ -327,6 +358,9 @@ impl Session {
             body: serde_json::from_str(&text).unwrap_or_default(),
             text,
         };
+        if path.starts_with("/Users") {
+            self.passwords.look_at(&answer);
+        }
         self.last = Some(answer.evidence());
         answer
     }
@@ -438,6 +472,19 @@ impl Session {
             found,
             evidence,
         });
+    }
+
+    /// Notes whether any answer so far told a password.
+    pub(crate) fn note_passwords(&mut self) {
+        let outcome = if let Some(told) = self.passwords.told.take() {
+            self.last = Some(told);
+            Err("`password` is in the answer".into())
+        } else if self.passwords.has_people {
+            Ok(())
+        } else {
+            Err(Wrong::Untested("no answer showed a person".to_owned()))
+        };
+        self.note(&PASSWORDS_ARE_NEVER_TOLD, outcome);
     }
 
     /// Notes that a promise could not be tested.

@@ -24,7 +24,9 @@ struct Made {
 }
 
 pub(crate) async fn run(session: &mut Session) {
+    session.begin_writing();
     let Some(person) = people::created(session).await else {
+        session.note_passwords();
         // nothing else can be tested on nobody
         let rest = promise::ALL.iter().filter(|one| {
             let is_persons = match one.id.split_once('.') {
@@ -49,6 +51,7 @@ pub(crate) async fn run(session: &mut Session) {
     }
     groups::run(session, &person).await;
     people::deleted(session, &person).await;
+    session.note_passwords();
 }
 
 /// Somebody who is to be created.

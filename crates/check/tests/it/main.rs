@@ -11,4 +11,5 @@ mod conforming;
 mod endpoint;
 mod interrupted;
 mod left_behind;
+mod passwords;
 mod silent;
