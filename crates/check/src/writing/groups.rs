@@ -12,6 +12,9 @@ use crate::{Persona, catalogue as promise};
 
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
+/// The ids of members.
+type Ids = BTreeSet<String>;
+
 /// The promises about groups, with those of the personas.
 fn all(persona: Persona) -> impl Iterator<Item = &'static promise::Promise> {
     promise::ALL.iter().copied().filter(move |one| {
@@ -57,7 +60,7 @@ pub(super) async fn run(session: &mut Session, person: &Made) {
     let (answer, group) = create(session, expected, body).await;
     let is_created = answer.is(201).map(drop).and_then(|()| {
         equal("displayName", answer.at("/displayName"), &name)?;
-        has(&answer, &[person, &other])?;
+        has(&answer, &Ids::from([person.id.clone(), other.id.clone()]))?;
         group.clone().map(drop)
     });
     session.note(&promise::GROUPS_ARE_CREATED, is_created);
@@ -72,30 +75,33 @@ pub(super) async fn run(session: &mut Session, person: &Made) {
     deleted(session, &group, person).await;
 }
 
-/// Makes sure who is in a group.
-pub(super) fn has(group: &Answer, members: &[&Made]) -> Result<(), Wrong> {
+/// Returns who is in a group.
+fn members(group: &Answer) -> Ids {
     let values = group.at("/members").as_array().into_iter().flatten();
-    let found: BTreeSet<&str> = values
-        .filter_map(|member| at(member, "/value").as_str())
-        .collect();
-    let expected: BTreeSet<&str> = members.iter().map(|member| member.id.as_str()).collect();
-    if found == expected {
+    let ids = values.filter_map(|member| at(member, "/value").as_str());
+    ids.map(str::to_owned).collect()
+}
+
+/// Makes sure who is in a group.
+fn has(group: &Answer, expected: &Ids) -> Result<(), Wrong> {
+    let found = members(group);
+    if found == *expected {
         return Ok(());
     }
     Err(format!(
         "the members are {} instead of {}",
         told(&found),
-        told(&expected)
+        told(expected)
     )
     .into())
 }
 
-fn told(ids: &BTreeSet<&str>) -> String {
-    let ids: Vec<&str> = ids.iter().copied().collect();
-    if ids.is_empty() {
+fn told(members: &Ids) -> String {
+    let members: Vec<&str> = members.iter().map(String::as_str).collect();
+    if members.is_empty() {
         "nobody".to_owned()
     } else {
-        ids.join(" and ")
+        members.join(" and ")
     }
 }
 
@@ -128,43 +134,120 @@ async fn found(session: &mut Session, group: &Made, person: &Made) {
     session.note(&promise::GROUPS_ARE_TOLD, outcome);
 }
 
+/// A change of the members.
+struct Case {
+    promise: &'static promise::Promise,
+    /// Who is in the group before.
+    before: Ids,
+    operations: Value,
+    /// Says who is in the group afterwards, of those who are in it; absent: the change would show nothing.
+    after: fn(Ids, &str) -> Option<Ids>,
+}
+
+fn without(mut members: Ids, other: &str) -> Option<Ids> {
+    members.remove(other).then_some(members)
+}
+
+fn with(mut members: Ids, other: &str) -> Option<Ids> {
+    members.insert(other.to_owned()).then_some(members)
+}
+
+fn alone(members: Ids, other: &str) -> Option<Ids> {
+    let alone = Ids::from([other.to_owned()]);
+    (members != alone).then_some(alone)
+}
+
 async fn changed(session: &mut Session, group: &Made, (person, other): (&Made, &Made)) {
+    let both = Ids::from([person.id.clone(), other.id.clone()]);
+    let one = Ids::from([person.id.clone()]);
     let mut cases = vec![
-        (
-            &promise::MEMBERS_LEAVE,
-            json!([{"op": "remove", "path": format!("members[value eq \"{}\"]", other.id)}]),
-            vec![person],
-        ),
-        (
-            &promise::MEMBERS_JOIN,
-            json!([{"op": "add", "path": "members", "value": [{"value": other.id}]}]),
-            vec![person, other],
-        ),
+        Case {
+            promise: &promise::MEMBERS_LEAVE,
+            before: both.clone(),
+            operations: json!([{"op": "remove", "path": format!("members[value eq \"{}\"]", other.id)}]),
+            after: without,
+        },
+        Case {
+            promise: &promise::MEMBERS_JOIN,
+            before: one,
+            operations: json!([{"op": "add", "path": "members", "value": [{"value": other.id}]}]),
+            after: with,
+        },
     ];
     match session.exam.persona {
         Persona::Rfc => {}
-        Persona::Entra => cases.push((
-            &promise::ENTRA_MEMBERS_LEAVE,
-            json!([{"op": "Remove", "path": "members", "value": [{"value": other.id}]}]),
-            vec![person],
-        )),
-        Persona::Okta => cases.push((
-            &promise::OKTA_REPLACES_MEMBERS,
-            json!([{"op": "replace", "path": "members", "value": [{"value": other.id}]}]),
-            vec![other],
-        )),
+        Persona::Entra => cases.push(Case {
+            promise: &promise::ENTRA_MEMBERS_LEAVE,
+            before: both,
+            operations: json!([{"op": "Remove", "path": "members", "value": [{"value": other.id}]}]),
+            after: without,
+        }),
+        Persona::Okta => cases.push(Case {
+            promise: &promise::OKTA_REPLACES_MEMBERS,
+            before: both,
+            operations: json!([{"op": "replace", "path": "members", "value": [{"value": other.id}]}]),
+            after: alone,
+        }),
     }
-    let mut members = Vec::new();
-    for (promise, operations, expected) in cases {
-        let answer = session.patch(&group.path, operations).await;
-        let now = after(session, answer, &group.path).await;
-        session.note(promise, now.and_then(|now| has(&now, &expected)));
-        members = expected;
+    for case in cases {
+        let promise = case.promise;
+        let outcome = changes(session, group, case, &other.id).await;
+        session.note(promise, outcome);
     }
+    renamed(session, group).await;
+}
+
+/// Changes the members, and looks who is in the group then.
+async fn changes(
+    session: &mut Session,
+    group: &Made,
+    case: Case,
+    other: &str,
+) -> Result<(), Wrong> {
+    let before = prepared(session, group, case.before).await?;
+    let told = told(&before);
+    let Some(expected) = (case.after)(before, other) else {
+        return Err(Wrong::Untested(format!(
+            "the members are {told}, and putting others there by PUT had no effect"
+        )));
+    };
+    let answer = session.patch(&group.path, case.operations).await;
+    has(&after(session, answer, &group.path).await?, &expected)
+}
+
+/// Puts members into the group where others are in it, so that a change that went wrong does not make the next one look wrong as well;
+/// returns who is in it then.
+async fn prepared(session: &mut Session, group: &Made, wanted: Ids) -> Result<Ids, Wrong> {
+    let now = session.get(&group.path).await;
+    if members(readable(&now)?) == wanted {
+        return Ok(wanted);
+    }
+    let all: Vec<Value> = wanted.iter().map(|id| json!({"value": id})).collect();
+    let whole = json!({
+        "schemas": [GROUP],
+        "id": group.id,
+        "displayName": group.name,
+        "members": all,
+    });
+    session.ask(Method::PUT, &group.path, Some(whole)).await;
+    let now = session.get(&group.path).await;
+    Ok(members(readable(&now)?))
+}
+
+/// Makes sure that there is something to compare with; that there is not, is no fault of the change.
+fn readable(group: &Answer) -> Result<&Answer, Wrong> {
+    group.is(200).map_err(|wrong| match wrong {
+        Wrong::Found(why) => Wrong::Untested(format!("the group could not be read: {why}")),
+        untested @ Wrong::Untested(_) => untested,
+    })
+}
+
+async fn renamed(session: &mut Session, group: &Made) {
+    let again = format!("{} again", group.name);
     let mut names = vec![(
         &promise::GROUPS_ARE_RENAMED,
-        json!([{"op": "replace", "path": "displayName", "value": format!("{} again", group.name)}]),
-        format!("{} again", group.name),
+        json!([{"op": "replace", "path": "displayName", "value": again}]),
+        again,
     )];
     if session.exam.persona == Persona::Okta {
         let name = format!("{} of Okta", group.name);
@@ -175,6 +258,14 @@ async fn changed(session: &mut Session, group: &Made, (person, other): (&Made, &
         ));
     }
     for (promise, operations, name) in names {
+        let before = session.get(&group.path).await;
+        let members = match readable(&before) {
+            Ok(group) => members(group),
+            Err(why) => {
+                session.note(promise, Err(why));
+                continue;
+            }
+        };
         let answer = session.patch(&group.path, operations).await;
         let now = after(session, answer, &group.path).await;
         let outcome = now.and_then(|now| {

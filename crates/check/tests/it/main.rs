@@ -9,6 +9,7 @@
 mod busy;
 mod conforming;
 mod endpoint;
+mod groups;
 mod interrupted;
 mod left_behind;
 mod passwords;
