@@ -7,9 +7,9 @@ use rollcall_connect::client::Client;
 use serde_json::Value;
 use url::Url;
 
-use crate::Exam;
 use crate::catalogue::{PASSWORDS_ARE_NEVER_TOLD, Promise};
 use crate::report::{Evidence, Report, Verdict, Word, grade};
+use crate::{Exam, Persona};
 
 /// So much of a body is shown, in characters.
 const SHOWN: usize = 600;
@@ -286,7 +286,8 @@ pub(crate) struct Session {
     /// How many questions in a row were not answered.
     unanswered: u32,
     passwords: Passwords,
-    has_etags: bool,
+    /// What the endpoint says of itself; null: nothing.
+    configuration: Value,
     is_without_groups: bool,
 }
 
@@ -302,7 +303,7 @@ impl Session {
             last: None,
             unanswered: 0,
             passwords: Passwords::default(),
-            has_etags: false,
+            configuration: Value::Null,
             is_without_groups: false,
         }
     }
@@ -429,8 +430,26 @@ impl Session {
     }
 
     /// Notes what the endpoint says of itself.
-    pub(crate) fn supports_etags(&mut self, supported: bool) {
-        self.has_etags = supported;
+    pub(crate) fn is_configured(&mut self, configuration: Value) {
+        self.configuration = configuration;
+    }
+
+    /// Tells whether the endpoint does without a feature that the RFC leaves to it. Entra and Okta do not ask before they use it.
+    pub(crate) fn lacks(&self, feature: &str) -> bool {
+        let supported = at(&self.configuration, &format!("/{feature}/supported"));
+        self.exam.persona == Persona::Rfc && *supported == false
+    }
+
+    /// Tells whether a promise is not tested as the endpoint lacks the feature that it is about, and notes it then.
+    pub(crate) fn skips(&mut self, promise: &'static Promise, feature: &str) -> bool {
+        let lacks = self.lacks(feature);
+        if lacks {
+            self.skip(
+                promise,
+                &format!("the configuration says that `{feature}` is not supported"),
+            );
+        }
+        lacks
     }
 
     /// Notes whether there are groups.
@@ -439,7 +458,7 @@ impl Session {
     }
 
     pub(crate) fn has_etags(&self) -> bool {
-        self.has_etags
+        *at(&self.configuration, "/etag/supported") == true
     }
 
     pub(crate) fn is_without_groups(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What can be tested only by creating, changing and deleting: three people and a group, all of whom are deleted again.
 
+mod changes;
 mod dialects;
 mod groups;
 mod people;
@@ -13,6 +14,9 @@ use crate::{Persona, catalogue as promise};
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
+/// Attributes of a person that are plain texts. An endpoint may leave them out.
+const TEXTS: [&str; 3] = ["displayName", "title", "nickName"];
+
 /// Somebody or something that was created.
 #[derive(Debug, Clone)]
 struct Made {
@@ -21,6 +25,8 @@ struct Made {
     path: String,
     /// userName or displayName.
     name: String,
+    /// Which of [`TEXTS`] it has.
+    texts: Vec<&'static str>,
 }
 
 pub(crate) async fn run(session: &mut Session) {
@@ -43,7 +49,7 @@ pub(crate) async fn run(session: &mut Session) {
         return;
     };
     people::read(session, &person).await;
-    people::changed(session, &person).await;
+    changes::run(session, &person).await;
     match session.exam.persona {
         Persona::Rfc => {}
         Persona::Entra => dialects::entra(session, &person).await,
@@ -78,6 +84,7 @@ impl Draft {
             "userName": name,
             "externalId": external_id,
             "displayName": format!("Check {role}"),
+            "title": "Tester",
             "nickName": "Probe",
             "name": {"givenName": "Check", "familyName": role},
             "emails": [{"value": format!("check-{role}-{mark}@example.com"), "type": "work", "primary": true}],
@@ -140,7 +147,11 @@ async fn identified(
         );
     }
     session.keep(expected, &path);
+    let shown = shown.is(200).map_or(created, |shown| &shown.body);
+    let mut texts = TEXTS.to_vec();
+    texts.retain(|text| at(shown, &format!("/{text}")).is_string());
     Ok(Made {
+        texts,
         id: id.to_owned(),
         path,
         name: expected.name.clone(),
@@ -152,6 +163,21 @@ async fn after(session: &mut Session, changed: Answer, path: &str) -> Result<Ans
     changed.is_one_of(&[200, 204])?;
     let now = session.get(path).await;
     now.is(200).cloned()
+}
+
+/// Changes a person, and looks what came of it.
+async fn patched(
+    session: &mut Session,
+    promise: &'static promise::Promise,
+    (person, operations): (&Made, Value),
+    look: impl FnOnce(&Answer) -> Result<(), Wrong>,
+) {
+    if session.skips(promise, "patch") {
+        return;
+    }
+    let answer = session.patch(&person.path, operations).await;
+    let now = after(session, answer, &person.path).await;
+    session.note(promise, now.and_then(|now| look(&now)));
 }
 
 /// Returns the only value of a type.

@@ -3,21 +3,9 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Draft, ENTERPRISE, Made, USER, after, create_person, of_type};
+use super::{Draft, ENTERPRISE, Made, USER, after, create_person, of_type, patched};
 use crate::catalogue as promise;
-use crate::session::{Answer, Session, Wrong, at, equal};
-
-/// Changes a person, and looks what came of it.
-async fn patched(
-    session: &mut Session,
-    promise: &'static promise::Promise,
-    (person, operations): (&Made, Value),
-    look: impl FnOnce(&Answer) -> Result<(), Wrong>,
-) {
-    let answer = session.patch(&person.path, operations).await;
-    let now = after(session, answer, &person.path).await;
-    session.note(promise, now.and_then(|now| look(&now)));
-}
+use crate::session::{Answer, Session, at, equal};
 
 /// Asks as Microsoft Entra ID does.
 pub(super) async fn entra(session: &mut Session, person: &Made) {
