@@ -226,7 +226,8 @@ impl Expected {
         Some(path)
     }
 
-    fn search(&self) -> String {
+    /// Returns the path of a search for it.
+    pub(crate) fn search(&self) -> String {
         format!(
             "/{}?filter={} eq \"{}\"",
             self.collection, self.attribute, self.name
@@ -235,7 +236,7 @@ impl Expected {
 
     /// Returns the paths of what a search found; absent when it is no list, or one that holds anything else as well: then nobody can
     /// tell what the endpoint made of the filter.
-    fn found_alone(&self, answer: &Answer) -> Option<Vec<String>> {
+    pub(crate) fn found_alone(&self, answer: &Answer) -> Option<Vec<String>> {
         let total = answer.total().ok()?;
         let all = answer.resources();
         if all.is_empty() && total > 0 {

@@ -141,10 +141,18 @@ async fn identified(
         return Err("`id` is missing".into());
     };
     let shown = session.get(&path).await;
-    if shown.has_status(&[200]) && !expected.is(&shown.body) {
-        return Err(
-            format!("`id` is that of somebody else: at `{path}` is not who was created").into(),
+    let is_there = if shown.has_status(&[200]) {
+        expected.is(&shown.body)
+    } else {
+        let found = session.get(&expected.search()).await;
+        let found = expected.found_alone(&found);
+        found.is_some_and(|paths| paths.contains(&path))
+    };
+    if !is_there {
+        let wrong = format!(
+            "`id` does not lead to who was created: at `{path}` is somebody else, or nobody"
         );
+        return Err(wrong.into());
     }
     session.keep(expected, &path);
     let shown = shown.is(200).map_or(created, |shown| &shown.body);

@@ -1,6 +1,8 @@
 //! Whatever an endpoint gets wrong, nobody is deleted but who was created for the exam, and who is left there is named.
 
 use http::Method;
+use rollcall_model::Kind;
+use rollcall_testkit::{Behaviour, Fault, When};
 
 use crate::endpoint::{Asked, Endpoint, Reply, Turn, told};
 
@@ -69,25 +71,51 @@ async fn nobody_else_is_deleted_where_filters_are_ignored_and_ids_not_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_changed_whose_id_is_told_for_that_of_another() {
-    let endpoint = Endpoint::start(|_| Turn::Pass, |_, _| {}).await;
-    let ann = endpoint
-        .target
-        .by(rollcall_model::Kind::User, "userName", "ann");
-    let id = ann[0]["id"].clone();
-    let known = id.as_str().unwrap().to_owned();
-    let behaviour = rollcall_testkit::Behaviour::default().with_fault(
-        rollcall_testkit::Fault::CreatedWithForeignId,
-        rollcall_testkit::When::Always,
-    );
-    endpoint.target.behave(behaviour);
+    for can_be_read in [true, false] {
+        let endpoint = Endpoint::start(
+            move |asked| {
+                if !can_be_read && asked.is_one(&Method::GET, "/Users") {
+                    Turn::Answer(Reply::error(500))
+                } else {
+                    Turn::Pass
+                }
+            },
+            |_, _| {},
+        )
+        .await;
+        let ann = endpoint.target.by(Kind::User, "userName", "ann");
+        let ann = ann[0]["id"].as_str().unwrap();
+        let foreign = Behaviour::default().with_fault(Fault::CreatedWithForeignId, When::Always);
+        endpoint.target.behave(foreign);
+
+        let report = endpoint.graded().await;
+
+        let told = told(&report, "create.person");
+        assert!(told.contains("somebody else"), "{report:#?}");
+        assert_eq!(endpoint.names(), ["ann"]);
+        assert_eq!(endpoint.target.history(ann).len(), 1);
+        assert_eq!(report.left_behind, [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_be_read_but_found_is_tested_on() {
+    let endpoint = Endpoint::start(
+        |asked| {
+            if asked.is_one(&Method::GET, "/Users") {
+                Turn::Answer(Reply::error(500))
+            } else {
+                Turn::Pass
+            }
+        },
+        |_, _| {},
+    )
+    .await;
 
     let report = endpoint.graded().await;
 
-    assert!(
-        told(&report, "create.person").contains("somebody else"),
-        "{report:#?}"
-    );
+    assert_eq!(told(&report, "create.person"), "kept");
+    assert!(told(&report, "read.person").starts_with("broken"));
+    assert_eq!(told(&report, "filter.name"), "kept");
     assert_eq!(endpoint.names(), ["ann"]);
-    assert_eq!(endpoint.target.history(&known).len(), 1);
-    assert_eq!(report.left_behind, [""; 0]);
 }
