@@ -12,7 +12,6 @@ mod report;
 mod session;
 mod writing;
 
-use rollcall_connect::ask::NoAnswer;
 use rollcall_connect::client::Client;
 use rollcall_model::Secret;
 use url::Url;
@@ -40,15 +39,13 @@ pub struct Exam {
 /// Why an endpoint could not be graded.
 #[derive(Debug, thiserror::Error)]
 pub enum Ungraded {
-    /// It gives no answers.
-    #[error(transparent)]
-    NoAnswer(#[from] NoAnswer),
-    /// It gave no answers any more while it was written to.
-    #[error("{cause}; what was created there for this test may still be there: {}", .left_behind.join(", "))]
-    BrokenOff {
-        /// What came in between.
-        cause: NoAnswer,
-        /// What could not be deleted: paths, or names of people whose creation was not answered.
+    /// It does not answer the first question; says why.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// It was interrupted.
+    #[error("the test was interrupted; {}", left(.left_behind))]
+    Interrupted {
+        /// What was created and may still be there: paths, or names of those of whom nobody can tell.
         left_behind: Vec<String>,
     },
     /// It does not take the token.
@@ -61,20 +58,47 @@ pub enum Ungraded {
     },
 }
 
-/// Grades an endpoint. Every promise is tested, whatever became of those before; what cannot be tested says why.
+fn left(behind: &[String]) -> String {
+    if behind.is_empty() {
+        "nothing of it is left there".to_owned()
+    } else {
+        format!(
+            "what was created for it may still be there: {}",
+            behind.join(", ")
+        )
+    }
+}
+
+/// Grades an endpoint. Every promise is tested, whatever became of those before; what cannot be tested says why. When `stop` ends, no more
+/// is tested, and what was created is deleted; when it ends again meanwhile, that ends as well.
 ///
 /// # Errors
 /// [`Ungraded`] when there is nothing to judge.
-pub async fn grade(client: &Client, exam: Exam) -> Result<Report, Ungraded> {
+pub async fn grade(client: &Client, exam: Exam, stop: impl AsyncFn()) -> Result<Report, Ungraded> {
     let mut session = Session::begin(client.clone(), exam);
-    reading::run(&mut session).await?;
-    if session.exam.writes {
-        let outcome = writing::run(&mut session).await;
-        // whatever happened, nothing is left behind
-        session.clean_up().await;
-        if let Err(cause) = outcome {
-            return Err(session.broken_off(cause));
-        }
+    let outcome = tokio::select! {
+        outcome = run(&mut session) => outcome.map(|()| true),
+        () = stop() => Ok(false),
+    };
+    // whatever happened, nothing is left behind
+    tokio::select! {
+        () = session.clean_up() => {}
+        () = stop() => session.leave_behind(),
     }
-    Ok(session.report())
+    let report = session.report();
+    if outcome? {
+        Ok(report)
+    } else {
+        Err(Ungraded::Interrupted {
+            left_behind: report.left_behind,
+        })
+    }
+}
+
+async fn run(session: &mut Session) -> Result<(), Ungraded> {
+    reading::run(session).await?;
+    if session.exam.writes {
+        writing::run(session).await;
+    }
+    Ok(())
 }

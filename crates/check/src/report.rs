@@ -26,8 +26,8 @@ pub struct Evidence {
     pub asked: String,
     /// The body that was sent, if there was one.
     pub sent: Option<String>,
-    /// The status.
-    pub status: u16,
+    /// The status; absent: there was no answer.
+    pub status: Option<u16>,
     /// The beginning of the answer's body.
     pub answered: String,
 }
@@ -59,7 +59,7 @@ pub struct Report {
     pub grade: char,
     /// All promises, in the order in which they were tested.
     pub verdicts: Vec<Verdict>,
-    /// What was created and could not be deleted, as paths.
+    /// What was created and could not be deleted, as paths; or the names of those of whom nobody can tell whether they are there.
     pub left_behind: Vec<String>,
 }
 

@@ -162,6 +162,13 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
+/// Returns for how long an answer asks to be left alone; where it says until when, by its own clock.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let date = text(headers, "date")
+        .and_then(|date| rfc2822::DateTimeParser::new().parse_timestamp(&date).ok());
+    patience(&text(headers, "retry-after")?, date.unwrap_or_default())
+}
+
 /// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, here also with a fraction, or a date.
 fn patience(text: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<f64>() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rollcall_app::sealing::Sealer;
 use rollcall_app::{App, Settings, SystemRandomness};
 use rollcall_connect::client::{Client, Options};
+use rollcall_connect::guard::Reach;
 use rollcall_mail::Way;
 use rollcall_model::SystemClock;
 use rollcall_scim::limits::Limits;
@@ -96,6 +97,14 @@ pub(crate) fn client_beside(config: &Config, listeners: Vec<SocketAddr>) -> anyh
         listeners,
         authorities: authorities(config)?,
         ..Options::of(config.allow_private_targets.value.clone())
+    })?)
+}
+
+/// Makes it for somebody who may call any address.
+pub(crate) fn client_to_anywhere(config: &Config) -> anyhow::Result<Client> {
+    Ok(Client::with(&Options {
+        authorities: authorities(config)?,
+        ..Options::of(Reach::Anywhere)
     })?)
 }
 

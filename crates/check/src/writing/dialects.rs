@@ -3,25 +3,12 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Draft, ENTERPRISE, Made, USER, after, create_person, made, of_type};
-use crate::session::{Answer, Session, Wrong, at, equal};
-use crate::{Ungraded, catalogue as promise};
-
-/// Changes a person, and looks what came of it.
-async fn patched(
-    session: &mut Session,
-    promise: &'static promise::Promise,
-    (person, operations): (&Made, Value),
-    look: impl FnOnce(&Answer) -> Result<(), Wrong>,
-) -> Result<(), Ungraded> {
-    let answer = session.patch(&person.path, operations).await?;
-    let now = after(session, answer, &person.path).await?;
-    session.note(promise, now.and_then(|now| look(&now)));
-    Ok(())
-}
+use super::{Draft, ENTERPRISE, Made, USER, after, create_person, of_type, patched};
+use crate::catalogue as promise;
+use crate::session::{Answer, Session, at, equal};
 
 /// Asks as Microsoft Entra ID does.
-pub(super) async fn entra(session: &mut Session, person: &Made) -> Result<(), Ungraded> {
+pub(super) async fn entra(session: &mut Session, person: &Made) {
     let operations = json!([
         {"op": "Add", "path": "title", "value": "Added"},
         {"op": "Replace", "path": "displayName", "value": "Replaced"},
@@ -35,7 +22,7 @@ pub(super) async fn entra(session: &mut Session, person: &Made) -> Result<(), Un
             equal("displayName", now.at("/displayName"), &json!("Replaced"))
         },
     )
-    .await?;
+    .await;
     let path = "phoneNumbers[type eq \"work\"].value";
     let operations = json!([{"op": "Add", "path": path, "value": "+47 555 0100"}]);
     patched(
@@ -47,7 +34,7 @@ pub(super) async fn entra(session: &mut Session, person: &Made) -> Result<(), Un
             equal(path, work.unwrap_or(&Value::Null), &json!("+47 555 0100"))
         },
     )
-    .await?;
+    .await;
     let department = format!("{ENTERPRISE}:department");
     let operations = json!([{"op": "Replace", "value": {
         "name.familyName": "Dotted",
@@ -70,8 +57,8 @@ pub(super) async fn entra(session: &mut Session, person: &Made) -> Result<(), Un
             )
         },
     )
-    .await?;
-    manager(session, person).await?;
+    .await;
+    manager(session, person).await;
     let operations = json!([{"op": "Replace", "path": "active", "value": "False"}]);
     patched(
         session,
@@ -79,24 +66,23 @@ pub(super) async fn entra(session: &mut Session, person: &Made) -> Result<(), Un
         (person, operations),
         |now| equal("active", now.at("/active"), &json!(false)),
     )
-    .await?;
+    .await;
     let path = format!("/Users?filter=userName eq \"{}\"", person.name);
-    let found = session.get(&path).await?;
+    let found = session.get(&path).await;
     session.note(
         &promise::ENTRA_FINDS_DISABLED,
         super::people::is_alone(&found, person),
     );
     let operations = json!([{"op": "Replace", "path": "active", "value": "True"}]);
-    session.patch(&person.path, operations).await?;
-    Ok(())
+    session.patch(&person.path, operations).await;
 }
 
-async fn manager(session: &mut Session, person: &Made) -> Result<(), Ungraded> {
+async fn manager(session: &mut Session, person: &Made) {
     let draft = Draft::of(session, "boss");
-    let answer = create_person(session, &draft).await?;
-    let Some(boss) = made(session, "Users", &answer, "") else {
+    let (_, boss) = create_person(session, &draft).await;
+    let Ok(boss) = boss else {
         session.skip(&promise::ENTRA_MANAGERS, "a manager could not be created");
-        return Ok(());
+        return;
     };
     let path = format!("{ENTERPRISE}:manager");
     let operations = json!([{"op": "Add", "path": path, "value": boss.id}]);
@@ -109,11 +95,11 @@ async fn manager(session: &mut Session, person: &Made) -> Result<(), Ungraded> {
             equal(&format!("{path}.value"), &manager["value"], &json!(boss.id))
         },
     )
-    .await
+    .await;
 }
 
 /// Asks as Okta does.
-pub(super) async fn okta(session: &mut Session, person: &Made) -> Result<(), Ungraded> {
+pub(super) async fn okta(session: &mut Session, person: &Made) {
     let is_disabled = |now: &Answer| equal("active", now.at("/active"), &json!(false));
     let whole = |active: bool| {
         json!({
@@ -127,15 +113,15 @@ pub(super) async fn okta(session: &mut Session, person: &Made) -> Result<(), Ung
     };
     let answer = session
         .ask(Method::PUT, &person.path, Some(whole(false)))
-        .await?;
-    let now = after(session, answer, &person.path).await?;
+        .await;
+    let now = after(session, answer, &person.path).await;
     session.note(
         &promise::OKTA_DISABLES_BY_PUT,
         now.and_then(|now| is_disabled(&now)),
     );
     session
         .ask(Method::PUT, &person.path, Some(whole(true)))
-        .await?;
+        .await;
     let operations = json!([{"op": "replace", "value": {"active": false}}]);
     patched(
         session,
@@ -143,8 +129,7 @@ pub(super) async fn okta(session: &mut Session, person: &Made) -> Result<(), Ung
         (person, operations),
         is_disabled,
     )
-    .await?;
+    .await;
     let operations = json!([{"op": "replace", "value": {"active": true}}]);
-    session.patch(&person.path, operations).await?;
-    Ok(())
+    session.patch(&person.path, operations).await;
 }

@@ -3,20 +3,21 @@
 use rollcall_app::SystemRandomness;
 use rollcall_check::catalogue::Level;
 use rollcall_check::{Exam, Report, Ungraded, Verdict, Word, grade};
-use rollcall_connect::client::Client;
-use rollcall_connect::guard::Reach;
 use rollcall_model::{Randomness, Secret};
 
 use super::app::connect;
+use super::serve::stop_signal;
 use crate::cli::app::TokenFrom;
 use crate::cli::check::{Check, CheckToken};
+use crate::config::Config;
 use crate::outcome::{Exit, NEW_TOKEN, Trouble};
 use crate::printer;
+use crate::runtime;
 
 /// Grades an endpoint. Exit code 1 when a promise is broken that directories rely on.
-pub(crate) async fn run(command: Check, as_json: bool) -> anyhow::Result<Exit> {
+pub(crate) async fn run(config: &Config, command: Check, as_json: bool) -> anyhow::Result<Exit> {
     // whoever types an address may mean any: nobody else has a say in where this goes
-    let client = Client::new(Reach::Anywhere)?;
+    let client = runtime::client_to_anywhere(config)?;
     let base = client
         .address(&command.base)
         .map_err(|refused| Trouble::wrong(refused.to_string()))?;
@@ -27,12 +28,11 @@ pub(crate) async fn run(command: Check, as_json: bool) -> anyhow::Result<Exit> {
         writes: command.write,
         mark: mark(),
     };
-    let report = grade(&client, exam)
+    let report = grade(&client, exam, async || drop(stop_signal().await))
         .await
         .map_err(|ungraded| match ungraded {
-            Ungraded::NoAnswer(_) | Ungraded::BrokenOff { .. } => {
-                Trouble::unreachable(ungraded.to_string())
-            }
+            Ungraded::NoAnswer(_) => Trouble::unreachable(ungraded.to_string()),
+            Ungraded::Interrupted { .. } => Trouble::no(one_line(&ungraded.to_string())),
             Ungraded::Refused { .. } => Trouble::wrong(ungraded.to_string()).hint(NEW_TOKEN),
         })?;
     if as_json {
@@ -72,16 +72,19 @@ fn show(report: &Report) {
         printer::data(&line(verdict));
     }
     for path in &report.left_behind {
-        printer::data(&format!(
-            "! {path} was created for this test and could not be deleted: delete it there"
-        ));
+        printer::data(&left_behind(path));
     }
     printer::data(&summary(report));
 }
 
+fn left_behind(path: &str) -> String {
+    let path = one_line(path);
+    format!("! {path} may still be there, and was created for this test: delete it there")
+}
+
 fn line(verdict: &Verdict) -> String {
     let promise = verdict.promise;
-    let found = verdict.found.as_deref().unwrap_or_default();
+    let found = one_line(verdict.found.as_deref().unwrap_or_default());
     match verdict.word {
         Word::Kept => format!("✓ {}", promise.title),
         Word::Untested => format!("- {}: not tested, {found}", promise.title),
@@ -100,9 +103,12 @@ fn line(verdict: &Verdict) -> String {
             ];
             if let Some(evidence) = &verdict.evidence {
                 let sent = evidence.sent.as_deref().unwrap_or_default();
-                lines.push(format!("    asked     {} {sent}", evidence.asked));
-                let answered = one_line(&evidence.answered);
-                lines.push(format!("    answered  {} {answered}", evidence.status));
+                let asked = one_line(&format!("{} {sent}", evidence.asked));
+                lines.push(format!("    asked     {asked}"));
+                if let Some(status) = evidence.status {
+                    let answered = one_line(&evidence.answered);
+                    lines.push(format!("    answered  {status} {answered}"));
+                }
             }
             lines.push(format!("    do        {}", promise.advice));
             lines.join("\n")
@@ -110,7 +116,8 @@ fn line(verdict: &Verdict) -> String {
     }
 }
 
-/// A foreign server's words are data: they move no cursor and begin no line.
+/// A foreign server's words are data: they move no cursor and begin no line, nor do they with the control characters of ISO 6429 beyond
+/// ASCII (U+0080 to U+009F).
 fn one_line(text: &str) -> String {
     text.chars()
         .map(|character| {
@@ -142,4 +149,39 @@ fn summary(report: &Report) -> String {
         "\nGrade {}: {kept} promises kept, {broken} broken, of which directories rely on {relied_on}{untested}{more}",
         report.grade
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_check::{Evidence, catalogue};
+
+    use super::*;
+
+    #[test]
+    fn whatever_a_foreign_server_says_stays_on_its_line() {
+        let raw = "\u{1b}[2J\u{9b}31m\u{85}\r\n\u{7f}";
+        let evidence = Evidence {
+            asked: format!("GET /Users/{raw}"),
+            sent: Some(raw.to_owned()),
+            status: Some(200),
+            answered: raw.to_owned(),
+        };
+        let verdict = |word| Verdict {
+            promise: &catalogue::PEOPLE_ARE_READ,
+            word,
+            found: Some(raw.to_owned()),
+            evidence: Some(evidence.clone()),
+        };
+
+        assert_eq!(
+            line(&verdict(Word::Untested))
+                .matches(char::is_control)
+                .count(),
+            0
+        );
+        let broken = line(&verdict(Word::Broken));
+        assert_eq!(broken.lines().count(), 5, "{broken}");
+        assert!(broken.chars().all(|one| one == '\n' || !one.is_control()));
+        assert!(!left_behind(raw).contains(char::is_control));
+    }
 }

@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Backup(command) => backup::backup(&config, &command, common.json).await,
             Command::Restore(command) => backup::restore(&config, &command, common.json).await,
             Command::Migrate => doctor::migrate(&config, common.json).await,
-            Command::Check(check) => self::check::run(check, common.json).await,
+            Command::Check(check) => self::check::run(&config, check, common.json).await,
             Command::Doctor => doctor::run(&config, common.json).await,
         }
     })

@@ -1,6 +1,7 @@
 //! `rollcall check`: our own endpoint passes, a broken one is told what is wrong, and nothing is left behind.
 
-use rollcall_testkit::{Behaviour, Fault, Target, When};
+use rollcall_model::Kind;
+use rollcall_testkit::{Behaviour, Fault, Play, Target, When};
 use serde_json::{Value, json};
 
 use crate::support::{Installation, Scim};
@@ -100,12 +101,13 @@ async fn what_an_endpoint_gets_wrong_is_named_with_what_it_was_asked() {
         let target = Target::start(Behaviour::default().with_fault(fault, When::Always));
         let body =
             json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ann"});
-        target.insert(rollcall_model::Kind::User, body).unwrap();
+        target.insert(Kind::User, body).unwrap();
         let token = target.token();
         let how = ["--token", &token, "--write"];
 
         let (code, report) = graded(&installation, target.url(), &how);
 
+        assert_eq!(target.by(Kind::User, "userName", "ann").len(), 1);
         assert_eq!(code, Some(1), "{report:#}");
         assert_ne!(report["grade"], "A");
         let verdicts = report["verdicts"].as_array().unwrap();
@@ -120,4 +122,56 @@ async fn what_an_endpoint_gets_wrong_is_named_with_what_it_was_asked() {
         assert!(told.contains(broken) && told.contains("do  "), "{told}");
         assert!(told.contains("\nGrade "), "{told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stops_the_command_leaves_nothing_there() {
+    let installation = Installation::new();
+    let silence = Fault::Silence { takes_effect: true };
+    let silent = Play::new(silence, When::Always)
+        .on(&["POST"])
+        .below("/Groups");
+    let (created, is_created) = std::sync::mpsc::channel();
+    let observer = move |seen: &rollcall_testkit::Recorded| {
+        if seen.method == "POST" && seen.path_and_query.ends_with("/Groups") {
+            created.send(()).unwrap();
+        }
+    };
+    let here = ([127, 0, 0, 1], 0).into();
+    let behaviour = Behaviour::default().with_play(silent);
+    let target = Target::listen(here, behaviour, Some(Box::new(observer))).unwrap();
+    let token = target.token();
+    let mut command = installation.command(&["check", target.url(), "--token", &token, "--write"]);
+    let process = command
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+
+    is_created.recv().unwrap();
+    assert_eq!(target.resources(Kind::User).len(), 2);
+    let id = rustix::process::Pid::from_raw(process.id().cast_signed()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let output = process.wait_with_output().unwrap();
+
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("nothing of it is left there"), "{said}");
+    assert_eq!(target.resources(Kind::User).len(), 0);
+    assert_eq!(target.resources(Kind::Group).len(), 0);
+}
+
+#[test]
+fn the_authorities_of_the_configuration_are_heeded() {
+    let installation = Installation::new();
+    let at = |name: &str| installation.folder.path().join(name);
+    std::fs::write(at("house.pem"), "no certificate").unwrap();
+    std::fs::write(at("rollcall.toml"), "authorities = [\"house.pem\"]").unwrap();
+
+    let base = "https://127.0.0.1:9/scim";
+    let arguments = ["check", base, "--token", "x", "--config", "rollcall.toml"];
+    let output = installation.run(&arguments);
+
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("house.pem"), "{said}");
 }
