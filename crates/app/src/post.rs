@@ -497,8 +497,6 @@ fn place(organisation: OrgId, sequence: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-
     use super::*;
     use crate::testing::Installation;
 
@@ -541,25 +539,9 @@ mod tests {
         post(app, organisation, "ann@example.com").await;
         let due = app.due_letters().await.unwrap().remove(0);
 
-        // so many units wait behind one that does not end that there is no room for another
-        let (hold, held) = mpsc::channel::<()>();
-        let mut first = Some(held);
-        let mut waiting = Vec::new();
-        for _ in 0..1_100 {
-            let (tenant, held) = (app.store().tenant(organisation), first.take());
-            let unit = move |_: &mut dyn Writer| Ok(held.map(|held| held.recv().is_err()));
-            waiting.push(tokio::spawn(async move {
-                tenant.write::<_, Failure, _>(unit).await
-            }));
-        }
-        while app.store().figures().writes.waiting.value() < 1_024 {
-            tokio::task::yield_now().await;
-        }
-        let noted = app.letter_sent(due).await;
-        drop(hold);
-        for unit in waiting {
-            drop(unit.await.unwrap());
-        }
+        let noted = installation
+            .while_full(organisation, app.letter_sent(due))
+            .await;
 
         assert!(noted.unwrap_err().is_busy());
         assert_eq!(addressees(&app.due_letters().await.unwrap()), [""; 0]);

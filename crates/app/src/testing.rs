@@ -144,6 +144,35 @@ impl Installation {
         done
     }
 
+    /// Does `work` while so many units of an organisation wait behind one that does not end that there is no room for another.
+    pub(crate) async fn while_full<T>(
+        &self,
+        organisation: OrgId,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let (hold, held) = mpsc::channel::<()>();
+        let mut first = Some(held);
+        let mut waiting = Vec::new();
+        for _ in 0..1_100 {
+            let (tenant, held) = (self.app.store().tenant(organisation), first.take());
+            // until the sender is gone
+            let unit =
+                move |_: &mut dyn rollcall_store::Writer| Ok(held.map(|held| held.recv().is_err()));
+            waiting.push(tokio::spawn(async move {
+                tenant.write::<_, Failure, _>(unit).await
+            }));
+        }
+        while self.app.store().figures().writes.waiting.value() < 1_024 {
+            tokio::task::yield_now().await;
+        }
+        let done = work.await;
+        drop(hold);
+        for unit in waiting {
+            drop(unit.await.unwrap());
+        }
+        done
+    }
+
     /// Connects a directory; returns its token and the context in which it acts.
     pub(crate) async fn directory(&self, kind: IntegrationKind) -> (TokenRecord, Secret, Context) {
         let origin = self.app.command_origin();
