@@ -160,7 +160,7 @@ impl Written {
         if self.is_table {
             row(table::cells(self.kind, document));
         } else {
-            printer::data(&document.to_string());
+            printer::line(&document.to_string());
         }
     }
 }
@@ -168,7 +168,7 @@ impl Written {
 fn row(cells: impl Iterator<Item = String>) {
     let cells: Vec<String> = cells.collect();
     let row = csv::row(cells.iter().map(String::as_str));
-    printer::data(row.trim_end_matches(['\r', '\n']));
+    printer::line(row.trim_end_matches(['\r', '\n']));
 }
 
 async fn export_present(app: &App, context: &Context, written: Written) -> anyhow::Result<()> {
