@@ -169,7 +169,7 @@ impl App {
     }
 
     /// Announces keys that end soon to the owners: two weeks before, and once more three days before. Called now and then; of which it has
-    /// told it does not tell again.
+    /// told it does not tell again. An organisation where that cannot be done now is told the next time.
     ///
     /// # Errors
     /// When the store is out of reach.
@@ -177,7 +177,8 @@ impl App {
         let now = self.now();
         for organisation in self.organisations().await? {
             let (app, origin) = (self.clone(), self.command_origin());
-            self.store()
+            let announced = self
+                .store()
                 .tenant(organisation.id)
                 .quiet()
                 .write::<_, Failure, _>(move |writer| {
@@ -186,7 +187,10 @@ impl App {
                     }
                     Ok(())
                 })
-                .await?;
+                .await;
+            if let Err(failure) = announced {
+                tracing::warn!(organisation = %organisation.id, %failure, "expiring API keys could not be looked for");
+            }
         }
         Ok(())
     }

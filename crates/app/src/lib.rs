@@ -43,12 +43,12 @@ pub mod transfer;
 pub mod upkeep;
 pub mod webhooks;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use rollcall_model::{
-    Actor, Clock, KeyId, Organisation, Origin, Randomness, Region, RequestId, TokenId,
+    Actor, Clock, KeyId, OrgId, Organisation, Origin, Randomness, Region, RequestId, TokenId,
 };
 use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::Registry;
@@ -105,6 +105,8 @@ pub struct App {
     attempts: Arc<sign_in::Attempts>,
     set_up_code: Arc<administrators::SetUpCode>,
     letters: Arc<tokio::sync::Notify>,
+    /// Letters that were sent and could not be taken out of the queue yet.
+    sent_letters: Arc<Mutex<BTreeSet<(OrgId, u64)>>>,
 }
 
 impl App {
@@ -130,6 +132,7 @@ impl App {
             attempts: Arc::default(),
             set_up_code: Arc::default(),
             letters: Arc::default(),
+            sent_letters: Arc::default(),
         }
     }
 

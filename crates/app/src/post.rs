@@ -2,13 +2,16 @@
 //!
 //! A letter may hold a link that signs in, so the queue holds it sealed.
 
+use std::collections::BTreeSet;
+use std::sync::{MutexGuard, PoisonError};
+
 use jiff::{SignedDuration, Timestamp};
 use rollcall_model::clock::SKEW;
 use rollcall_model::letter::Content;
 use rollcall_model::provisioning::{Quarantine, QuarantineReason};
 use rollcall_model::{
-    Actor, Administrator, Application, ApplicationId, KeyRecord, Letter, OrgId, Permission, Role,
-    Secret, Webhook,
+    Actor, Administrator, Application, ApplicationId, KeyRecord, Letter, OrgId, Origin, Permission,
+    Role, Secret, Webhook,
 };
 use rollcall_store::{Reader, WaitingMail, Writer};
 
@@ -157,40 +160,62 @@ impl App {
         Ok(many)
     }
 
-    /// Returns letters that are due, from all organisations, a few of each.
+    /// Returns letters that are due, from all organisations, a few of each. Those of an organisation that cannot be asked wait for the next
+    /// time, and for them nobody else's do.
     pub async fn due_letters(&self) -> Result<Vec<Due>, Failure> {
+        let mut due = Vec::new();
+        for organisation in self.organisations().await? {
+            let id = organisation.id;
+            match self.due_letters_of(id).await {
+                Ok(letters) => due.extend(letters),
+                Err(failure) => {
+                    tracing::warn!(organisation = %id, %failure, "the mail that waits could not be read");
+                }
+            }
+        }
+        Ok(due)
+    }
+
+    async fn due_letters_of(&self, id: OrgId) -> Result<Vec<Due>, Failure> {
         const EACH: u64 = 50;
         let now = self.now();
         let beyond = LONGEST_PAUSE.saturating_add(SKEW);
         let beyond = now.saturating_add(beyond).unwrap_or(Timestamp::MAX);
-        let mut due = Vec::new();
-        for organisation in self.organisations().await? {
-            let id = organisation.id;
-            let app = self.clone();
-            let unit = move |reader: &dyn Reader| {
-                let opened = reader.due_mail(now, beyond, EACH)?.into_iter().map(|mail| {
-                    let place = place(id, mail.sequence);
-                    let opened = app.sealer().open(reader, id, &place, &mail.sealed);
-                    (mail, opened.ok())
-                });
-                Ok::<_, Failure>(opened.collect::<Vec<_>>())
-            };
-            for (mail, opened) in self.store().tenant(id).read(unit).await? {
+        let app = self.clone();
+        let unit = move |reader: &dyn Reader| {
+            let letters = reader.due_mail(now, beyond, EACH)?.into_iter().map(|mail| {
+                let place = place(id, mail.sequence);
+                let opened = app.sealer().open(reader, id, &place, &mail.sealed).ok();
                 let letter = opened.and_then(|text| serde_json::from_str(text.expose()).ok());
-                if let Some(letter) = letter {
-                    if !self.is_to_be_sent(id, &letter).await? {
-                        self.forget_letter(id, mail.sequence).await?;
-                        continue;
-                    }
+                // asked again at the last moment: who was switched off or moved to another address meanwhile is not written to
+                let is_to_be_sent = match &letter {
+                    Some(letter) => is_to_be_sent(reader, letter, now)?,
+                    None => false,
+                };
+                Ok((mail, letter, is_to_be_sent))
+            });
+            letters.collect::<Result<Vec<_>, Failure>>()
+        };
+        let mut due = Vec::new();
+        for (mail, letter, is_to_be_sent) in self.store().tenant(id).read(unit).await? {
+            let was_sent = self.sent_letters().contains(&(id, mail.sequence));
+            match letter {
+                Some(letter) if is_to_be_sent && !was_sent => {
                     due.push(Due {
                         organisation: id,
                         letter,
                         mail,
                     });
-                } else {
-                    tracing::error!(organisation = %id, "a letter cannot be opened, and is given up: the key file was replaced");
-                    self.forget_letter(id, mail.sequence).await?;
+                    continue;
                 }
+                Some(_) => {}
+                None => {
+                    tracing::error!(organisation = %id, "a letter cannot be opened, and is given up: the key file was replaced");
+                }
+            }
+            // one that stays is looked at again the next time
+            if let Err(failure) = self.forget_letter(id, mail.sequence).await {
+                tracing::warn!(organisation = %id, %failure, "a letter could not be taken out of the queue");
             }
         }
         Ok(due)
@@ -213,8 +238,10 @@ impl App {
         Ok(letters.collect())
     }
 
-    /// Takes a letter that was sent out of the queue.
+    /// Takes a letter that was sent out of the queue. One that cannot be taken out now is remembered, so that it is not sent again.
     pub async fn letter_sent(&self, due: Due) -> Result<(), Failure> {
+        self.sent_letters()
+            .insert((due.organisation, due.mail.sequence));
         self.forget_letter(due.organisation, due.mail.sequence)
             .await
     }
@@ -241,85 +268,91 @@ impl App {
         Ok(false)
     }
 
-    /// Asks again at the last moment: who was switched off or moved to another address meanwhile is not written to.
-    async fn is_to_be_sent(&self, organisation: OrgId, letter: &Letter) -> Result<bool, Failure> {
-        let (letter, now) = (letter.clone(), self.now());
-        self.store()
-            .tenant(organisation)
-            .read(move |reader| is_to_be_sent(reader, &letter, now))
-            .await
-    }
-
     async fn forget_letter(&self, organisation: OrgId, sequence: u64) -> Result<(), Failure> {
         self.store()
             .tenant(organisation)
             .quiet()
             .write::<_, Failure, _>(move |writer| Ok(writer.remove_mail(sequence)?))
-            .await
+            .await?;
+        self.sent_letters().remove(&(organisation, sequence));
+        Ok(())
+    }
+
+    fn sent_letters(&self) -> MutexGuard<'_, BTreeSet<(OrgId, u64)>> {
+        (self.sent_letters.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Announces tokens that end soon to those who can reset them: two weeks before, and once more three days before. Called now and
-    /// then; whom it has told it does not tell again.
+    /// then; whom it has told it does not tell again. An organisation where that cannot be done now is told the next time.
     pub async fn announce_expiring_tokens(&self) -> Result<(), Failure> {
         let now = self.now();
         for organisation in self.organisations().await? {
             let app = self.clone();
-            let origin = self.command_origin();
-            let name = organisation.name.clone();
-            self.store()
+            let (origin, name) = (self.command_origin(), organisation.name);
+            let announced = self
+                .store()
                 .tenant(organisation.id)
                 .quiet()
-                .write::<_, Failure, _>(move |writer| {
-                    let integrations = writer.integrations()?;
-                    let administrators = writer.administrators()?;
-                    for token in writer.tokens()? {
-                        let Some(at) = token.expires.filter(|at| *at > now) else {
-                            continue;
-                        };
-                        let left = at.duration_since(now);
-                        let Some(stage) = BEFORE.iter().filter(|before| left <= **before).min()
-                        else {
-                            continue;
-                        };
-                        // a successor that lives longer makes it no news
-                        let has_successor = writer.tokens()?.iter().any(|other| {
-                            other.integration == token.integration
-                                && other.expires.is_none_or(|end| end > at)
-                        });
-                        let told = format!("{} {}", token.id, stage.as_hours());
-                        let query = rollcall_store::AuditQuery {
-                            action: Some("token.expiry_announced".to_owned()),
-                            object: Some(told.clone()),
-                            ..Default::default()
-                        };
-                        let kind = integrations
-                            .iter()
-                            .find(|integration| integration.id == token.integration);
-                        let (Some(kind), false, true) = (
-                            kind.map(|integration| integration.kind),
-                            has_successor,
-                            writer.audit_where(&query, 1)?.is_empty(),
-                        ) else {
-                            continue;
-                        };
-                        let url = app.integration_page(kind);
-                        let content = Content::TokenExpires { kind, at, url };
-                        let letters = to_managers(&administrators, &name, &content);
-                        app.post(writer, now, &letters)?;
-                        let entry = rollcall_store::NewAudit {
-                            origin: rollcall_model::Origin {
-                                actor: Actor::System,
-                                ..origin.clone()
-                            },
-                            action: "token.expiry_announced",
-                            object: told,
-                            detail: serde_json::json!({"expires": at}),
-                        };
-                        writer.append_audit(now, &entry)?;
-                    }
-                    Ok(())
-                })
-                .await?;
+                .write(move |writer| app.announce_ends_of_tokens(writer, now, &name, &origin))
+                .await;
+            if let Err(failure) = announced {
+                tracing::warn!(organisation = %organisation.id, %failure, "expiring tokens could not be looked for");
+            }
+        }
+        Ok(())
+    }
+
+    fn announce_ends_of_tokens(
+        &self,
+        writer: &mut dyn Writer,
+        now: Timestamp,
+        name: &str,
+        origin: &Origin,
+    ) -> Result<(), Failure> {
+        let integrations = writer.integrations()?;
+        let administrators = writer.administrators()?;
+        for token in writer.tokens()? {
+            let Some(at) = token.expires.filter(|at| *at > now) else {
+                continue;
+            };
+            let left = at.duration_since(now);
+            let Some(stage) = BEFORE.iter().filter(|before| left <= **before).min() else {
+                continue;
+            };
+            // a successor that lives longer makes it no news
+            let has_successor = writer.tokens()?.iter().any(|other| {
+                other.integration == token.integration && other.expires.is_none_or(|end| end > at)
+            });
+            let told = format!("{} {}", token.id, stage.as_hours());
+            let query = rollcall_store::AuditQuery {
+                action: Some("token.expiry_announced".to_owned()),
+                object: Some(told.clone()),
+                ..Default::default()
+            };
+            let kind = integrations
+                .iter()
+                .find(|integration| integration.id == token.integration);
+            let (Some(kind), false, true) = (
+                kind.map(|integration| integration.kind),
+                has_successor,
+                writer.audit_where(&query, 1)?.is_empty(),
+            ) else {
+                continue;
+            };
+            let url = self.integration_page(kind);
+            let content = Content::TokenExpires { kind, at, url };
+            let letters = to_managers(&administrators, name, &content);
+            self.post(writer, now, &letters)?;
+            let entry = rollcall_store::NewAudit {
+                origin: Origin {
+                    actor: Actor::System,
+                    ..origin.clone()
+                },
+                action: "token.expiry_announced",
+                object: told,
+                detail: serde_json::json!({"expires": at}),
+            };
+            writer.append_audit(now, &entry)?;
         }
         Ok(())
     }
@@ -460,4 +493,58 @@ pub(crate) fn called<R: Reader + ?Sized>(reader: &R, actor: &Actor) -> Result<St
 /// Where a letter waits.
 fn place(organisation: OrgId, sequence: u64) -> String {
     format!("mail.sealed {organisation} {sequence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Installation;
+
+    async fn post(app: &App, organisation: OrgId, to: &str) {
+        let (app, now, to) = (app.clone(), app.now(), to.parse().unwrap());
+        let content = Content::KeyMade {
+            name: "nightly".to_owned(),
+            role: rollcall_model::KeyRole::Read,
+            by: "Ann".to_owned(),
+            url: String::new(),
+        };
+        let tenant = app.store().tenant(organisation);
+        let posted = tenant.write(move |writer| app.post_to(writer, now, &to, content));
+        posted.await.unwrap();
+    }
+
+    fn addressees(due: &[Due]) -> Vec<String> {
+        due.iter().map(|due| due.letter.to.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn the_mail_of_an_organisation_does_not_wait_for_one_that_has_too_much_to_do() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let busy = installation.another().await.id;
+        post(app, busy, "bob@example.com").await;
+        post(app, installation.organisation.id, "ann@example.com").await;
+
+        let due = installation.while_busy(busy, app.due_letters()).await;
+
+        assert_eq!(addressees(&due.unwrap()), ["ann@example.com"]);
+        let due = app.due_letters().await.unwrap();
+        assert_eq!(addressees(&due), ["bob@example.com", "ann@example.com"]);
+    }
+
+    #[tokio::test]
+    async fn a_letter_that_was_sent_is_not_sent_again_when_it_cannot_be_taken_out_of_the_queue() {
+        let installation = Installation::new().await;
+        let (app, organisation) = (&installation.app, installation.organisation.id);
+        post(app, organisation, "ann@example.com").await;
+        let due = app.due_letters().await.unwrap().remove(0);
+
+        let noted = installation
+            .while_full(organisation, app.letter_sent(due))
+            .await;
+
+        assert!(noted.unwrap_err().is_busy());
+        assert_eq!(addressees(&app.due_letters().await.unwrap()), [""; 0]);
+        assert_eq!(app.waiting_letters().await.unwrap(), 0);
+    }
 }

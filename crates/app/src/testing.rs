@@ -1,11 +1,13 @@
 //! An installation for the tests of this crate: a store of its own, a clock that stands still.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_model::{
-    Actor, FixedClock, IntegrationKind, Organisation, Origin, Secret, TokenRecord,
+    Actor, FixedClock, IntegrationKind, OrgId, Organisation, Origin, Secret, TokenRecord,
 };
 use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::Registry;
@@ -16,7 +18,7 @@ use crate::directory::Context;
 use crate::organisations::NewOrganisation;
 use crate::sealing::Sealer;
 use crate::sealing::master::MasterKeys;
-use crate::{App, Settings, SystemRandomness};
+use crate::{App, Failure, Settings, SystemRandomness};
 
 /// When the clock stands at the beginning.
 pub(crate) const START: i64 = 1_800_000_000;
@@ -79,14 +81,7 @@ impl Installation {
                 sends_mail,
             },
         );
-        let new = NewOrganisation {
-            slug: "vault".parse().unwrap(),
-            name: "Vault".into(),
-            region: None,
-            seats: None,
-            trial_until,
-        };
-        let organisation = app.create_organisation(new).await.unwrap();
+        let organisation = made(&app, "vault", trial_until).await;
         Self {
             app,
             clock,
@@ -104,6 +99,78 @@ impl Installation {
     /// Returns the context of a command in the organisation.
     pub(crate) fn command(&self) -> Context {
         self.app.command_context(self.organisation.id)
+    }
+
+    /// Makes a second organisation, which comes before the first.
+    pub(crate) async fn another(&self) -> Organisation {
+        made(&self.app, "abacus", None).await
+    }
+
+    /// Does `work` while an organisation reads as much as it may: what else it wants to read waits for too long.
+    pub(crate) async fn while_busy<T>(
+        &self,
+        organisation: OrgId,
+        work: impl Future<Output = T>,
+    ) -> T {
+        tokio::time::pause();
+        let (hold, held) = mpsc::channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        let reading = (0..8).map(|_| {
+            let (tenant, held) = (self.app.store().tenant(organisation), Arc::clone(&held));
+            tokio::spawn(async move {
+                let unit = move |_: &dyn rollcall_store::Reader| {
+                    // until the sender is gone
+                    Ok(held.lock().unwrap().recv().is_err())
+                };
+                tenant.read::<_, Failure, _>(unit).await
+            })
+        });
+        let reading: Vec<_> = reading.collect();
+        // all of them are in line before the work begins
+        tokio::task::yield_now().await;
+        let mut work = pin!(work);
+        let done = loop {
+            tokio::select! {
+                biased;
+                done = &mut work => break done,
+                () = tokio::time::advance(Duration::from_secs(1)) => {}
+            }
+        };
+        drop(hold);
+        for unit in reading {
+            drop(unit.await.unwrap());
+        }
+        tokio::time::resume();
+        done
+    }
+
+    /// Does `work` while so many units of an organisation wait behind one that does not end that there is no room for another.
+    pub(crate) async fn while_full<T>(
+        &self,
+        organisation: OrgId,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let (hold, held) = mpsc::channel::<()>();
+        let mut first = Some(held);
+        let mut waiting = Vec::new();
+        for _ in 0..1_100 {
+            let (tenant, held) = (self.app.store().tenant(organisation), first.take());
+            // until the sender is gone
+            let unit =
+                move |_: &mut dyn rollcall_store::Writer| Ok(held.map(|held| held.recv().is_err()));
+            waiting.push(tokio::spawn(async move {
+                tenant.write::<_, Failure, _>(unit).await
+            }));
+        }
+        while self.app.store().figures().writes.waiting.value() < 1_024 {
+            tokio::task::yield_now().await;
+        }
+        let done = work.await;
+        drop(hold);
+        for unit in waiting {
+            drop(unit.await.unwrap());
+        }
+        done
     }
 
     /// Connects a directory; returns its token and the context in which it acts.
@@ -126,6 +193,17 @@ impl Installation {
         let context = Context::new(tenant, origin, Some(record.integration));
         (record, token, context)
     }
+}
+
+async fn made(app: &App, slug: &str, trial_until: Option<Timestamp>) -> Organisation {
+    let new = NewOrganisation {
+        slug: slug.parse().unwrap(),
+        name: slug[..1].to_uppercase() + &slug[1..],
+        region: None,
+        seats: None,
+        trial_until,
+    };
+    app.create_organisation(new).await.unwrap()
 }
 
 pub(crate) fn start() -> Timestamp {

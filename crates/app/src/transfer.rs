@@ -4,10 +4,12 @@
 //! deleted: a list is not the whole truth.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rollcall_model::{Action, Kind, Membership, ResourceId};
 use rollcall_scim::key;
+use rollcall_scim::merge::Lists;
 use rollcall_scim::patch::Patch;
 use rollcall_scim::resource::Resource;
 use rollcall_store::{Entry, Member, Writer};
@@ -20,16 +22,30 @@ use crate::{App, Failure};
 /// A person or a group in a list.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// Its line, for messages.
+    /// The name of the file that it is in, for messages.
+    pub file: Arc<str>,
+    /// Its line there.
     pub line: u64,
     /// The id by which other lines refer to it, if it has one.
     pub reference: Option<String>,
     /// The resource, without members and manager.
     pub body: Value,
+    /// Whether what it says of a list is all of it.
+    pub lists: Lists,
     /// Its members: references, userNames or group names.
     pub members: Vec<String>,
     /// Its manager: a reference or a userName.
     pub manager: Option<String>,
+}
+
+impl Listed {
+    fn refused(&self, reason: String) -> Refusal {
+        Refusal {
+            file: Arc::clone(&self.file),
+            line: self.line,
+            reason,
+        }
+    }
 }
 
 /// What an import came to.
@@ -48,8 +64,8 @@ pub struct Report {
 /// Why a line of a list cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Whether it is in the list of people or of groups.
-    pub kind: Kind,
+    /// The name of the file that it is in.
+    pub file: Arc<str>,
     /// The line.
     pub line: u64,
     /// What is wrong with it.
@@ -143,7 +159,7 @@ impl Import<'_> {
                     }
                     taken.push((id, line));
                 }
-                Err(failure) => self.refuse(kind, line.line, failure)?,
+                Err(failure) => self.refuse(&line, failure)?,
             }
         }
         Ok(taken)
@@ -166,7 +182,7 @@ impl Import<'_> {
             .entry(kind, there)?
             .ok_or_else(|| crate::directory::missing(kind, there))?;
         let mut resource = before.resource.clone();
-        let changes = resource.take_over(&wanted, resource_type, limits)?;
+        let changes = resource.take_over(&wanted, line.lists, resource_type, limits)?;
         if changes.is_empty() {
             self.report.unchanged += 1;
         } else {
@@ -246,11 +262,7 @@ impl Import<'_> {
             let Some(found) = self.find(&[Kind::User], manager)? else {
                 let reason =
                     format!("its manager `{manager}` is nobody in the list or in the directory");
-                self.refusals.push(Refusal {
-                    kind: Kind::User,
-                    line: line.line,
-                    reason,
-                });
+                self.refusals.push(line.refused(reason));
                 continue;
             };
             let Some(before) = self.writer.entry(Kind::User, *id)? else {
@@ -274,7 +286,7 @@ impl Import<'_> {
             if !changes.is_empty()
                 && let Err(failure) = self.store(&before, resource, rules::described(&changes))
             {
-                self.refuse(Kind::User, line.line, failure)?;
+                self.refuse(line, failure)?;
             }
         }
         Ok(())
@@ -291,21 +303,13 @@ impl Import<'_> {
                     }
                     Some(_) => {
                         let reason = "a group cannot be its own member".to_owned();
-                        self.refusals.push(Refusal {
-                            kind: Kind::Group,
-                            line: line.line,
-                            reason,
-                        });
+                        self.refusals.push(line.refused(reason));
                     }
                     None => {
                         let reason = format!(
                             "its member `{name}` is nobody in the lists or in the directory"
                         );
-                        self.refusals.push(Refusal {
-                            kind: Kind::Group,
-                            line: line.line,
-                            reason,
-                        });
+                        self.refusals.push(line.refused(reason));
                     }
                 }
             }
@@ -314,7 +318,7 @@ impl Import<'_> {
                 continue;
             }
             if let Err(failure) = plan_allows(self.writer, Effect::Changes, self.now) {
-                self.refuse(Kind::Group, line.line, failure)?;
+                self.refuse(line, failure)?;
                 continue;
             }
             self.report.memberships += added.len() as u64;
@@ -373,15 +377,11 @@ impl Import<'_> {
 
     /// Notes what is wrong with a line and goes on, so that all mistakes are told at once. What is wrong with the store is no
     /// line's mistake.
-    fn refuse(&mut self, kind: Kind, line: u64, failure: Failure) -> Result<(), Failure> {
+    fn refuse(&mut self, line: &Listed, failure: Failure) -> Result<(), Failure> {
         match failure {
             Failure::Unavailable(_) | Failure::Internal(_) => Err(failure),
             other => {
-                self.refusals.push(Refusal {
-                    kind,
-                    line,
-                    reason: other.to_string(),
-                });
+                self.refusals.push(line.refused(other.to_string()));
                 Ok(())
             }
         }
@@ -397,9 +397,11 @@ mod tests {
 
     fn listed(body: Value, members: &[&str]) -> Listed {
         Listed {
+            file: "groups.csv".into(),
             line: 2,
             reference: None,
             body,
+            lists: Lists::Whole,
             members: members.iter().map(|member| (*member).to_owned()).collect(),
             manager: None,
         }
@@ -421,7 +423,7 @@ mod tests {
         let Err(NotImported::Refused(refusals)) = refused else {
             panic!("{refused:?}");
         };
-        assert_eq!((refusals[0].kind, refusals[0].line), (Kind::Group, 2));
+        assert_eq!((&*refusals[0].file, refusals[0].line), ("groups.csv", 2));
         assert!(refusals[0].reason.contains("trial"), "{refusals:?}");
     }
 }

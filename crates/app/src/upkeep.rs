@@ -47,41 +47,53 @@ impl Unopened {
 
 impl App {
     /// Forgets what organisations do not keep any longer, a bounded part of it. The audit log and the history of people and groups are kept.
+    /// An organisation that has too much to do has its turn the next time.
     ///
     /// # Errors
-    /// [`Failure::Unavailable`] when the store is out of reach; what was forgotten before stays so.
+    /// [`Failure::Unavailable`] when the store is out of reach.
     pub async fn forget_what_is_old(&self) -> Result<Forgotten, Failure> {
         let (mut forgotten, now) = (Forgotten::default(), self.now());
         // mirrors, too: they have logs and tombstones like any other
         for organisation in self.store().organisations().await? {
-            let (id, keep) = (organisation.id, organisation.retention);
-            if let Some(before) = keep.logs.horizon(now) {
-                let tenant = self.store().tenant(id);
-                let applications = tenant.read::<_, Failure, _>(|reader| {
-                    let all = reader.applications()?.into_iter();
-                    Ok(all.map(|one| one.id).collect::<Vec<_>>())
-                });
-                for application in applications.await? {
-                    let part = move |writer: &mut dyn Writer| {
-                        writer.forget_log(application, before, FORGOTTEN_AT_ONCE)
-                    };
-                    forgotten.logs += self.forget(id, part, &mut forgotten.more).await?;
-                }
-            }
-            if let Some(before) = keep.requests.horizon(now) {
-                let part = move |writer: &mut dyn Writer| {
-                    writer.forget_exchanges(before, FORGOTTEN_AT_ONCE)
-                };
-                forgotten.requests += self.forget(id, part, &mut forgotten.more).await?;
-            }
-            if let Some(before) = keep.tombstones.horizon(now) {
-                let part = move |writer: &mut dyn Writer| {
-                    writer.forget_tombstones(before, FORGOTTEN_AT_ONCE)
-                };
-                forgotten.tombstones += self.forget(id, part, &mut forgotten.more).await?;
+            if let Err(failure) = self.forget_of(&organisation, now, &mut forgotten).await {
+                tracing::warn!(organisation = %organisation.id, %failure, "what is old could not be forgotten");
             }
         }
         Ok(forgotten)
+    }
+
+    /// Forgets what is old in one organisation; adds what was forgotten to the rest.
+    async fn forget_of(
+        &self,
+        organisation: &Organisation,
+        now: Timestamp,
+        forgotten: &mut Forgotten,
+    ) -> Result<(), Failure> {
+        let (id, keep) = (organisation.id, organisation.retention);
+        if let Some(before) = keep.logs.horizon(now) {
+            let tenant = self.store().tenant(id);
+            let applications = tenant.read::<_, Failure, _>(|reader| {
+                let all = reader.applications()?.into_iter();
+                Ok(all.map(|one| one.id).collect::<Vec<_>>())
+            });
+            for application in applications.await? {
+                let part = move |writer: &mut dyn Writer| {
+                    writer.forget_log(application, before, FORGOTTEN_AT_ONCE)
+                };
+                forgotten.logs += self.forget(id, part, &mut forgotten.more).await?;
+            }
+        }
+        if let Some(before) = keep.requests.horizon(now) {
+            let part =
+                move |writer: &mut dyn Writer| writer.forget_exchanges(before, FORGOTTEN_AT_ONCE);
+            forgotten.requests += self.forget(id, part, &mut forgotten.more).await?;
+        }
+        if let Some(before) = keep.tombstones.horizon(now) {
+            let part =
+                move |writer: &mut dyn Writer| writer.forget_tombstones(before, FORGOTTEN_AT_ONCE);
+            forgotten.tombstones += self.forget(id, part, &mut forgotten.more).await?;
+        }
+        Ok(())
     }
 
     /// Forgets one kind of thing, part by part; notes whether there is more of it.
@@ -335,5 +347,22 @@ mod tests {
         assert_eq!(audit[0].action, "organisation.changed");
         let change = json!({"path": "keep_tombstones", "old": "15d", "new": "forever"});
         assert_eq!(audit[0].detail["changes"], json!([change]));
+    }
+
+    #[tokio::test]
+    async fn an_organisation_that_has_too_much_to_do_does_not_keep_what_is_old_in_others() {
+        let installation = Installation::new().await;
+        let app = &installation.app;
+        let busy = installation.another().await.id;
+        let command = installation.command();
+        let (_, exchange) = happened(ApplicationId::from_bytes([1; 16]), app.now());
+        let append = move |writer: &mut dyn Writer| Ok(writer.append_exchanges(&[exchange])?);
+        let written = command.tenant().write::<_, Failure, _>(append).await;
+        written.unwrap();
+        (installation.clock).advance(SignedDuration::from_hours(365 * 24));
+
+        let forgotten = (installation.while_busy(busy, app.forget_what_is_old())).await;
+
+        assert_eq!(forgotten.unwrap().requests, 1);
     }
 }

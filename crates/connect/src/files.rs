@@ -6,6 +6,7 @@
 
 use rollcall_model::Kind;
 use rollcall_scim::limits::Limits;
+use rollcall_scim::merge::Lists;
 use rollcall_scim::schema::Registry;
 use serde_json::Value;
 
@@ -22,6 +23,8 @@ pub struct Record {
     pub reference: Option<String>,
     /// The resource, without members and manager.
     pub body: Value,
+    /// Whether what it says of a list is all of it: a row of a table has room for one value of a type.
+    pub lists: Lists,
     /// Its members: ids, userNames or group names.
     pub members: Vec<String>,
     /// Its manager: an id or a userName.
@@ -75,11 +78,17 @@ fn record(line: Line) -> Result<Record, Mistake> {
         line: number,
         reason,
     })?;
+    // only rows of tables have columns
+    let lists = match line.columns {
+        Some(_) => Lists::ByType,
+        None => Lists::Whole,
+    };
     Ok(Record {
         kind: line.kind,
         line: number,
         reference: line.key,
         body,
+        lists,
         members: line.members,
         manager: line.manager,
     })

@@ -65,29 +65,35 @@ pub async fn run(app: App, way: Way, figures: Arc<Figures>, stop: CancellationTo
     }
 }
 
-/// Sends what is due now.
+/// Sends what is due now. A mail that cannot be sent is tried again, and one organisation whose queue cannot be written to keeps nobody
+/// else's mail.
 ///
 /// # Errors
-/// When the queue is out of reach. A mail that cannot be sent is no error: it is tried again.
+/// When no queue can be read.
 pub async fn deliver(app: &App, way: &Way, figures: &Figures) -> Result<(), rollcall_app::Failure> {
     for due in app.due_letters().await? {
         let mail = words::written(&due.letter);
-        match way.send(&due.letter.to, &mail, app.now()).await {
+        let organisation = due.organisation;
+        let noted = match way.send(&due.letter.to, &mail, app.now()).await {
             Ok(()) => {
                 figures.sent.increment();
-                app.letter_sent(due).await?;
+                app.letter_sent(due).await
             }
             Err(error) => {
                 let to = due.letter.to.to_string();
-                let given_up = app.letter_failed(due).await?;
-                let ended = if given_up {
-                    &figures.given_up
-                } else {
-                    &figures.deferred
-                };
-                ended.increment();
-                tracing::warn!(%to, %error, given_up, "a mail could not be sent");
+                app.letter_failed(due).await.map(|given_up| {
+                    let ended = if given_up {
+                        &figures.given_up
+                    } else {
+                        &figures.deferred
+                    };
+                    ended.increment();
+                    tracing::warn!(%to, %error, given_up, "a mail could not be sent");
+                })
             }
+        };
+        if let Err(failure) = noted {
+            tracing::warn!(%organisation, %failure, "what became of a mail could not be noted");
         }
     }
     Ok(())

@@ -8,6 +8,7 @@
 pub mod activation;
 pub mod administrator;
 pub mod application;
+pub mod cell;
 pub mod chain;
 pub mod change;
 pub mod clock;

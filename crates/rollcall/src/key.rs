@@ -126,7 +126,11 @@ fn read(path: &Path) -> anyhow::Result<Option<Keys>> {
             "{} can be read by other users of this machine",
             path.display()
         ))
-        .hint(format!("chmod 600 {}", path.display()))
+        .hint(format!(
+            "chmod {:o} {}",
+            widest_mode(metadata.uid()),
+            path.display()
+        ))
         .into());
     }
     let (keys, rest) = bytes.as_chunks::<LEN>();
@@ -143,11 +147,15 @@ fn read(path: &Path) -> anyhow::Result<Option<Keys>> {
     Ok(Some(keys))
 }
 
-/// Tells whether others than the server may read a file of this mode and owner, or write it. The group may read a file of the system's own:
-/// that is how root hands a key to one service, and what a credential of systemd looks like.
+/// Tells whether others than the server may read a key's file of this mode and owner, or write it.
 fn is_open_to_others(mode: u32, owner: u32) -> bool {
-    let closed = if owner == 0 { 0o037 } else { 0o077 };
-    mode & closed != 0
+    mode & 0o077 & !widest_mode(owner) != 0
+}
+
+/// Returns how open a key's file of this owner may be. The group may read a file of the system's own: that is how root hands a key to one
+/// service, and what a credential of systemd looks like.
+pub(crate) fn widest_mode(owner: u32) -> u32 {
+    if owner == 0 { 0o640 } else { 0o600 }
 }
 
 /// Reads keys that were typed.

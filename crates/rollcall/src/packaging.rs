@@ -112,6 +112,15 @@ fn every_command_of_the_guide_can_be_typed() {
 }
 
 #[test]
+fn the_examples_of_the_guide_believe_the_proxy_in_front_of_them() {
+    let for_systemd = GUIDE.contains("\ntrusted_proxies = [\"127.0.0.1\"]\n");
+    let for_docker = GUIDE.contains("--env ROLLCALL_TRUSTED_PROXIES=127.0.0.1,");
+
+    assert!(for_systemd && for_docker);
+    assert!(!GUIDE.contains("<!--"), "a section is not written yet");
+}
+
+#[test]
 fn the_unit_waits_for_what_is_in_flight() {
     let patience = of_unit("TimeoutStopSec").concat().parse().unwrap();
 

@@ -18,6 +18,11 @@ pub(crate) fn data(text: &str) {
     written(writeln!(anstream::stdout(), "{text}"));
 }
 
+/// Prints a line of what is read by programs, as it is: control characters that are part of a value are not taken out.
+pub(crate) fn line(text: &str) {
+    written(writeln!(std::io::stdout(), "{text}"));
+}
+
 /// Prints data as JSON.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value)?;

@@ -29,6 +29,7 @@ pub mod leniency;
 pub mod limits;
 pub mod list;
 pub mod member;
+pub mod merge;
 pub mod patch;
 pub mod path;
 pub mod projection;

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, quoted};
 use crate::leniency::named;
 use crate::limits::Limits;
 use crate::member::{self, Member};
+use crate::merge::{self, Lists};
 use crate::path::Path;
 use crate::schema::{Attribute, ENTERPRISE_USER, Mutability, ResourceType};
 use crate::value::{self, Checker};
@@ -80,21 +81,14 @@ impl Resource {
     pub fn take_over(
         &mut self,
         other: &Self,
+        lists: Lists,
         resource_type: &ResourceType,
         limits: &Limits,
     ) -> Result<Vec<Change>, Error> {
         let mut document = self.document.clone();
-        for (name, value) in &other.document {
-            if matches!(name.as_str(), "schemas" | "id" | "meta" | "userName") {
-                continue;
-            }
-            match (document.get_mut(name), value) {
-                (Some(Value::Object(there)), Value::Object(new)) => there.extend(new.clone()),
-                _ => {
-                    document.insert(name.clone(), value.clone());
-                }
-            }
-        }
+        let mut new = other.document.clone();
+        new.retain(|name, _| !matches!(name.as_str(), "schemas" | "id" | "meta" | "userName"));
+        merge::put_into(&mut document, &new, lists);
         keep_immutable(resource_type, &self.document, &mut document)?;
         settle(&mut document, resource_type, limits)?;
         let changes = difference::between(&self.document, &document);

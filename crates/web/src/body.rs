@@ -39,6 +39,10 @@ pub async fn read(mut body: Body, limit: usize, place: Option<&Place>) -> Result
         swallow(&mut body).await;
         return Err(Unread::TooLarge { limit });
     }
+    let length = body
+        .size_hint()
+        .exact()
+        .and_then(|length| usize::try_from(length).ok());
     let end = Instant::now() + limits::BODY_TIME;
     let mut read = BytesMut::new();
     loop {
@@ -55,11 +59,23 @@ pub async fn read(mut body: Body, limit: usize, place: Option<&Place>) -> Result
                 return Err(Unread::TooLarge { limit });
             }
             if let Some(place) = place {
-                let whole = read.len() + data.len();
-                place.hold(whole).await.map_err(|Full| Unread::NoRoom)?;
+                let come = read.len() + data.len();
+                place
+                    .hold(needed(come, length))
+                    .await
+                    .map_err(|Full| Unread::NoRoom)?;
             }
             read.extend_from_slice(&data);
         }
+    }
+}
+
+/// Returns for how many bytes there has to be room when so many have come: for what comes free of room none is taken, and then for the whole
+/// body at once where its length is known. Several that took room piece by piece would each have a part of it, and wait for each other.
+fn needed(come: usize, length: Option<usize>) -> usize {
+    match length {
+        Some(length) if come > limits::ROOM_FREE_BYTES => come.max(length),
+        _ => come,
     }
 }
 
@@ -146,6 +162,7 @@ mod tests {
     use tokio::time::Sleep;
 
     use super::*;
+    use crate::room::Room;
 
     /// A body that sends a byte now and then, and never ends.
     struct Drip {
@@ -172,6 +189,60 @@ mod tests {
             self.next = Box::pin(tokio::time::sleep(self.every));
             Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
         }
+    }
+
+    /// A body of a known length that comes in pieces, with a pause before each.
+    struct Pieces {
+        left: usize,
+        next: Pin<Box<Sleep>>,
+    }
+
+    const PIECE: usize = 1024 * 1024;
+
+    impl Pieces {
+        fn of(length: usize) -> Body {
+            let next = Box::pin(tokio::time::sleep(Duration::from_millis(10)));
+            Body::new(Self { left: length, next })
+        }
+    }
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            ready!(self.next.as_mut().poll(context));
+            let piece = PIECE.min(self.left);
+            if piece == 0 {
+                return Poll::Ready(None);
+            }
+            self.next = Box::pin(tokio::time::sleep(Duration::from_millis(10)));
+            self.left -= piece;
+            Poll::Ready(Some(Ok(Frame::data(vec![b'x'; piece].into()))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.left as u64)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_bodies_that_do_not_fit_together_are_read_one_after_the_other() {
+        let room = Room::default();
+        let whose = rollcall_model::OrgId::from_bytes([1; 16]);
+        let long = limits::ROOM_BYTES_OF_ONE / 2;
+        let one = async || {
+            let place = room.place(whose);
+            let read = read(Pieces::of(long), long, Some(&place)).await;
+            read.map(|bytes| bytes.len())
+        };
+
+        let all = tokio::join!(one(), one(), one());
+
+        assert_eq!(all, (Ok(long), Ok(long), Ok(long)));
     }
 
     #[tokio::test(start_paused = true)]

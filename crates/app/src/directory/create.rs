@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rollcall_model::{Action, Kind, ResourceId};
 use rollcall_scim::member::Member;
+use rollcall_scim::merge::Lists;
 use rollcall_scim::resource::Resource;
 use rollcall_store::{Entry, Writer};
 use serde_json::Value;
@@ -153,6 +154,7 @@ impl App {
         let mut resource = before.resource.clone();
         resource.take_over(
             &draft.resource,
+            Lists::Whole,
             self.resource_type(draft.kind),
             &self.settings().limits,
         )?;

@@ -78,6 +78,15 @@ pub enum SignIn {
     Choose(Vec<Organisation>),
 }
 
+/// What came of trying a password on the accounts of an address.
+#[derive(Default)]
+struct Tried {
+    right: Vec<(Organisation, AdminId)>,
+    wrong: Vec<(OrgId, AdminId)>,
+    /// Why an account could not be looked at.
+    unavailable: Option<Failure>,
+}
+
 /// A session that has just begun or been renewed, with the secret that goes into the browser's cookie.
 #[derive(Debug)]
 pub struct Proof {
@@ -150,66 +159,89 @@ impl App {
     ///
     /// # Errors
     /// [`Failure::Unauthenticated`], alike for an unknown address and a wrong password; [`Failure::TooMany`] for who guesses;
-    /// [`Failure::Unavailable`] when too many sign in at once.
+    /// [`Failure::Unavailable`] when too many sign in at once, or when the password fits nowhere and there is an account that could not be
+    /// looked at.
     pub async fn sign_in(&self, attempt: Attempt) -> Result<SignIn, Failure> {
         let now = self.now();
         let account = attempt.email.key();
         let against = self.against(&account, &attempt.knock);
         self.patience(&against)?;
-        let mut accounts = self.store().administrators_called(&account).await?;
-        accounts.truncate(ACCOUNTS);
-        let mut right = Vec::new();
-        for (organisation, id) in &accounts {
-            let (organisation, id) = (*organisation, *id);
-            let hash = self
-                .store()
-                .tenant(organisation)
-                .read::<_, Failure, _>(move |reader| Ok(reader.password_hash(id)?))
-                .await?;
-            let password = attempt.password.clone();
-            if self.passwords.verify(password, hash.clone()).await? {
-                self.renew_hash(organisation, id, hash, &attempt.password)
-                    .await?;
-                right.push((organisation, id));
+        let tried = self.try_accounts(&account, &attempt).await?;
+        if tried.right.is_empty() {
+            // with nothing tried nothing can be learned from trying again
+            if !tried.wrong.is_empty() || tried.unavailable.is_none() {
+                self.attempts.failed(&against, now);
             }
-        }
-        if accounts.is_empty() {
-            self.passwords.verify(attempt.password, None).await?;
-        }
-        if right.is_empty() {
-            self.attempts.failed(&against, now);
-            for (organisation, id) in accounts {
-                self.note_refusal(organisation, id, &attempt.knock).await?;
+            for (organisation, id) in tried.wrong {
+                let noted = self.note_refusal(organisation, id, &attempt.knock).await;
+                if let Err(failure) = noted {
+                    tracing::warn!(%organisation, %failure, "a refused sign-in could not be noted");
+                }
             }
-            return Err(Failure::Unauthenticated {
-                reason: "address and password do not fit together",
-            });
+            return Err(refused(tried.unavailable));
         }
-        let mut organisations = Vec::new();
-        for (organisation, id) in right {
-            let read = self
-                .store()
-                .tenant(organisation)
-                .read::<_, Failure, _>(|reader| Ok(reader.organisation()?))
-                .await?;
-            organisations.push((read, id));
-        }
+        let mut right = tried.right;
         if let Some(slug) = attempt.organisation {
-            organisations.retain(|(organisation, _)| organisation.slug == slug);
+            right.retain(|(organisation, _)| organisation.slug == slug);
         }
-        match organisations.as_slice() {
-            [] => Err(Failure::Unauthenticated {
-                reason: "address and password do not fit together",
-            }),
+        match right.as_slice() {
+            [] => Err(refused(tried.unavailable)),
             [(organisation, id)] => {
                 self.attempts.succeeded(&against);
                 let proof = self.begin(organisation, *id, &attempt.knock).await?;
                 Ok(SignIn::Begun(proof))
             }
             _ => Ok(SignIn::Choose(
-                organisations.into_iter().map(|(one, _)| one).collect(),
+                right.into_iter().map(|(one, _)| one).collect(),
             )),
         }
+    }
+
+    /// Tries a password on the accounts of an address, first on that in the organisation that is named. One that cannot be looked at keeps
+    /// nobody from the others.
+    async fn try_accounts(&self, account: &str, attempt: &Attempt) -> Result<Tried, Failure> {
+        let mut accounts = self.store().administrators_called(account).await?;
+        let named = match &attempt.organisation {
+            Some(slug) => self.store().organisation(slug).await?.map(|one| one.id),
+            None => None,
+        };
+        accounts.sort_by_key(|(organisation, _)| Some(*organisation) != named);
+        accounts.truncate(ACCOUNTS);
+        if accounts.is_empty() {
+            self.passwords
+                .verify(attempt.password.clone(), None)
+                .await?;
+        }
+        let mut tried = Tried::default();
+        for (organisation, id) in accounts {
+            let tenant = self.store().tenant(organisation);
+            let looked = tenant.glance::<_, Failure, _>(move |reader| {
+                Ok((reader.password_hash(id)?, reader.organisation()?))
+            });
+            let (hash, there) = match looked.await {
+                Ok(found) => found,
+                Err(failure @ Failure::Unavailable(_)) => {
+                    tracing::warn!(%organisation, %failure, "an account could not be looked at for a sign-in");
+                    tried.unavailable = Some(failure);
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
+            let password = attempt.password.clone();
+            if !self.passwords.verify(password, hash.clone()).await? {
+                tried.wrong.push((organisation, id));
+                continue;
+            }
+            let renewed = self.renew_hash(organisation, id, hash, &attempt.password);
+            if let Err(failure) = renewed.await {
+                tracing::warn!(%organisation, %failure, "a password could not be hashed anew");
+            }
+            tried.right.push((there, id));
+            if Some(organisation) == named {
+                break;
+            }
+        }
+        Ok(tried)
     }
 
     /// Hashes a password that was right anew, when its hash was made in a way that is not good enough any more.
@@ -550,6 +582,13 @@ impl App {
             })
             .await
     }
+}
+
+/// Says that nobody comes in: the password is wrong, unless it may be right where nobody could look.
+fn refused(unavailable: Option<Failure>) -> Failure {
+    unavailable.unwrap_or(Failure::Unauthenticated {
+        reason: "address and password do not fit together",
+    })
 }
 
 /// How long a signed-in session of an organisation may rest.

@@ -321,3 +321,57 @@ async fn mail_with_a_link_that_has_ended_is_not_sent() {
     installation.clock.advance(SignedDuration::from_hours(25));
     assert_eq!(waiting().await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn an_organisation_that_has_too_much_to_do_keeps_nobody_from_signing_in() {
+    let installation = Installation::new().await;
+    let app = &installation.app;
+    let busy = installation.another().await;
+    let (email, origin) = ("ann@example.com", app.command_origin());
+    administrator(&installation, email).await;
+    let way = WayIn::Password(Secret::new("another horse battery"));
+    let created = app.create_administrator(busy.id, email.parse().unwrap(), way, origin);
+    created.await.unwrap();
+
+    let signed_in = installation.while_busy(busy.id, sign_in(app, email, PASSWORD));
+    let proof = signed_in.await.unwrap();
+
+    let ann = visitor(app, &proof).await.unwrap();
+    assert_eq!(ann.organisation.id, installation.organisation.id);
+}
+
+#[tokio::test]
+async fn an_organisation_that_is_named_is_looked_at_first_however_many_there_are() {
+    let installation = Installation::new().await;
+    let app = &installation.app;
+    administrator(&installation, "ann@example.com").await;
+    for number in 0..ACCOUNTS {
+        let new = crate::organisations::NewOrganisation {
+            slug: format!("other-{number}").parse().unwrap(),
+            name: "Other".to_owned(),
+            region: None,
+            seats: None,
+            trial_until: None,
+        };
+        let other = app.create_organisation(new).await.unwrap().id;
+        let email = "ann@example.com".parse().unwrap();
+        let way = WayIn::Password(Secret::new(PASSWORD));
+        let created = app.create_administrator(other, email, way, app.command_origin());
+        created.await.unwrap();
+    }
+
+    let others = (0..ACCOUNTS).map(|number| format!("other-{number}"));
+    for slug in others.chain(["vault".to_owned()]) {
+        let attempt = Attempt {
+            email: "ann@example.com".parse().unwrap(),
+            password: Secret::new(PASSWORD),
+            organisation: Some(slug.parse().unwrap()),
+            knock: knock(app),
+        };
+        let SignIn::Begun(proof) = app.sign_in(attempt).await.unwrap() else {
+            panic!("one is named");
+        };
+        let ann = visitor(app, &proof).await.unwrap();
+        assert_eq!(ann.organisation.slug.as_str(), slug);
+    }
+}

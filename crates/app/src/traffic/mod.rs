@@ -6,6 +6,7 @@
 
 mod budget;
 mod mask;
+mod recording;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,11 +16,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rollcall_model::traffic::{self, Hour};
 use rollcall_model::{Exchange, IntegrationId, OrgId, RequestId, Slug, TokenId};
-use rollcall_store::{ExchangeQuery, Writer};
+use rollcall_store::ExchangeQuery;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
 
 pub use mask::{BODY_LOOKED_AT, Passed};
+pub use recording::Recording;
 
 use crate::directory::Context;
 use crate::{App, Failure};
@@ -27,13 +28,6 @@ use budget::Budget;
 
 /// So many exchanges wait to be written; more are dropped.
 const WAITING: usize = 2_048;
-/// So many are written together at most.
-const BATCH: usize = 256;
-/// So long the first of a batch waits for others.
-const PAUSE: Duration = Duration::from_millis(200);
-/// So many refused requests of one organisation are recorded in a minute: whoever has no token must not push out the records of who
-/// has one.
-const REFUSED_PER_MINUTE: u32 = 60;
 /// How long the name of a client may be.
 const AGENT_CHARACTERS: usize = 120;
 
@@ -142,38 +136,39 @@ impl Counted {
         if all.is_empty() {
             self.news.notify_one();
         }
-        let hours = all.entry(organisation).or_default();
-        let known = hours
-            .iter()
-            .position(|hour| hour.from == from && hour.integration == integration);
-        let place = known.unwrap_or_else(|| {
-            hours.push(Hour {
-                from,
-                integration,
-                requests: 0,
-                failed: 0,
-            });
-            hours.len() - 1
-        });
-        if let Some(hour) = hours.get_mut(place) {
-            hour.requests += 1;
-            hour.failed += u64::from(answered.failed());
-        }
+        let hour = Hour {
+            from,
+            integration,
+            requests: 1,
+            failed: u64::from(answered.failed()),
+        };
+        add(all.entry(organisation).or_default(), &hour);
     }
 
     fn take(&self) -> HashMap<OrgId, Vec<Hour>> {
         std::mem::take(&mut *self.hours.lock().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// Adds what was taken, and could not be written, to what was counted meanwhile.
+    fn put_back(&self, organisation: OrgId, hours: Vec<Hour>) {
+        let mut all = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = all.entry(organisation).or_default();
+        for hour in hours {
+            add(counted, &hour);
+        }
+    }
 }
 
-/// Writes what a [`Recorder`] took.
-#[derive(Debug)]
-pub struct Recording {
-    app: App,
-    queue: mpsc::Receiver<(Whose, Exchange)>,
-    counted: Arc<Counted>,
-    dropped: Arc<AtomicU64>,
-    refused: HashMap<OrgId, (Instant, u32)>,
+fn add(hours: &mut Vec<Hour>, more: &Hour) {
+    let known = (hours.iter_mut())
+        .find(|hour| hour.from == more.from && hour.integration == more.integration);
+    match known {
+        Some(hour) => {
+            hour.requests += more.requests;
+            hour.failed += more.failed;
+        }
+        None => hours.push(more.clone()),
+    }
 }
 
 impl Recorder {
@@ -182,13 +177,7 @@ impl Recorder {
         let (sender, queue) = mpsc::channel(WAITING);
         let dropped = Arc::<AtomicU64>::default();
         let counted = Arc::<Counted>::default();
-        let recording = Recording {
-            app,
-            queue,
-            counted: Arc::clone(&counted),
-            dropped: Arc::clone(&dropped),
-            refused: HashMap::new(),
-        };
+        let recording = Recording::new(app, queue, Arc::clone(&counted), Arc::clone(&dropped));
         let recorder = Self {
             queue: sender,
             counted,
@@ -224,121 +213,6 @@ impl Recorder {
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
-}
-
-impl Recording {
-    /// Writes records until `stop`, then what still waits.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) {
-        tokio::pin!(stop);
-        let mut told = 0;
-        loop {
-            let mut batch = Vec::new();
-            tokio::select! {
-                () = &mut stop => break,
-                count = self.queue.recv_many(&mut batch, BATCH) => if count == 0 { return },
-                () = self.counted.news.notified() => {}
-            }
-            let end = Instant::now() + PAUSE;
-            while batch.len() < BATCH {
-                let room = BATCH - batch.len();
-                let more = tokio::time::timeout_at(end, self.queue.recv_many(&mut batch, room));
-                if !matches!(more.await, Ok(1..)) {
-                    break;
-                }
-            }
-            self.write(batch).await;
-            let dropped = self.dropped.load(Ordering::Relaxed);
-            if dropped > told {
-                tracing::warn!(dropped, "too many requests to record them all");
-                told = dropped;
-            }
-        }
-        self.queue.close();
-        loop {
-            let mut batch = Vec::new();
-            let count = self.queue.recv_many(&mut batch, BATCH).await;
-            self.write(batch).await;
-            if count == 0 {
-                return;
-            }
-        }
-    }
-
-    async fn write(&mut self, batch: Vec<(Whose, Exchange)>) {
-        let mut of: HashMap<OrgId, (Vec<Hour>, Vec<Exchange>)> = HashMap::new();
-        for (organisation, hours) in self.counted.take() {
-            of.entry(organisation).or_default().0 = hours;
-        }
-        for (whose, exchange) in batch {
-            match whose {
-                Whose::Known { organisation, .. } => {
-                    of.entry(organisation).or_default().1.push(exchange);
-                }
-                // whoever has no token is counted as far as it is recorded
-                Whose::Refused(slug) => {
-                    if let Some(organisation) = self.meant(&slug).await {
-                        let (hours, exchanges) = of.entry(organisation).or_default();
-                        hours.push(Hour {
-                            from: Hour::beginning(exchange.at),
-                            integration: None,
-                            requests: 1,
-                            failed: 1,
-                        });
-                        exchanges.push(exchange);
-                    }
-                }
-            }
-        }
-        for (organisation, (hours, exchanges)) in of {
-            let count = exchanges.len() as u64;
-            let written = self
-                .app
-                .store()
-                .tenant(organisation)
-                .quiet()
-                .write(move |writer| append(writer, &hours, &exchanges))
-                .await;
-            if let Err(failure) = written {
-                self.dropped.fetch_add(count, Ordering::Relaxed);
-                tracing::warn!(%organisation, %failure, count, "requests could not be recorded");
-            }
-        }
-    }
-
-    /// Finds the organisation that a refused request was meant for, unless so many were recorded already that it is enough.
-    async fn meant(&mut self, slug: &Slug) -> Option<OrgId> {
-        let organisation = self.app.store().organisation(slug).await.ok().flatten()?.id;
-        let now = Instant::now();
-        let (since, count) = self.refused.entry(organisation).or_insert((now, 0));
-        if now.duration_since(*since) >= Duration::from_mins(1) {
-            (*since, *count) = (now, 0);
-        }
-        *count += 1;
-        if *count > REFUSED_PER_MINUTE {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            return None;
-        }
-        Some(organisation)
-    }
-}
-
-/// Counts requests, writes those that are kept, and notes what an integration is seen doing for the first time.
-fn append(writer: &mut dyn Writer, hours: &[Hour], exchanges: &[Exchange]) -> Result<(), Failure> {
-    writer.count_traffic(hours)?;
-    writer.append_exchanges(exchanges)?;
-    for mut integration in writer.integrations()? {
-        let own = exchanges
-            .iter()
-            .filter(|exchange| exchange.integration == Some(integration.id));
-        let mut is_new = false;
-        for exchange in own {
-            is_new |= integration.seen.note(exchange);
-        }
-        if is_new {
-            writer.save_integration(&integration)?;
-        }
-    }
-    Ok(())
 }
 
 impl App {
@@ -380,10 +254,16 @@ impl App {
 mod tests {
     use rollcall_model::IntegrationKind;
 
+    use super::recording::REFUSED_PER_MINUTE;
     use super::*;
     use crate::testing::Installation;
 
-    fn answered<'a>(app: &App, whose: Whose, method: &'a str, path: &'a str) -> Answered<'a> {
+    pub(super) fn answered<'a>(
+        app: &App,
+        whose: Whose,
+        method: &'a str,
+        path: &'a str,
+    ) -> Answered<'a> {
         Answered {
             request: app.new_request_id(),
             at: app.now(),

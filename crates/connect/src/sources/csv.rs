@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use rollcall_model::Kind;
+use rollcall_model::cell::plain;
 use rollcall_scim::error::Error;
 use rollcall_scim::limits::Limits;
 use rollcall_scim::patch::{PATCH_SCHEMA, Patch};
@@ -248,16 +249,6 @@ fn cut(text: &str, delimiter: u8) -> Option<(u64, usize)> {
     is_quoted.then_some((row, column))
 }
 
-/// Takes the quote away that our own exports put before what a spreadsheet would take for a formula.
-fn plain(cell: &str) -> &str {
-    cell.strip_prefix('\'')
-        .filter(|rest| {
-            rest.trim_start_matches('\'')
-                .starts_with(['=', '+', '-', '@', '\t', '\r'])
-        })
-        .unwrap_or(cell)
-}
-
 struct Table<'t> {
     kind: Kind,
     columns: &'t [Column],
@@ -284,6 +275,7 @@ impl Table<'_> {
         let mut operations = Vec::new();
         let cells = self.columns.iter().zip(row).enumerate();
         for (number, (column, cell)) in cells.filter(|(_, (_, cell))| !cell.is_empty()) {
+            // our own exports put a quote before what a spreadsheet would take for a formula
             let cell = plain(cell);
             match column {
                 Column::Key { is_attribute } => {

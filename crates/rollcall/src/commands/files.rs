@@ -1,11 +1,12 @@
 //! What `rollcall doctor` sees of files: who may read them, and how much room there is beside them.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rollcall_store::{Finding, Location};
 
 use crate::config::Config;
+use crate::key;
 
 /// Less room than this is trouble, however small the store is: a log that cannot grow ends every write.
 const LEAST: u64 = 256 * 1024 * 1024;
@@ -13,12 +14,13 @@ const LEAST: u64 = 256 * 1024 * 1024;
 /// Looks at the files of the store and at its key.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut private = vec![config.key_file.value.clone()];
+    findings.extend(open_to_others(&config.key_file.value, key::widest_mode));
     if let Location::Sqlite(path) = &config.store.value {
-        private.extend(["", "-wal", "-shm"].map(|end| with_end(path, end)));
+        let private = ["", "-wal", "-shm"].map(|end| with_end(path, end));
+        let open = |path: &PathBuf| open_to_others(path, |_| 0o600);
+        findings.extend(private.iter().filter_map(open));
         findings.extend(room(path));
     }
-    findings.extend(private.iter().filter_map(|path| open_to_others(path)));
     findings
 }
 
@@ -28,16 +30,16 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// Finds a file that others may read or write.
-fn open_to_others(path: &Path) -> Option<Finding> {
-    let mode = std::fs::metadata(path).ok()?.permissions().mode();
-    (mode & 0o077 != 0).then(|| Finding {
+/// Finds a file that others may read or write, beyond what is right for a file of its owner.
+fn open_to_others(path: &Path, widest: impl Fn(u32) -> u32) -> Option<Finding> {
+    let file = std::fs::metadata(path).ok()?;
+    let (mode, widest) = (file.mode() & 0o777, widest(file.uid()));
+    (mode & 0o077 & !widest != 0).then(|| Finding {
         trouble: format!(
-            "{} can be used by other users of this machine (mode {:o})",
+            "{} can be used by other users of this machine (mode {mode:o})",
             path.display(),
-            mode & 0o777
         ),
-        remedy: format!("chmod 600 {}", path.display()),
+        remedy: format!("chmod {widest:o} {}", path.display()),
     })
 }
 

@@ -1,6 +1,7 @@
 //! `rollcall import` and `rollcall export`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rollcall_app::directory::{Context, Query, Stored, Wanted};
 use rollcall_app::history::Moment;
@@ -36,10 +37,9 @@ pub(crate) async fn import(
     if let Some(path) = command.groups.as_deref() {
         records.extend(read(&app, Kind::Group, path)?);
     }
-    let (users, groups): (Vec<_>, Vec<_>) = records
-        .into_iter()
-        .partition(|record| record.kind == Kind::User);
-    let list = |records: Vec<Record>| records.into_iter().map(listed).collect();
+    let (users, groups): (Vec<_>, Vec<_>) =
+        (records.into_iter()).partition(|(record, _)| record.kind == Kind::User);
+    let list = |records: Vec<_>| records.into_iter().map(listed).collect();
     let (users, groups) = (list(users), list(groups));
     let context = app.command_context(organisation.id);
     match app.import(&context, users, groups).await {
@@ -52,13 +52,9 @@ pub(crate) async fn import(
             report.created, report.updated, report.unchanged, report.memberships
         )),
         Err(NotImported::Refused(refusals)) => {
-            let lines = refusals.into_iter().map(|refusal| {
-                let path = match (refusal.kind, &command.groups) {
-                    (Kind::Group, Some(groups)) => groups,
-                    _ => &command.users,
-                };
-                (path.display().to_string(), refusal.line, refusal.reason)
-            });
+            let lines = refusals
+                .into_iter()
+                .map(|refusal| (refusal.file, refusal.line, refusal.reason));
             return Err(mistakes(lines.collect()));
         }
         Err(NotImported::Failed(failure)) => return Err(failure.into()),
@@ -66,7 +62,8 @@ pub(crate) async fn import(
     Ok(Exit::Done)
 }
 
-fn read(app: &App, kind: Kind, path: &Path) -> anyhow::Result<Vec<Record>> {
+/// Reads a file; each record comes with the file's name.
+fn read(app: &App, kind: Kind, path: &Path) -> anyhow::Result<Vec<(Record, Arc<str>)>> {
     let unreadable = |error| Trouble::wrong(format!("{} cannot be read: {error}", path.display()));
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
     if length > LONGEST_FILE {
@@ -77,39 +74,43 @@ fn read(app: &App, kind: Kind, path: &Path) -> anyhow::Result<Vec<Record>> {
         );
     }
     let text = std::fs::read(path).map_err(unreadable)?;
+    let name: Arc<str> = path.display().to_string().into();
     match files::read(kind, app.registry(), &text, &app.settings().limits) {
-        Ok(records) => Ok(records),
-        Err(wrong) => {
-            let name = path.display().to_string();
-            Err(mistakes(
-                wrong
-                    .into_iter()
-                    .map(|mistake| (name.clone(), mistake.line, mistake.reason))
-                    .collect(),
-            ))
+        Ok(records) => {
+            let records = records.into_iter();
+            Ok(records.map(|record| (record, Arc::clone(&name))).collect())
         }
+        Err(wrong) => Err(mistakes(
+            wrong
+                .into_iter()
+                .map(|mistake| (Arc::clone(&name), mistake.line, mistake.reason))
+                .collect(),
+        )),
     }
 }
 
-fn listed(record: Record) -> Listed {
+fn listed((record, file): (Record, Arc<str>)) -> Listed {
     let Record {
         kind: _,
         line,
         reference,
         body,
+        lists,
         members,
         manager,
     } = record;
     Listed {
+        file,
         line,
         reference,
         body,
+        lists,
         members,
         manager,
     }
 }
 
-fn mistakes(mistakes: Vec<(String, u64, String)>) -> anyhow::Error {
+fn mistakes(mistakes: Vec<(Arc<str>, u64, String)>) -> anyhow::Error {
     for (path, line, reason) in mistakes.iter().take(SHOWN_MISTAKES) {
         printer::say(&format!("{path}:{line}: {reason}"));
     }
@@ -160,7 +161,7 @@ impl Written {
         if self.is_table {
             row(table::cells(self.kind, document));
         } else {
-            printer::data(&document.to_string());
+            printer::line(&document.to_string());
         }
     }
 }
@@ -168,7 +169,7 @@ impl Written {
 fn row(cells: impl Iterator<Item = String>) {
     let cells: Vec<String> = cells.collect();
     let row = csv::row(cells.iter().map(String::as_str));
-    printer::data(row.trim_end_matches(['\r', '\n']));
+    printer::line(row.trim_end_matches(['\r', '\n']));
 }
 
 async fn export_present(app: &App, context: &Context, written: Written) -> anyhow::Result<()> {

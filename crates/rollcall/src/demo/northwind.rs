@@ -4,6 +4,7 @@
 //! groups. Some accounts are blocked. Contractors are in the directory and assigned to nothing.
 
 use rollcall_app::transfer::Listed;
+use rollcall_scim::merge::Lists;
 use serde_json::{Value, json};
 
 const GIVEN: [&str; 48] = [
@@ -139,9 +140,11 @@ pub(super) fn is_contractor(person: usize) -> bool {
 
 fn listed(place: usize, body: Value, members: Vec<String>, manager: Option<usize>) -> Listed {
     Listed {
+        file: "the demo".into(),
         line: place as u64 + 1,
         reference: Some(reference(place)),
         body,
+        lists: Lists::Whole,
         members,
         manager: manager.map(reference),
     }

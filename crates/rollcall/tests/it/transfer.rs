@@ -1,5 +1,7 @@
 //! People and groups in and out by files.
 
+use serde_json::json;
+
 use crate::support::Installation;
 
 #[test]
@@ -144,6 +146,88 @@ fn tables_are_imported_again_without_a_change_and_hold_no_formula() {
     assert_eq!(plain(&export("copy", "users")), plain(&people));
     let past = installation.ok(&["export", "--org", "copy", "--csv", "groups", "--at", "1"]);
     assert_eq!(past.lines().count(), 1, "{past}");
+}
+
+#[test]
+fn a_table_leaves_what_it_has_no_room_for_and_what_is_no_text_comes_back_whole() {
+    let (installation, _) = Installation::with("northwind");
+    let folder = installation.folder.path();
+    let ann = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "ann@example.com",
+        "displayName": "\u{1b}[0m=HYPERLINK(\"http://x\")\u{7f}",
+        "emails": [
+            {"type": "work", "value": "ann@example.com", "primary": true},
+            {"type": "home", "value": "ann@home.example"},
+        ],
+        "phoneNumbers": [
+            {"type": "work", "value": "1"}, {"type": "home", "value": "2"},
+            {"type": "pager", "value": "3"},
+        ],
+        "addresses": [
+            {"type": "work", "locality": "Oslo", "country": "NO"},
+            {"type": "home", "locality": "Bergen"},
+        ],
+        "roles": [{"value": "buyer"}, {"value": "clerk"}],
+    });
+    std::fs::write(folder.join("ann.jsonl"), ann.to_string()).unwrap();
+    let import = |file: &str| -> serde_json::Value {
+        let arguments = ["import", "--org", "northwind", "--json", "--users", file];
+        serde_json::from_str(&installation.ok(&arguments)).unwrap()
+    };
+    let there = || -> serde_json::Value {
+        let exported = installation.ok(&["export", "--org", "northwind"]);
+        serde_json::from_str(&exported).unwrap()
+    };
+    assert_eq!(import("ann.jsonl")["created"], 1);
+    let before = there();
+    assert_eq!(before["displayName"], ann["displayName"]);
+
+    let table = installation.ok(&["export", "--org", "northwind", "--csv", "users"]);
+    std::fs::write(folder.join("people.csv"), &table).unwrap();
+    assert!(table.contains(",\"'\u{1b}[0m=HYPERLINK("), "{table:?}");
+    assert_eq!(import("people.csv")["unchanged"], 1);
+    assert_eq!(there(), before);
+
+    let row = "userName,email,phone,city\nann@example.com,lee@example.com,9,Moss\n";
+    std::fs::write(folder.join("row.csv"), row).unwrap();
+    assert_eq!(import("row.csv")["updated"], 1);
+    let mut expected = ann.clone();
+    expected["emails"][0]["value"] = json!("lee@example.com");
+    expected["phoneNumbers"][0]["value"] = json!("9");
+    expected["addresses"][0]["locality"] = json!("Moss");
+    let after = there();
+    for name in [
+        "emails",
+        "phoneNumbers",
+        "addresses",
+        "roles",
+        "displayName",
+    ] {
+        assert_eq!(after[name], expected[name], "{name}");
+    }
+}
+
+#[test]
+fn a_wrong_group_is_sought_in_the_file_that_it_is_in() {
+    let (installation, _) = Installation::with("northwind");
+    let folder = installation.folder.path();
+    let lines = [
+        json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ann"}),
+        json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Sales",
+            "meta": {"resourceType": "Group"}, "members": [{"value": "nobody"}],
+        }),
+    ];
+    let [ann, sales] = lines;
+    std::fs::write(folder.join("all.jsonl"), format!("{ann}\n{sales}\n")).unwrap();
+    std::fs::write(folder.join("groups.csv"), "displayName\nAll\n").unwrap();
+    let files = ["--users", "all.jsonl", "--groups", "groups.csv"];
+
+    let output = installation.run(&[&["import", "--org", "northwind"][..], &files].concat());
+
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("all.jsonl:2: its member `nobody`"), "{said}");
 }
 
 #[test]

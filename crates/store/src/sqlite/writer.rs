@@ -27,6 +27,8 @@ const UNITS_TIME: Duration = Duration::from_millis(20);
 /// Where the disk is slow a commit takes in units for so many times as long as the last one took to sync: waiting for the disk must not
 /// become what the writer does most.
 const TIMES_THE_SYNC: u32 = 4;
+/// Yet no longer than this: after a sync that stood still for seconds nobody waits for many times as long.
+const UNITS_TIME_AT_MOST: Duration = Duration::from_millis(500);
 
 /// A unit; tells whether its changes are to be kept.
 type Job = Box<dyn FnOnce(&Connection) -> Result<bool, Error> + Send>;
@@ -139,7 +141,7 @@ fn serve(
             continue;
         }
         let mut waiting = Vec::new();
-        let enough = Instant::now() + time.max(last_sync * TIMES_THE_SYNC);
+        let enough = Instant::now() + time.max(by_the_disk(last_sync));
         let mut next = Some(first);
         while let Some(request) = next {
             run(connection, request, &mut waiting);
@@ -171,6 +173,13 @@ fn serve(
             }
         }
     }
+}
+
+/// How long a commit takes in units after one that took so long to sync.
+fn by_the_disk(last_sync: Duration) -> Duration {
+    last_sync
+        .saturating_mul(TIMES_THE_SYNC)
+        .min(UNITS_TIME_AT_MOST)
 }
 
 /// Tells everybody that nothing of theirs was kept.
@@ -273,6 +282,14 @@ mod tests {
         });
         runs.await.unwrap();
         (hold, task)
+    }
+
+    #[test]
+    fn a_slow_disk_makes_batches_longer_and_one_that_stood_still_does_not_keep_the_next_waiting() {
+        for (sync, takes_in) in [(0, 0), (30, 120), (125, 500), (3_000, 500)] {
+            let time = by_the_disk(Duration::from_millis(sync));
+            assert_eq!(time, Duration::from_millis(takes_in), "{sync} ms");
+        }
     }
 
     #[tokio::test]
