@@ -28,8 +28,8 @@ pub use revert::{Deed, Reason, Revert, Span, Step};
 
 /// So many entries of the feed are read at once.
 const PART: u64 = 500;
-/// So many objects are compared in one unit of reading.
-const AT_ONCE: usize = 100;
+/// So many objects are compared in one unit of reading, which has a bounded time.
+const AT_ONCE: usize = 10;
 /// So many changes of an object are looked through for its last name.
 const LOOKED_BACK: u64 = 10;
 
@@ -62,6 +62,41 @@ impl fmt::Display for Moment {
             Self::Place(place) => place.fmt(f),
         }
     }
+}
+
+/// What differs between two places of the feed, as a list: details of one object are what [`App::compared`] tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// From this place of the feed.
+    pub from: u64,
+    /// To this one.
+    pub to: u64,
+    /// Those that are not what they were, in the order in which they changed first.
+    pub objects: Vec<Differing>,
+}
+
+/// An object that is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differing {
+    /// Which kind of object.
+    pub kind: Kind,
+    /// Which object.
+    pub id: ResourceId,
+    /// What it is called: as it became, or else as it was.
+    pub name: String,
+    /// What became of it.
+    pub became: Became,
+}
+
+/// What became of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became {
+    /// It was not there, and came.
+    New,
+    /// It is not there any more.
+    Gone,
+    /// It is another than it was.
+    Different,
 }
 
 /// An object at two moments.
@@ -103,6 +138,15 @@ impl Changed {
         self.before.is_some() != self.after.is_some()
             || !self.attributes().is_empty()
             || self.members() != (Vec::new(), Vec::new())
+    }
+
+    /// Tells what became of it.
+    pub fn became(&self) -> Became {
+        match (&self.before, &self.after) {
+            (None, _) => Became::New,
+            (_, None) => Became::Gone,
+            _ => Became::Different,
+        }
     }
 
     /// Returns what it is called: as it became, or else as it was.
@@ -147,7 +191,7 @@ impl App {
                 }
                 let missing = || crate::directory::missing(*kind, name);
                 let id = name.parse().map_err(|_| missing())?;
-                let told = reader.object_changes(*kind, id, None, 1)?;
+                let told = reader.object_touched(*kind, id, None, 1)?;
                 told.first().map(|_| id).ok_or_else(missing)
             })
             .await
@@ -184,12 +228,23 @@ impl App {
     ) -> Result<Vec<Change>, Failure> {
         context
             .tenant()
-            .read(move |reader| Ok(reader.object_changes(kind, id, None, count)?))
+            .read(move |reader| {
+                let mut life: Vec<Change> = Vec::new();
+                loop {
+                    let before = life.last().map(|change| change.sequence);
+                    let left = count.saturating_sub(life.len() as u64);
+                    let part = reader.object_changes(kind, id, before, left)?;
+                    if part.is_empty() {
+                        return Ok(life);
+                    }
+                    life.extend(part);
+                }
+            })
             .await
     }
 
-    /// Returns the objects that are not what they were, in the order in which they changed first; with `by`, only those that this actor
-    /// changed, alone or among others. What changed and changed back is not among them.
+    /// Returns the objects that are not what they were; with `by`, only those that this actor changed, alone or among others. What changed
+    /// and changed back is not among them. Of each object only its name is kept: there may be many, and each may hold much.
     ///
     /// # Errors
     /// [`Failure::Forbidden`] when more than `most` objects were touched; when the store is out of reach.
@@ -199,7 +254,7 @@ impl App {
         (from, to): (Moment, Moment),
         by: Option<&str>,
         most: Option<usize>,
-    ) -> Result<Vec<Changed>, Failure> {
+    ) -> Result<Differences, Failure> {
         let between = context.tenant().read::<_, Failure, _>(move |reader| {
             Ok((place_of(reader, from)?, place_of(reader, to)?))
         });
@@ -209,18 +264,27 @@ impl App {
             let authors = self.authors(context, None, (from, to), by).await?;
             touched.retain(|(_, id)| matches!(authors.get(id), Some(Who::Them | Who::Both)));
         }
-        let mut changed = Vec::new();
+        let mut objects = Vec::new();
         for part in touched.chunks(AT_ONCE) {
             let part = part.to_vec();
-            let compared = context.tenant().read::<_, Failure, _>(move |reader| {
-                let compared = part
-                    .into_iter()
-                    .map(|object| compared(reader, object, from, to));
-                compared.collect::<Result<Vec<_>, _>>()
+            let differing = context.tenant().read::<_, Failure, _>(move |reader| {
+                let mut differing = Vec::new();
+                for (kind, id) in part {
+                    let compared = compared(reader, (kind, id), from, to)?;
+                    if compared.is_another() {
+                        differing.push(Differing {
+                            kind,
+                            id,
+                            name: compared.name(),
+                            became: compared.became(),
+                        });
+                    }
+                }
+                Ok(differing)
             });
-            changed.extend(compared.await?.into_iter().filter(Changed::is_another));
+            objects.extend(differing.await?);
         }
-        Ok(changed)
+        Ok(Differences { from, to, objects })
     }
 
     /// Returns what one object was at two moments.
@@ -236,7 +300,7 @@ impl App {
         context
             .tenant()
             .read(move |reader| {
-                if reader.object_changes(kind, id, None, 1)?.is_empty() {
+                if reader.object_touched(kind, id, None, 1)?.is_empty() {
                     return Err(crate::directory::missing(kind, id));
                 }
                 let (from, to) = (place_of(reader, from)?, place_of(reader, to)?);
@@ -334,7 +398,7 @@ impl App {
             let part = PART.min(to - place);
             let read = context
                 .tenant()
-                .read::<_, Failure, _>(move |reader| Ok(reader.changes(place, part)?));
+                .read::<_, Failure, _>(move |reader| Ok(reader.touched(place, part)?));
             let changes = read.await?;
             let Some(last) = changes.last() else { break };
             place = last.sequence;
@@ -362,7 +426,7 @@ fn place_of(reader: &dyn Reader, moment: Moment) -> Result<u64, Failure> {
     let (mut before, mut after) = (0, last + 1);
     while after - before > 1 {
         let middle = before + (after - before) / 2;
-        let entry = reader.changes(middle - 1, 1)?;
+        let entry = reader.touched(middle - 1, 1)?;
         match entry.first() {
             Some(entry) if entry.at <= at => before = middle,
             _ => after = middle,
@@ -408,9 +472,12 @@ fn past(
     place: u64,
 ) -> Result<Option<Past>, Failure> {
     let mut backwards = Backwards::default();
-    let mut before = place + 1;
+    let mut before = place.saturating_add(1);
+    // the latest document is mostly all that is needed
+    let mut count = 1;
     while !backwards.is_complete() {
-        let part = reader.object_changes(kind, id, Some(before), PART)?;
+        let part = reader.object_changes(kind, id, Some(before), count)?;
+        count = PART;
         let Some(earliest) = part.last() else { break };
         before = earliest.sequence;
         for change in &part {

@@ -295,7 +295,7 @@ fn step(
         .or_else(|| super::name(kind, document?))
         .unwrap_or_else(|| id.to_string());
     let is_changed_since = to < u64::MAX && {
-        let last = reader.object_changes(kind, id, None, 1)?;
+        let last = reader.object_touched(kind, id, None, 1)?;
         last.first().is_some_and(|change| change.sequence > to)
     };
     let deed = match who {

@@ -136,10 +136,23 @@ async fn what_was_is_told_from_the_feed_and_what_differs() {
     assert_eq!(then[2].1, BTreeSet::from([story.ann, story.bob]));
     assert_eq!(now[1].1, BTreeSet::from([story.ann]));
     assert_eq!(story.state(Moment::Place(0)).await, []);
-    let names: Vec<_> = changed.iter().map(Changed::name).collect();
-    assert_eq!(names, ["ann", "Team", "bob"]);
-    assert_eq!(changed[0].attributes()[0].path, "title");
-    assert_eq!(changed[1].members(), (vec![], vec![story.bob]));
+    let told = changed.objects.iter().map(|one| (&*one.name, one.became));
+    let told: Vec<_> = told.collect();
+    let (different, gone) = (Became::Different, Became::Gone);
+    let expected = [("ann", different), ("Team", different), ("bob", gone)];
+    assert_eq!(told, expected);
+    let places = (Moment::Place(changed.from), Moment::Place(changed.to));
+    let compared = async |object| {
+        story
+            .app()
+            .compared(&command, object, places)
+            .await
+            .unwrap()
+    };
+    let ann = compared((Kind::User, story.ann)).await;
+    assert_eq!(ann.attributes()[0].path, "title");
+    let team = compared((Kind::Group, story.team)).await;
+    assert_eq!(team.members(), (vec![], vec![story.bob]));
     let bob = Principal {
         kind: Kind::User,
         name: "Bob".into(),

@@ -260,6 +260,7 @@ async fn then(
     form: &Form,
 ) -> Result<Response, Problem> {
     let which = Which::new(kind, id, form, &console.zone(known))?;
+    let _reading = console.reading(known)?;
     let (changed, head) = console.changed_since(known, &which).await?;
     let (came, went) = match kind {
         Kind::User => (Vec::new(), Vec::new()),
@@ -455,6 +456,7 @@ async fn ask(
     form: &Form,
 ) -> Result<Response, Problem> {
     let which = Which::new(kind, id, form, &console.zone(known))?;
+    let _reading = console.reading(known)?;
     let page = console.back_page(known, &which, Refused::default()).await?;
     Ok(layout::rendered(&page))
 }
@@ -468,6 +470,7 @@ async fn take(
 ) -> Result<Response, Problem> {
     let zone = console.zone(known);
     let which = Which::new(kind, id, form, &zone)?;
+    let _reading = console.reading(known)?;
     let context = known.visitor.context();
     let until = form.text("until").parse().unwrap_or(0);
     let span = which.span(Then::Place(until));
