@@ -7,6 +7,7 @@
 mod authors;
 mod back;
 mod revert;
+mod steps;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,7 +24,7 @@ use serde_json::Value;
 use crate::directory::{Context, Named, title};
 use crate::{App, Failure};
 use authors::Who;
-pub use back::{Outcome, Refusal};
+pub use back::{Outcome, Part, Refusal};
 pub use revert::{Deed, Reason, Revert, Span, Step};
 
 /// So many entries of the feed are read at once.
@@ -466,7 +467,7 @@ fn known_as(reader: &dyn Reader, id: ResourceId) -> Result<Option<String>, Failu
 }
 
 /// Reads what an object was at a place of the feed.
-fn past(
+pub(crate) fn past(
     reader: &dyn Reader,
     (kind, id): (Kind, ResourceId),
     place: u64,

@@ -4,6 +4,8 @@ use jiff::SignedDuration;
 use rollcall_model::IntegrationKind;
 use serde_json::json;
 
+mod back;
+
 use super::*;
 use crate::directory::{Expected, Wanted};
 use crate::testing::Installation;

@@ -223,7 +223,7 @@ async fn revert(app: &App, command: &RevertTo, as_json: bool) -> anyhow::Result<
             .into());
         }
         let refused = outcome.refused.into_iter();
-        results.extend(refused.map(|one| (one.id, one.why.to_string())));
+        results.extend(refused.map(|one| (one.id, one.said())));
     }
     if as_json {
         let steps = plan.steps.iter().map(|step| {

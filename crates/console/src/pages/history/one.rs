@@ -199,7 +199,7 @@ pub(super) fn then_view(
             "is-warn",
             "trash",
             format!("The {noun} has been deleted since"),
-            "This is what it was. It can be created again, with the same id as long as nobody else has its name.",
+            "This is what it was. It can be created again as long as nobody else has its name, with the same id as long as the directory remembers it.",
         ),
         (true, true) if is_same => (
             "is-ok",
@@ -360,7 +360,7 @@ pub(super) fn back_view(
             still_gone(missing.len(), &mut stays);
         }
         Some(Deed::Recreate { missing, .. }) => {
-            what.push(format!("The {noun} is created again as it was, with the same id unless somebody else has its name by now."));
+            what.push(format!("The {noun} is created again as it was, with the same id as long as the directory remembers it. If somebody else has its name by now, nothing is done."));
             still_gone(missing.len(), &mut stays);
             if noun == "account" {
                 stays.push("Its groups of that time are not changed: take those back on their own pages.".to_owned());

@@ -88,6 +88,8 @@ pub(super) struct RunPage {
     left: u64,
     refused: u64,
     untried: u64,
+    /// Members that groups had and have not again.
+    missing: u64,
     refusals: Vec<Refused>,
     /// Where a plan of what is left is made.
     again: String,
@@ -136,6 +138,7 @@ pub(super) fn view(
         left: number("left"),
         refused: number("refused"),
         untried: number("untried"),
+        missing: number("missing"),
         refusals,
         again: format!("/history/back?from={from}&by={}", layout::encoded(&by)),
         activity: told.map_or("/activity".to_owned(), |deed| {
