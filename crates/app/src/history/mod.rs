@@ -211,7 +211,7 @@ impl App {
         context
             .tenant()
             .read(move |reader| {
-                let place = place_of(reader, moment)?;
+                let place = place_for(reader, (kind, id), moment)?;
                 past(reader, (kind, id), place)
             })
             .await
@@ -304,8 +304,8 @@ impl App {
                 if reader.object_touched(kind, id, None, 1)?.is_empty() {
                     return Err(crate::directory::missing(kind, id));
                 }
-                let (from, to) = (place_of(reader, from)?, place_of(reader, to)?);
-                compared(reader, (kind, id), from, to)
+                let place = |moment| place_for(reader, (kind, id), moment);
+                compared(reader, (kind, id), place(from)?, place(to)?)
             })
             .await
     }
@@ -417,7 +417,8 @@ impl App {
 }
 
 /// Returns the place of the feed that a moment means: the last entry at that instant or before it. Entries are in the order of their
-/// commits; where a clock was set back, the place is one of those that the instant may mean.
+/// commits. They say when their unit was asked for, which may have waited for others: where they are not in order of time, the last one
+/// nearby counts. Where a clock was set back, the place is one of those that the instant may mean.
 fn place_of(reader: &dyn Reader, moment: Moment) -> Result<u64, Failure> {
     let last = reader.last_change()?;
     let at = match moment {
@@ -433,7 +434,32 @@ fn place_of(reader: &dyn Reader, moment: Moment) -> Result<u64, Failure> {
             _ => after = middle,
         }
     }
-    Ok(before)
+    let nearby = reader.touched(before, PART)?;
+    let last = nearby.iter().rfind(|entry| entry.at <= at);
+    Ok(last.map_or(before, |entry| entry.sequence))
+}
+
+/// Returns the place of the feed that a moment means for one object: its own last change at that instant or before it, which is exact
+/// whatever else was committed meanwhile, and by whichever node.
+fn place_for(
+    reader: &dyn Reader,
+    (kind, id): (Kind, ResourceId),
+    moment: Moment,
+) -> Result<u64, Failure> {
+    let Moment::At(at) = moment else {
+        return place_of(reader, moment);
+    };
+    let mut before = None;
+    loop {
+        let part = reader.object_touched(kind, id, before, PART)?;
+        let Some(earliest) = part.last() else {
+            return Ok(0);
+        };
+        before = Some(earliest.sequence);
+        if let Some(found) = part.iter().find(|change| change.at <= at) {
+            return Ok(found.sequence);
+        }
+    }
 }
 
 /// Reads what an object was at two places of the feed.

@@ -14,7 +14,7 @@ use rollcall_scim::resource::Resource;
 use rollcall_store::{Entry, Reader};
 
 use super::authors::Who;
-use super::{AT_ONCE, Moment, past, place_of};
+use super::{AT_ONCE, Moment, past, place_for, place_of};
 use crate::directory::Context;
 use crate::{App, Failure};
 
@@ -180,8 +180,13 @@ impl App {
     /// [`Failure::Forbidden`] when the span touched more objects than it says; when the store is out of reach.
     pub async fn plan_revert(&self, context: &Context, span: Span) -> Result<Revert, Failure> {
         let (from, to) = (span.from, span.to);
+        let object = span.object;
         let places = context.tenant().read::<_, Failure, _>(move |reader| {
-            Ok((place_of(reader, from)?, place_of(reader, to)?))
+            let place = |moment| match object {
+                Some(object) => place_for(reader, object, moment),
+                None => place_of(reader, moment),
+            };
+            Ok((place(from)?, place(to)?))
         });
         let (from, to) = places.await?;
         let objects = match span.object {

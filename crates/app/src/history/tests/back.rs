@@ -252,3 +252,60 @@ async fn who_loses_access_makes_room_for_who_comes_back() {
     assert!(outcome.refused.is_empty(), "{:?}", outcome.refused);
     assert_eq!(plan.steps[0].name, "eve");
 }
+
+/// Appends an entry of somebody whom nobody knows to the feed, as of an instant.
+async fn tell(story: &Story, at: Timestamp, id: ResourceId, title: &'static str) {
+    let command = story.installation.command();
+    let told = command.tenant().write::<_, Failure, _>(move |writer| {
+        let entry = rollcall_store::NewChange {
+            kind: Kind::User,
+            id,
+            action: rollcall_model::Action::Updated,
+            document: Some(json!({"userName": "zoe", "title": title})),
+            membership: rollcall_model::Membership::default(),
+            summary: rollcall_model::Summary::default(),
+        };
+        Ok(writer.append_change(at, &entry)?)
+    });
+    told.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_instant_of_an_object_means_its_own_change_whatever_was_committed_before_it() {
+    let story = Story::new().await;
+    let (zoe, other) = (
+        ResourceId::from_bytes([7; 16]),
+        ResourceId::from_bytes([8; 16]),
+    );
+    let now = story.app().now();
+    let later = |millis| now + SignedDuration::from_millis(millis);
+    tell(&story, now, zoe, "first").await;
+    // another node asked later and was faster, several times
+    for millis in 10..40 {
+        tell(&story, later(millis), other, "other").await;
+    }
+    tell(&story, later(5), zoe, "second").await;
+    tell(&story, later(50), zoe, "third").await;
+    let command = story.installation.command();
+    let (app, object) = (story.app(), (Kind::User, zoe));
+
+    for (millis, title) in [
+        (0, "first"),
+        (4, "first"),
+        (5, "second"),
+        (45, "second"),
+        (50, "third"),
+    ] {
+        let at = Moment::At(later(millis));
+        let past = app.past(&command, object, at).await.unwrap().unwrap();
+        assert_eq!(past.document.unwrap()["title"], title, "{millis}");
+        let compared = app.compared(&command, object, (at, NOW)).await.unwrap();
+        assert_eq!(compared.is_another(), title != "third", "{millis}");
+    }
+    // a span has all that was asked for until its end
+    let place = app.place(&command, Moment::At(later(5))).await.unwrap();
+    let Moment::Place(end) = story.end().await else {
+        panic!()
+    };
+    assert_eq!(place, end - 1);
+}
