@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::revert::Turn;
 use super::steps::Returns;
-use super::{Deed, Moment, Revert, Span, Step};
+use super::{Deed, Moment, Revert, Span, Step, place_of};
 use crate::directory::{Context, is_about_members};
 use crate::{App, Failure};
 
@@ -173,7 +173,8 @@ impl App {
         progress: &AtomicU64,
     ) -> Result<Outcome, Failure> {
         let asked = json!({
-            "from": moment(span.from), "to": moment(span.to), "by": span.by, "deletes": span.deletes, "steps": plan.steps.len(),
+            "from": moment(span.from), "to": moment(span.to), "until": self.end_of(context, span.to).await?,
+            "by": span.by, "deletes": span.deletes, "steps": plan.steps.len(),
         });
         self.note(context, span, "history.begun", asked.clone())
             .await?;
@@ -199,6 +200,18 @@ impl App {
         }
         self.note(context, span, "history.taken_back", told).await?;
         Ok(outcome)
+    }
+
+    /// Returns the instant of the last change that a plan up to this moment is about: whoever plans what is left asks for the same span.
+    async fn end_of(&self, context: &Context, to: Moment) -> Result<Option<String>, Failure> {
+        context
+            .tenant()
+            .read(move |reader| {
+                let before = place_of(reader, to)?.saturating_sub(1);
+                let last = reader.touched(before, 1)?;
+                Ok(last.first().map(|last| last.at.to_string()))
+            })
+            .await
     }
 
     async fn note(

@@ -301,6 +301,16 @@ async fn a_plan_has_a_code_that_changes_with_what_it_does_and_may_be_bounded() {
         (&noted[0].detail["done"], &noted[1].detail["steps"]),
         (&json!(3), &json!(3))
     );
+    // a plan of what is left is about the same span
+    let changed = command
+        .tenant()
+        .read::<_, Failure, _>(|reader| Ok(reader.touched(3, 10)?));
+    let until = changed.await.unwrap().iter().map(|change| change.at).min();
+    let begun = &noted[1].detail;
+    assert_eq!(
+        (&begun["until"], &begun["deletes"]),
+        (&json!(until), &json!(false))
+    );
 }
 
 #[tokio::test]

@@ -342,7 +342,7 @@ fn of_one() -> Vec<(&'static str, String)> {
 fn of_runs() -> Vec<(&'static str, String)> {
     let by = format!("integration:{}", IntegrationId::from_bytes([1; 16]));
     let detail = json!({
-        "from": then().to_string(), "to": 41_207, "by": by, "steps": 83, "done": 80, "left": 1, "refused": 2, "untried": 0, "missing": 3,
+        "from": then().to_string(), "to": 41_207, "until": now().to_string(), "by": by, "deletes": true, "steps": 83, "done": 80, "left": 1, "refused": 2, "untried": 0, "missing": 3,
     });
     let (begun, ended) = (
         done("history.begun", detail.clone()),
