@@ -10,6 +10,9 @@ use super::PART;
 use crate::directory::Context;
 use crate::{App, Failure};
 
+/// So many entries of the audit log are read at once: each holds what changed.
+const DEEDS: u64 = 100;
+
 /// By whom an object was changed within a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
@@ -66,7 +69,7 @@ impl App {
             let asked = query.clone();
             let read = context
                 .tenant()
-                .read::<_, Failure, _>(move |reader| Ok(reader.audit_where(&asked, PART)?));
+                .read::<_, Failure, _>(move |reader| Ok(reader.audit_where(&asked, DEEDS)?));
             let entries = read.await?;
             for entry in &entries {
                 let Ok(id) = entry.object.parse::<ResourceId>() else {

@@ -235,7 +235,7 @@ impl App {
         let is_last = |step: &Step| matches!(step.deed, Deed::Delete { .. });
         let (goes, mut steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(is_last);
         steps.extend(goes.into_iter().rev());
-        steps.sort_by_key(|step| step.turn());
+        steps.sort_by_key(Step::turn);
         Ok(Revert { steps })
     }
 }

@@ -414,6 +414,8 @@ impl WriteLedger for Tenant<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use rollcall_model::OrgId;
     use rusqlite::Connection;
 
@@ -451,6 +453,37 @@ mod tests {
                 "{explained}"
             );
         }
+    }
+
+    #[test]
+    fn a_unit_of_reading_that_has_no_time_left_looks_at_no_more_of_the_feed() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::super::migrations::apply(&mut connection).unwrap();
+        connection
+            .execute_batch("PRAGMA foreign_keys = OFF")
+            .unwrap();
+        let (organisation, ann) = (OrgId::from_bytes([1; 16]), ResourceId::from_bytes([2; 16]));
+        let row = params![blob(organisation), kind_code(Kind::User), blob(ann)];
+        connection
+            .execute(
+                "INSERT INTO changes (org, sequence, at, kind, id, action) VALUES (?1, 1, 0, ?2, ?3, '\"deleted\"')",
+                row,
+            )
+            .unwrap();
+        let late = Tenant::new(&connection, organisation, Some(Instant::now()));
+        let unhurried = Tenant::new(&connection, organisation, None);
+        let is_late = |refused| matches!(refused, Err(Error::TooLong));
+
+        assert!(is_late(late.touched(0, 1).map(drop)));
+        assert!(is_late(
+            late.object_touched(Kind::User, ann, None, 1).map(drop)
+        ));
+        assert!(is_late(
+            late.object_changes(Kind::User, ann, None, 1).map(drop)
+        ));
+        assert_eq!(unhurried.touched(0, 1).unwrap().len(), 1);
+        let changes = unhurried.object_changes(Kind::User, ann, None, 1);
+        assert_eq!(changes.unwrap().len(), 1);
     }
 
     fn plan(connection: &Connection, streams: &[Stream]) -> String {
