@@ -18,7 +18,7 @@ use rollcall_model::history::{Backwards, Past};
 use rollcall_model::{Change, IntegrationId, Kind, Principal, ResourceId};
 use rollcall_scim::patch::{Change as Difference, differences};
 use rollcall_scim::resource::Resource;
-use rollcall_store::Reader;
+use rollcall_store::{Error as StoreError, Reader};
 use serde_json::Value;
 
 use crate::directory::{Context, Named, title};
@@ -29,7 +29,7 @@ pub use revert::{Deed, Reason, Revert, Span, Step};
 
 /// So many entries of the feed are read at once.
 const PART: u64 = 500;
-/// So many objects are compared in one unit of reading, which has a bounded time.
+/// So many people are compared in one unit of reading, which has a bounded time.
 const AT_ONCE: usize = 10;
 /// So many changes of an object are looked through for its last name.
 const LOOKED_BACK: u64 = 10;
@@ -266,7 +266,7 @@ impl App {
             touched.retain(|(_, id)| matches!(authors.get(id), Some(Who::Them | Who::Both)));
         }
         let mut objects = Vec::new();
-        for part in touched.chunks(AT_ONCE) {
+        for part in parts(&touched) {
             let part = part.to_vec();
             let differing = context.tenant().read::<_, Failure, _>(move |reader| {
                 let mut differing = Vec::new();
@@ -416,6 +416,24 @@ impl App {
     }
 }
 
+/// Splits objects into parts that are read in one unit each: a group may have a history that needs all the time of one.
+fn parts(objects: &[(Kind, ResourceId)]) -> impl Iterator<Item = &[(Kind, ResourceId)]> {
+    let both_people =
+        |one: &(Kind, _), other: &(Kind, _)| (one.0, other.0) == (Kind::User, Kind::User);
+    let runs = objects.chunk_by(both_people);
+    runs.flat_map(|run| run.chunks(AT_ONCE))
+}
+
+/// Says what it means here that a unit of reading had no time left.
+fn in_time<T>(read: Result<T, StoreError>) -> Result<T, Failure> {
+    read.map_err(|error| match error {
+        StoreError::TooLong => Failure::Forbidden {
+            reason: "too much was changed to be read in the time that one request has".to_owned(),
+        },
+        other => other.into(),
+    })
+}
+
 /// Returns the place of the feed that a moment means: the last entry at that instant or before it. Entries are in the order of their
 /// commits. They say when their unit was asked for, which may have waited for others: where they are not in order of time, the last one
 /// nearby counts. Where a clock was set back, the place is one of those that the instant may mean.
@@ -451,7 +469,7 @@ fn place_for(
     };
     let mut before = None;
     loop {
-        let part = reader.object_touched(kind, id, before, PART)?;
+        let part = in_time(reader.object_touched(kind, id, before, PART))?;
         let Some(earliest) = part.last() else {
             return Ok(0);
         };
@@ -503,7 +521,7 @@ pub(crate) fn past(
     // the latest document is mostly all that is needed
     let mut count = 1;
     while !backwards.is_complete() {
-        let part = reader.object_changes(kind, id, Some(before), count)?;
+        let part = in_time(reader.object_changes(kind, id, Some(before), count))?;
         count = PART;
         let Some(earliest) = part.last() else { break };
         before = earliest.sequence;

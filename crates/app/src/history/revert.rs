@@ -14,7 +14,7 @@ use rollcall_scim::resource::Resource;
 use rollcall_store::{Entry, Reader};
 
 use super::authors::Who;
-use super::{AT_ONCE, Moment, past, place_for, place_of};
+use super::{Moment, parts, past, place_for, place_of};
 use crate::directory::Context;
 use crate::{App, Failure};
 
@@ -204,7 +204,7 @@ impl App {
         // when the span goes up to the end, nothing has changed since
         let is_last = last.await? <= to;
         let (mut steps, mut known, mut size) = (Vec::new(), 0, 0);
-        for part in objects.chunks(AT_ONCE) {
+        for part in parts(&objects) {
             let (part, authors, deletes) = (part.to_vec(), Arc::clone(&authors), span.deletes);
             let found = context.tenant().read::<_, Failure, _>(move |reader| {
                 let steps = part.into_iter().map(|(kind, id)| {

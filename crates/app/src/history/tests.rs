@@ -336,3 +336,14 @@ async fn an_instant_means_the_last_entry_until_then() {
     assert_eq!(at(story.then).await.unwrap(), 3);
     assert_eq!(at(Moment::At(Timestamp::MAX)).await.unwrap(), 4);
 }
+
+#[test]
+fn people_are_read_a_few_at_a_time_and_each_group_alone() {
+    let object = |kind| (kind, ResourceId::from_bytes([1; 16]));
+    let (user, group) = (object(Kind::User), object(Kind::Group));
+    let objects = [[user; 12].as_slice(), &[group; 2], &[user; 3]].concat();
+
+    let lengths: Vec<_> = parts(&objects).map(<[_]>::len).collect();
+
+    assert_eq!(lengths, [10, 2, 1, 1, 3]);
+}

@@ -209,7 +209,7 @@ async fn revert(app: &App, command: &RevertTo, as_json: bool) -> anyhow::Result<
         most: None,
     };
     let plan = app.plan_revert(&context, span.clone()).await?;
-    let mut results = HashMap::new();
+    let (mut results, mut missing) = (HashMap::new(), 0);
     if command.yes && plan.does_anything() {
         let progress = AtomicU64::new(0);
         let outcome = app.take_back(&context, &span, &plan, &progress).await?;
@@ -222,6 +222,7 @@ async fn revert(app: &App, command: &RevertTo, as_json: bool) -> anyhow::Result<
             .hint("run the command again: it does what is left")
             .into());
         }
+        missing = outcome.missing;
         let refused = outcome.refused.into_iter();
         results.extend(refused.map(|one| (one.id, one.said())));
     }
@@ -234,9 +235,14 @@ async fn revert(app: &App, command: &RevertTo, as_json: bool) -> anyhow::Result<
             described
         });
         let steps: Vec<_> = steps.collect();
-        printer::json(&json!({"done": command.yes, "steps": steps}))?;
+        printer::json(&json!({"done": command.yes, "steps": steps, "missing": missing}))?;
     } else {
         tell(&plan, command.yes, &results);
+        if missing > 0 {
+            printer::say(&format!(
+                "members of groups who are gone, and stay so: {missing}"
+            ));
+        }
     }
     Ok(if results.is_empty() {
         Exit::Done
@@ -294,6 +300,13 @@ fn tell(plan: &Revert, is_done: bool, results: &HashMap<ResourceId, String>) {
         }
         if let Some(refusal) = results.get(&step.id) {
             printer::data(&format!("    refused: {refusal}"));
+        }
+    }
+    // a group that is there again under another id
+    let steps = || plan.steps.iter().map(|step| step.id);
+    for (id, refusal) in results {
+        if !steps().any(|of| of == *id) {
+            printer::data(&format!("refused: group {id}: {refusal}"));
         }
     }
     if !plan.does_anything() {
