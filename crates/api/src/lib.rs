@@ -20,7 +20,6 @@ mod operation;
 mod organisation;
 mod people;
 mod problem;
-mod waiting;
 
 use std::sync::Arc;
 
@@ -32,13 +31,14 @@ use http::header::CONTENT_TYPE;
 use rollcall_app::cursors::Cursors;
 use rollcall_app::{App, Failure};
 use rollcall_model::KeyRole;
+use rollcall_web::limits;
+use rollcall_web::places::Places;
 use rollcall_web::rates::Rates;
 use rollcall_web::table::{Entry, Key, Public, Route, Routes, Table};
 use tokio_util::sync::CancellationToken;
 
 use operation::Operation;
 use problem::Problem;
-use waiting::Waiting;
 
 /// Where the operations are.
 const BASE: &str = "/api/v1";
@@ -50,7 +50,7 @@ pub struct Api {
     rates: Arc<Rates>,
     cursors: Cursors,
     /// Who waits for events.
-    waiting: Arc<Waiting>,
+    waiting: Arc<Places>,
     stopping: CancellationToken,
 }
 
@@ -69,7 +69,10 @@ impl Api {
             app,
             rates,
             cursors,
-            waiting: Arc::default(),
+            waiting: Arc::new(Places::new(
+                limits::EVENTS_WAITING,
+                limits::EVENTS_WAITING_OF_ONE,
+            )),
             stopping,
         })
     }

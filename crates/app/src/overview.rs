@@ -367,7 +367,7 @@ fn still_in(
     id: ApplicationId,
     read_up_to: u64,
 ) -> Result<u64, rollcall_store::Error> {
-    let changes = reader.changes(read_up_to, LOOKED_AT)?;
+    let changes = reader.touched(read_up_to, LOOKED_AT)?;
     let people: BTreeSet<ResourceId> = changes
         .iter()
         .filter(|change| change.kind == Kind::User)

@@ -36,6 +36,8 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use rollcall_app::App;
 use rollcall_engine::Engine;
+use rollcall_web::limits;
+use rollcall_web::places::Places;
 use rollcall_web::table::{Public, Route, Routes};
 
 /// What the console's handlers share.
@@ -46,6 +48,7 @@ pub struct Console {
     sent: Arc<guard::Sent>,
     files: download::Files,
     runs: Arc<pages::history::Runs>,
+    past: Arc<Places>,
 }
 
 impl Console {
@@ -57,6 +60,7 @@ impl Console {
             sent: Arc::default(),
             files: download::Files::default(),
             runs: Arc::default(),
+            past: Arc::new(Places::new(limits::PAST, limits::PAST_OF_ONE)),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) enum Problem {
     Elsewhere,
     /// The gate refused the request, or it got no answer.
     Gate(StatusCode),
-    /// Others have so many files made that there is no turn left.
+    /// Others have so many files made, or so much of the past read, that there is no turn left.
     Busy,
     /// Something is wrong here.
     Internal(&'static str),
@@ -97,8 +97,8 @@ impl Problem {
                 retry_after: Some(30),
                 ..said(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    "Too many files are being made",
-                    "Others are downloading theirs. Try again in half a minute.".to_owned(),
+                    "Too much is being read at once",
+                    "Others have files made, look at the past, or take changes back. Try again in half a minute.".to_owned(),
                 )
             },
             Self::Gate(StatusCode::NOT_FOUND) => Self::NoPage.said(),

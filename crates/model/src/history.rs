@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{Action, Change, ResourceId};
+use crate::{Action, Change, Kind, ResourceId};
 
 /// A reading of the feed, of one object, from a place backwards.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,8 @@ enum End {
     Created,
     /// The object was deleted here.
     Deleted,
+    /// It is a person, of whom a document tells everything.
+    Told,
 }
 
 /// What an object was.
@@ -61,6 +63,8 @@ impl Backwards {
         }
         if change.action == Action::Created {
             self.end = End::Created;
+        } else if change.kind == Kind::User && self.document.is_some() {
+            self.end = End::Told;
         }
     }
 
@@ -89,7 +93,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Kind, Membership};
+    use crate::Membership;
 
     fn id(n: u8) -> ResourceId {
         ResourceId::from_bytes([n; 16])
@@ -139,5 +143,24 @@ mod tests {
         assert_eq!(read(&life, 4), Some((json!({"v": 3}), vec![id(1), id(3)])));
         assert_eq!(read(&life, 5), None);
         assert_eq!(read(&life, 6), Some((json!({"v": 6}), vec![id(2)])));
+    }
+
+    #[test]
+    fn the_latest_document_of_a_person_tells_everything() {
+        let mut latest = change(Action::Updated, Some(json!({"v": 2})), &[], &[]);
+        let mut backwards = Backwards::default();
+        backwards.follow(&latest);
+        assert!(!backwards.is_complete(), "a group has members");
+
+        latest.kind = Kind::User;
+        let mut erased = latest.clone();
+        erased.document = None;
+        let mut backwards = Backwards::default();
+        backwards.follow(&erased);
+        assert!(!backwards.is_complete());
+        backwards.follow(&latest);
+
+        assert!(backwards.is_complete());
+        assert_eq!(backwards.past().unwrap().document, Some(json!({"v": 2})));
     }
 }

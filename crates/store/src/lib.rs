@@ -51,7 +51,7 @@ pub use traits::{
 pub use value::{
     AuditQuery, Claim, Claimed, Counts, DataKey, Entry, Erased, ExchangeQuery, Finding, Hook,
     Listing, Member, NewAudit, NewChange, Paging, Raw, Scheduled, SecondFactor, Selection,
-    SignInLink, Standing, Tally, Tombstone, WaitingMail, actor_key,
+    SignInLink, Standing, Tally, Tombstone, Touched, WaitingMail, actor_key,
 };
 
 use figures::Does;

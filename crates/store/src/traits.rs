@@ -19,7 +19,7 @@ use rollcall_model::{
 use crate::{
     AuditQuery, Claim, Claimed, Counts, DataKey, Entry, Erased, Error, ExchangeQuery, Finding,
     Hook, Listing, Member, NewAudit, NewChange, Occupancy, Raw, Scheduled, SecondFactor, Selection,
-    SignInLink, Standing, Tally, Tombstone, WaitingMail,
+    SignInLink, Standing, Tally, Tombstone, Touched, WaitingMail,
 };
 
 /// A unit of reading.
@@ -214,15 +214,40 @@ pub trait WriteDirectory {
     fn clear_members(&mut self, group: ResourceId) -> Result<Vec<ResourceId>, Error>;
 }
 
+/// So many bytes of documents and memberships are read of the change feed at once.
+pub(crate) const AT_ONCE: usize = 4 * 1024 * 1024;
+
 /// The change feed and the audit log.
 pub trait ReadLedger {
-    /// Returns entries of the change feed after `sequence`, in order, `count` at most.
+    /// Returns entries of the change feed after `sequence`, in order: `count` at most, and fewer when they hold much, but one at least if there
+    /// is one. Whoever needs all goes on after the last.
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error>;
-    /// Likewise without what was changed to: neither documents, which may be long, nor members.
+    /// Likewise all `count`, without what was changed to: neither documents, which may be long, nor members.
     fn told(&self, after: u64, count: u64) -> Result<Vec<Change>, Error>;
+    /// Tells which objects entries of the change feed after `sequence` are about, in order, `count` at most. What they hold is not read.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] when a unit of reading has no time left.
+    fn touched(&self, after: u64, count: u64) -> Result<Vec<Touched>, Error>;
+    /// Tells at which places an object was changed, the latest first, before the given place, `count` at most. What these entries hold is not
+    /// read.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] when a unit of reading has no time left.
+    fn object_touched(
+        &self,
+        kind: Kind,
+        id: ResourceId,
+        before: Option<u64>,
+        count: u64,
+    ) -> Result<Vec<Touched>, Error>;
     /// Returns the place of the feed's last entry; 0 when it is empty.
     fn last_change(&self) -> Result<u64, Error>;
-    /// Returns the latest `count` entries of the feed about one object, latest first, before the given place.
+    /// Returns the latest entries of the feed about one object, latest first, before the given place: `count` at most, and fewer when they hold
+    /// much, but one at least if there is one.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] when a unit of reading has no time left.
     fn object_changes(
         &self,
         kind: Kind,

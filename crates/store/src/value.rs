@@ -162,6 +162,19 @@ pub struct Counts {
     pub groups: u64,
 }
 
+/// An entry of the change feed without what it holds: which object, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched {
+    /// Its place in the feed.
+    pub sequence: u64,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// What kind of object.
+    pub kind: Kind,
+    /// Which object.
+    pub id: ResourceId,
+}
+
 /// What is kept of a deleted object, so that the same person gets the same id again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tombstone {

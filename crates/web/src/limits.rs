@@ -45,6 +45,10 @@ pub const EVENTS_WAIT: u64 = 25;
 pub const EVENTS_WAITING: usize = 512;
 /// Those of one organisation.
 pub const EVENTS_WAITING_OF_ONE: usize = 8;
+/// Pages about the past that are made, and ways back that are gone, at the same time: each reads much.
+pub const PAST: usize = 2;
+/// Those of one organisation.
+pub const PAST_OF_ONE: usize = 1;
 
 /// The bodies of all requests that are worked on at the same time, in bytes.
 pub const ROOM_BYTES: usize = 128 * 1024 * 1024;

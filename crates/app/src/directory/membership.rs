@@ -11,6 +11,13 @@ use crate::Failure;
 
 /// So many members are looked at together when a condition has to be put to each of them.
 const PAGE: u64 = 1_000;
+/// What a refusal of members begins with.
+const ABOUT: &str = "`members`";
+
+/// Tells whether a refusal is about who is to be a member.
+pub(crate) fn is_about_members(refusal: &Error) -> bool {
+    refusal.detail.starts_with(ABOUT)
+}
 
 /// Makes the named objects members of a group.
 ///
@@ -132,7 +139,7 @@ fn known(writer: &dyn Writer, group: ResourceId, named: &[Named]) -> Result<Vec<
     for name in named {
         let refused = |why: &str| {
             let detail = format!(
-                "`members`: `{}` {why}",
+                "{ABOUT}: `{}` {why}",
                 name.value.chars().take(64).collect::<String>()
             );
             Failure::Malformed(Error::new(ErrorKind::InvalidValue, detail))

@@ -17,8 +17,10 @@ pub(crate) mod rules;
 use rollcall_model::{IntegrationId, Kind, Origin, ResourceId};
 use rollcall_store::{Entry, Member, Raw, Tenant};
 
+pub(crate) use create::Buried;
 pub(crate) use desk::first_email;
 pub use desk::{Counterpart, Edit, Found, Listed, Moved, Named, Search, Whole, title};
+pub(crate) use membership::is_about_members;
 pub use read::{Page, Query};
 pub(crate) use remove::take_away;
 pub use roster::Listing;

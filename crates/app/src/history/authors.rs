@@ -3,12 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
-use rollcall_model::{Change, Kind, ResourceId};
-use rollcall_store::{AuditQuery, actor_key};
+use rollcall_model::{Kind, ResourceId};
+use rollcall_store::{AuditQuery, Touched, actor_key};
 
 use super::PART;
 use crate::directory::Context;
 use crate::{App, Failure};
+
+/// So many entries of the audit log are read at once: each holds what changed.
+const DEEDS: u64 = 100;
 
 /// By whom an object was changed within a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,25 +32,26 @@ impl App {
         by: &str,
     ) -> Result<HashMap<ResourceId, Who>, Failure> {
         let mut told: HashMap<ResourceId, BTreeSet<Timestamp>> = HashMap::new();
-        let mut place = from;
-        while place < to {
-            let part = PART.min(to - place);
+        // of one object backwards, of all forwards
+        let (mut place, mut before) = (from, to.saturating_add(1));
+        loop {
             let read = context
                 .tenant()
                 .read::<_, Failure, _>(move |reader| match object {
                     Some((kind, id)) => {
-                        let end = Some(to.saturating_add(1));
-                        let life = reader.object_changes(kind, id, end, u64::MAX)?;
-                        let within = life.into_iter().filter(|change| change.sequence > from);
-                        Ok(within.rev().collect())
+                        let end = Some(before);
+                        Ok(reader.object_touched(kind, id, end, PART)?)
                     }
-                    None => Ok(reader.changes(place, part)?),
+                    None => Ok(reader.touched(place, PART.min(to.saturating_sub(place)))?),
                 });
-            let changes: Vec<Change> = read.await?;
-            let Some(last) = changes.last() else { break };
-            place = if object.is_some() { to } else { last.sequence };
-            for change in &changes {
-                told.entry(change.id).or_default().insert(change.at);
+            let part: Vec<Touched> = read.await?;
+            let Some(last) = part.last() else { break };
+            (place, before) = (last.sequence, last.sequence);
+            for one in part.iter().filter(|one| one.sequence > from) {
+                told.entry(one.id).or_default().insert(one.at);
+            }
+            if object.is_some() && before <= from {
+                break;
             }
         }
         let mut authors = HashMap::new();
@@ -65,7 +69,7 @@ impl App {
             let asked = query.clone();
             let read = context
                 .tenant()
-                .read::<_, Failure, _>(move |reader| Ok(reader.audit_where(&asked, PART)?));
+                .read::<_, Failure, _>(move |reader| Ok(reader.audit_where(&asked, DEEDS)?));
             let entries = read.await?;
             for entry in &entries {
                 let Ok(id) = entry.object.parse::<ResourceId>() else {

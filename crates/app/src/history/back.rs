@@ -3,6 +3,7 @@
 //! **Start at** [`App::take_back`]. Each object is one unit of work: what is done stays done, whatever becomes of the rest, and a plan that is
 //! made anew holds what is left.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rollcall_model::{Kind, ResourceId};
@@ -10,8 +11,10 @@ use rollcall_store::NewAudit;
 use rollcall_sync::digest::Digest;
 use serde_json::{Value, json};
 
-use super::{Deed, Moment, Revert, Span, Step};
-use crate::directory::Context;
+use super::revert::Turn;
+use super::steps::Returns;
+use super::{Deed, Moment, Revert, Span, Step, place_of};
+use crate::directory::{Context, is_about_members};
 use crate::{App, Failure};
 
 /// So many refusals are named in the activity log; the others are counted.
@@ -28,6 +31,8 @@ pub struct Outcome {
     pub left: u64,
     /// Those that did not become what they were.
     pub refused: Vec<Refusal>,
+    /// How many members groups had that they have not again, because these are gone.
+    pub missing: u64,
     /// How many were not tried, because the store was out of reach.
     pub untried: u64,
 }
@@ -39,16 +44,43 @@ pub struct Refusal {
     pub kind: Kind,
     /// Which object.
     pub id: ResourceId,
+    /// What of it could not be done.
+    pub part: Part,
     /// Why not.
     pub why: Failure,
 }
 
+/// What of a step could not be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// It is there again, and lacks members who came after it.
+    Members,
+}
+
 impl Refusal {
+    /// Says why not.
+    pub fn said(&self) -> String {
+        match self.part {
+            Part::Whole => self.why.to_string(),
+            Part::Members => format!("it is there again, and lacks members: {}", self.why),
+        }
+    }
+
     /// Says why not, as the log holds it: without values of the object, which would outlast an erasure.
     fn told(&self) -> String {
-        match &self.why {
-            Failure::Malformed(_) => "what it was does not fit the schema of today".to_owned(),
-            other => other.to_string(),
+        match (&self.why, self.part) {
+            (Failure::Malformed(_), Part::Members) => {
+                "it is there again, and lacks members, who cannot be added to it".to_owned()
+            }
+            (Failure::Malformed(wrong), Part::Whole) if is_about_members(wrong) => {
+                "somebody who belonged to it cannot be a member any more".to_owned()
+            }
+            (Failure::Malformed(_), Part::Whole) => {
+                "what it was does not fit the schema of today".to_owned()
+            }
+            _ => self.said(),
         }
     }
 }
@@ -93,13 +125,16 @@ impl Step {
                 }
             }
             Deed::Recreate {
-                document,
+                from,
+                last,
                 members,
                 missing,
             } => {
                 ids(members);
                 ids(missing);
-                digest.value(document);
+                // what the feed told at a place stays what it told
+                digest.bytes(&from.to_be_bytes());
+                digest.bytes(&last.to_be_bytes());
             }
             Deed::Disable { .. } => drop(digest.text("disable")),
             Deed::Delete { .. } => drop(digest.text("delete")),
@@ -138,33 +173,45 @@ impl App {
         progress: &AtomicU64,
     ) -> Result<Outcome, Failure> {
         let asked = json!({
-            "from": moment(span.from), "to": moment(span.to), "by": span.by, "deletes": span.deletes, "steps": plan.steps.len(),
+            "from": moment(span.from), "to": moment(span.to), "until": self.end_of(context, span.to).await?,
+            "by": span.by, "deletes": span.deletes, "steps": plan.steps.len(),
         });
         self.note(context, span, "history.begun", asked.clone())
             .await?;
-        let mut outcome = Outcome::default();
-        for (place, step) in plan.steps.iter().enumerate() {
-            match self.carry_out(context, step).await {
-                Ok(_) if matches!(step.deed, Deed::Leave(_)) => outcome.left += 1,
-                Ok(_) => outcome.done += 1,
-                Err(Failure::Unavailable(_)) => {
-                    outcome.untried = plan.steps.len().saturating_sub(place) as u64;
-                    break;
-                }
-                Err(why) => outcome.refused.push(Refusal {
-                    kind: step.kind,
-                    id: step.id,
-                    why,
-                }),
-            }
-            progress.fetch_add(1, Ordering::Relaxed);
-        }
+        let mut run = Run {
+            app: self,
+            context,
+            progress,
+            returns: Returns::of(plan),
+            later: Vec::new(),
+            tried: 0,
+            outcome: Outcome::default(),
+        };
+        // the store is out of reach: what was not tried is counted
+        let _is_over = run.go(plan).await;
+        let untried = plan.steps.len().saturating_sub(run.tried) as u64;
+        let outcome = Outcome {
+            untried,
+            ..run.outcome
+        };
         let mut told = asked;
         if let (Some(told), Value::Object(came)) = (told.as_object_mut(), came(&outcome)) {
             told.extend(came);
         }
         self.note(context, span, "history.taken_back", told).await?;
         Ok(outcome)
+    }
+
+    /// Returns the instant of the last change that a plan up to this moment is about: whoever plans what is left asks for the same span.
+    async fn end_of(&self, context: &Context, to: Moment) -> Result<Option<String>, Failure> {
+        context
+            .tenant()
+            .read(move |reader| {
+                let before = place_of(reader, to)?.saturating_sub(1);
+                let last = reader.touched(before, 1)?;
+                Ok(last.first().map(|last| last.at.to_string()))
+            })
+            .await
     }
 
     async fn note(
@@ -192,13 +239,94 @@ impl App {
     }
 }
 
+/// A plan on its way.
+struct Run<'a> {
+    app: &'a App,
+    context: &'a Context,
+    progress: &'a AtomicU64,
+    returns: Returns,
+    /// Groups that are there again, with members whose turn came after theirs.
+    later: Vec<(ResourceId, Vec<ResourceId>)>,
+    tried: usize,
+    outcome: Outcome,
+}
+
+impl Run<'_> {
+    /// Goes all the way; breaks off when the store is out of reach.
+    async fn go(&mut self, plan: &Revert) -> ControlFlow<()> {
+        let all_are_back = |step: &Step| step.turn() > Turn::BringGroups;
+        let first = plan.steps.iter().take_while(|step| !all_are_back(step));
+        for step in first {
+            self.take(step).await?;
+        }
+        self.reunite().await?;
+        for step in plan.steps.iter().skip_while(|step| !all_are_back(step)) {
+            self.take(step).await?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    async fn take(&mut self, step: &Step) -> ControlFlow<()> {
+        let came = self.app.take_step(self.context, step, &self.returns).await;
+        if matches!(came, Err(Failure::Unavailable(_))) {
+            return ControlFlow::Break(());
+        }
+        if matches!(step.deed, Deed::Recreate { .. }) {
+            let came = came.as_ref().ok().map(|done| done.id);
+            self.returns.note(step.id, came);
+        }
+        match came {
+            Ok(_) if matches!(step.deed, Deed::Leave(_)) => self.outcome.left += 1,
+            Ok(done) => {
+                self.outcome.done += 1;
+                self.outcome.missing += done.missing;
+                if !done.later.is_empty() {
+                    self.later.push((done.id, done.later));
+                }
+            }
+            Err(why) => self.outcome.refused.push(Refusal {
+                kind: step.kind,
+                id: step.id,
+                part: Part::Whole,
+                why,
+            }),
+        }
+        self.tried += 1;
+        self.progress.fetch_add(1, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    }
+
+    /// Gives groups that are there again those members who came after them.
+    async fn reunite(&mut self) -> ControlFlow<()> {
+        for (group, later) in std::mem::take(&mut self.later) {
+            let added = self
+                .app
+                .add_later(self.context, group, &later, &self.returns);
+            match added.await {
+                Ok(missing) => self.outcome.missing += missing,
+                Err(Failure::Unavailable(_)) => return ControlFlow::Break(()),
+                Err(why) => {
+                    self.outcome.done -= 1;
+                    self.outcome.refused.push(Refusal {
+                        kind: Kind::Group,
+                        id: group,
+                        part: Part::Members,
+                        why,
+                    });
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// What came of it, as the log holds it: with ids, no names, which would outlast an erasure.
 fn came(outcome: &Outcome) -> Value {
     let refusals = outcome.refused.iter().take(NAMED);
     let refusals = refusals
         .map(|one| json!({"kind": one.kind.resource_type(), "id": one.id, "reason": one.told()}));
     json!({
-        "done": outcome.done, "left": outcome.left, "untried": outcome.untried,
+        "done": outcome.done, "left": outcome.left, "untried": outcome.untried, "missing": outcome.missing,
         "refused": outcome.refused.len(), "refusals": refusals.collect::<Vec<_>>(),
     })
 }

@@ -7,6 +7,7 @@
 mod authors;
 mod back;
 mod revert;
+mod steps;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,19 +18,19 @@ use rollcall_model::history::{Backwards, Past};
 use rollcall_model::{Change, IntegrationId, Kind, Principal, ResourceId};
 use rollcall_scim::patch::{Change as Difference, differences};
 use rollcall_scim::resource::Resource;
-use rollcall_store::Reader;
+use rollcall_store::{Error as StoreError, Reader};
 use serde_json::Value;
 
 use crate::directory::{Context, Named, title};
 use crate::{App, Failure};
 use authors::Who;
-pub use back::{Outcome, Refusal};
+pub use back::{Outcome, Part, Refusal};
 pub use revert::{Deed, Reason, Revert, Span, Step};
 
 /// So many entries of the feed are read at once.
 const PART: u64 = 500;
-/// So many objects are compared in one unit of reading.
-const AT_ONCE: usize = 100;
+/// So many people are compared in one unit of reading, which has a bounded time.
+const AT_ONCE: usize = 10;
 /// So many changes of an object are looked through for its last name.
 const LOOKED_BACK: u64 = 10;
 
@@ -62,6 +63,41 @@ impl fmt::Display for Moment {
             Self::Place(place) => place.fmt(f),
         }
     }
+}
+
+/// What differs between two places of the feed, as a list: details of one object are what [`App::compared`] tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// From this place of the feed.
+    pub from: u64,
+    /// To this one.
+    pub to: u64,
+    /// Those that are not what they were, in the order in which they changed first.
+    pub objects: Vec<Differing>,
+}
+
+/// An object that is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differing {
+    /// Which kind of object.
+    pub kind: Kind,
+    /// Which object.
+    pub id: ResourceId,
+    /// What it is called: as it became, or else as it was.
+    pub name: String,
+    /// What became of it.
+    pub became: Became,
+}
+
+/// What became of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became {
+    /// It was not there, and came.
+    New,
+    /// It is not there any more.
+    Gone,
+    /// It is another than it was.
+    Different,
 }
 
 /// An object at two moments.
@@ -103,6 +139,15 @@ impl Changed {
         self.before.is_some() != self.after.is_some()
             || !self.attributes().is_empty()
             || self.members() != (Vec::new(), Vec::new())
+    }
+
+    /// Tells what became of it.
+    pub fn became(&self) -> Became {
+        match (&self.before, &self.after) {
+            (None, _) => Became::New,
+            (_, None) => Became::Gone,
+            _ => Became::Different,
+        }
     }
 
     /// Returns what it is called: as it became, or else as it was.
@@ -147,7 +192,7 @@ impl App {
                 }
                 let missing = || crate::directory::missing(*kind, name);
                 let id = name.parse().map_err(|_| missing())?;
-                let told = reader.object_changes(*kind, id, None, 1)?;
+                let told = reader.object_touched(*kind, id, None, 1)?;
                 told.first().map(|_| id).ok_or_else(missing)
             })
             .await
@@ -166,7 +211,7 @@ impl App {
         context
             .tenant()
             .read(move |reader| {
-                let place = place_of(reader, moment)?;
+                let place = place_for(reader, (kind, id), moment)?;
                 past(reader, (kind, id), place)
             })
             .await
@@ -184,12 +229,23 @@ impl App {
     ) -> Result<Vec<Change>, Failure> {
         context
             .tenant()
-            .read(move |reader| Ok(reader.object_changes(kind, id, None, count)?))
+            .read(move |reader| {
+                let mut life: Vec<Change> = Vec::new();
+                loop {
+                    let before = life.last().map(|change| change.sequence);
+                    let left = count.saturating_sub(life.len() as u64);
+                    let part = reader.object_changes(kind, id, before, left)?;
+                    if part.is_empty() {
+                        return Ok(life);
+                    }
+                    life.extend(part);
+                }
+            })
             .await
     }
 
-    /// Returns the objects that are not what they were, in the order in which they changed first; with `by`, only those that this actor
-    /// changed, alone or among others. What changed and changed back is not among them.
+    /// Returns the objects that are not what they were; with `by`, only those that this actor changed, alone or among others. What changed
+    /// and changed back is not among them. Of each object only its name is kept: there may be many, and each may hold much.
     ///
     /// # Errors
     /// [`Failure::Forbidden`] when more than `most` objects were touched; when the store is out of reach.
@@ -199,7 +255,7 @@ impl App {
         (from, to): (Moment, Moment),
         by: Option<&str>,
         most: Option<usize>,
-    ) -> Result<Vec<Changed>, Failure> {
+    ) -> Result<Differences, Failure> {
         let between = context.tenant().read::<_, Failure, _>(move |reader| {
             Ok((place_of(reader, from)?, place_of(reader, to)?))
         });
@@ -209,18 +265,27 @@ impl App {
             let authors = self.authors(context, None, (from, to), by).await?;
             touched.retain(|(_, id)| matches!(authors.get(id), Some(Who::Them | Who::Both)));
         }
-        let mut changed = Vec::new();
-        for part in touched.chunks(AT_ONCE) {
+        let mut objects = Vec::new();
+        for part in parts(&touched) {
             let part = part.to_vec();
-            let compared = context.tenant().read::<_, Failure, _>(move |reader| {
-                let compared = part
-                    .into_iter()
-                    .map(|object| compared(reader, object, from, to));
-                compared.collect::<Result<Vec<_>, _>>()
+            let differing = context.tenant().read::<_, Failure, _>(move |reader| {
+                let mut differing = Vec::new();
+                for (kind, id) in part {
+                    let compared = compared(reader, (kind, id), from, to)?;
+                    if compared.is_another() {
+                        differing.push(Differing {
+                            kind,
+                            id,
+                            name: compared.name(),
+                            became: compared.became(),
+                        });
+                    }
+                }
+                Ok(differing)
             });
-            changed.extend(compared.await?.into_iter().filter(Changed::is_another));
+            objects.extend(differing.await?);
         }
-        Ok(changed)
+        Ok(Differences { from, to, objects })
     }
 
     /// Returns what one object was at two moments.
@@ -236,11 +301,11 @@ impl App {
         context
             .tenant()
             .read(move |reader| {
-                if reader.object_changes(kind, id, None, 1)?.is_empty() {
+                if reader.object_touched(kind, id, None, 1)?.is_empty() {
                     return Err(crate::directory::missing(kind, id));
                 }
-                let (from, to) = (place_of(reader, from)?, place_of(reader, to)?);
-                compared(reader, (kind, id), from, to)
+                let place = |moment| place_for(reader, (kind, id), moment);
+                compared(reader, (kind, id), place(from)?, place(to)?)
             })
             .await
     }
@@ -334,7 +399,7 @@ impl App {
             let part = PART.min(to - place);
             let read = context
                 .tenant()
-                .read::<_, Failure, _>(move |reader| Ok(reader.changes(place, part)?));
+                .read::<_, Failure, _>(move |reader| Ok(reader.touched(place, part)?));
             let changes = read.await?;
             let Some(last) = changes.last() else { break };
             place = last.sequence;
@@ -351,8 +416,27 @@ impl App {
     }
 }
 
+/// Splits objects into parts that are read in one unit each: a group may have a history that needs all the time of one.
+fn parts(objects: &[(Kind, ResourceId)]) -> impl Iterator<Item = &[(Kind, ResourceId)]> {
+    let both_people =
+        |one: &(Kind, _), other: &(Kind, _)| (one.0, other.0) == (Kind::User, Kind::User);
+    let runs = objects.chunk_by(both_people);
+    runs.flat_map(|run| run.chunks(AT_ONCE))
+}
+
+/// Says what it means here that a unit of reading had no time left.
+fn in_time<T>(read: Result<T, StoreError>) -> Result<T, Failure> {
+    read.map_err(|error| match error {
+        StoreError::TooLong => Failure::Forbidden {
+            reason: "too much was changed to be read in the time that one request has".to_owned(),
+        },
+        other => other.into(),
+    })
+}
+
 /// Returns the place of the feed that a moment means: the last entry at that instant or before it. Entries are in the order of their
-/// commits; where a clock was set back, the place is one of those that the instant may mean.
+/// commits. They say when their unit was asked for, which may have waited for others: where they are not in order of time, the last one
+/// nearby counts. Where a clock was set back, the place is one of those that the instant may mean.
 fn place_of(reader: &dyn Reader, moment: Moment) -> Result<u64, Failure> {
     let last = reader.last_change()?;
     let at = match moment {
@@ -362,13 +446,38 @@ fn place_of(reader: &dyn Reader, moment: Moment) -> Result<u64, Failure> {
     let (mut before, mut after) = (0, last + 1);
     while after - before > 1 {
         let middle = before + (after - before) / 2;
-        let entry = reader.changes(middle - 1, 1)?;
+        let entry = reader.touched(middle - 1, 1)?;
         match entry.first() {
             Some(entry) if entry.at <= at => before = middle,
             _ => after = middle,
         }
     }
-    Ok(before)
+    let nearby = reader.touched(before, PART)?;
+    let last = nearby.iter().rfind(|entry| entry.at <= at);
+    Ok(last.map_or(before, |entry| entry.sequence))
+}
+
+/// Returns the place of the feed that a moment means for one object: its own last change at that instant or before it, which is exact
+/// whatever else was committed meanwhile, and by whichever node.
+fn place_for(
+    reader: &dyn Reader,
+    (kind, id): (Kind, ResourceId),
+    moment: Moment,
+) -> Result<u64, Failure> {
+    let Moment::At(at) = moment else {
+        return place_of(reader, moment);
+    };
+    let mut before = None;
+    loop {
+        let part = in_time(reader.object_touched(kind, id, before, PART))?;
+        let Some(earliest) = part.last() else {
+            return Ok(0);
+        };
+        before = Some(earliest.sequence);
+        if let Some(found) = part.iter().find(|change| change.at <= at) {
+            return Ok(found.sequence);
+        }
+    }
 }
 
 /// Reads what an object was at two places of the feed.
@@ -402,15 +511,18 @@ fn known_as(reader: &dyn Reader, id: ResourceId) -> Result<Option<String>, Failu
 }
 
 /// Reads what an object was at a place of the feed.
-fn past(
+pub(crate) fn past(
     reader: &dyn Reader,
     (kind, id): (Kind, ResourceId),
     place: u64,
 ) -> Result<Option<Past>, Failure> {
     let mut backwards = Backwards::default();
-    let mut before = place + 1;
+    let mut before = place.saturating_add(1);
+    // the latest document is mostly all that is needed
+    let mut count = 1;
     while !backwards.is_complete() {
-        let part = reader.object_changes(kind, id, Some(before), PART)?;
+        let part = in_time(reader.object_changes(kind, id, Some(before), count))?;
+        count = PART;
         let Some(earliest) = part.last() else { break };
         before = earliest.sequence;
         for change in &part {

@@ -9,15 +9,17 @@ use std::sync::Arc;
 
 use rollcall_model::history::Past;
 use rollcall_model::{Kind, ResourceId};
-use rollcall_scim::patch::{Change as Difference, PATCH_SCHEMA, Patch, differences};
+use rollcall_scim::patch::{Change as Difference, differences};
 use rollcall_scim::resource::Resource;
 use rollcall_store::{Entry, Reader};
-use serde_json::{Value, json};
 
 use super::authors::Who;
-use super::{AT_ONCE, Moment, past, place_of};
-use crate::directory::{Context, Expected, Wanted};
+use super::{Moment, parts, past, place_for, place_of};
+use crate::directory::Context;
 use crate::{App, Failure};
+
+/// So much the steps of a plan hold at most that is bounded, in bytes.
+const HELD: usize = 32 * 1024 * 1024;
 
 /// Which changes are to be taken back.
 #[derive(Debug, Clone)]
@@ -72,10 +74,12 @@ pub enum Deed {
         /// Members that it had and that are gone.
         missing: Vec<ResourceId>,
     },
-    /// It is created again, with its id if nobody else has its name.
+    /// It is created again, with its id if that is not forgotten, and unless somebody else has its name.
     Recreate {
-        /// Its document.
-        document: Value,
+        /// The place of the feed whose word about it counts: its document is read there, when its turn comes.
+        from: u64,
+        /// The place of the last word about it that this holds for.
+        last: u64,
         /// Its members, if it is a group.
         members: Vec<ResourceId>,
         /// Members that it had and that are gone.
@@ -116,6 +120,59 @@ impl Revert {
     }
 }
 
+impl Step {
+    /// Returns when its turn is, among the steps of a plan.
+    pub(super) fn turn(&self) -> Turn {
+        match (&self.deed, self.kind) {
+            (Deed::Leave(_), _) => Turn::Never,
+            (Deed::Delete { .. }, Kind::Group) => Turn::DeleteGroups,
+            (Deed::Delete { .. }, Kind::User) => Turn::DeletePeople,
+            _ if self.takes_access() => Turn::Disable,
+            (Deed::Recreate { .. }, Kind::User) => Turn::BringPeople,
+            (Deed::Recreate { .. }, Kind::Group) => Turn::BringGroups,
+            (Deed::Restore { .. } | Deed::Disable { .. }, _) => Turn::Restore,
+        }
+    }
+
+    /// Returns how much memory it takes, in bytes, as far as that grows with the object.
+    fn size(&self) -> usize {
+        let ids = |lists: &[&Vec<ResourceId>]| {
+            let ids = lists.iter().map(|ids| ids.len());
+            ids.sum::<usize>() * size_of::<ResourceId>()
+        };
+        match &self.deed {
+            Deed::Restore {
+                attributes,
+                added,
+                removed,
+                missing,
+                ..
+            } => {
+                let values = attributes.iter().flat_map(|one| [&one.old, &one.new]);
+                let values = values.flatten().map(|value| value.to_string().len());
+                ids(&[added, removed, missing]) + values.sum::<usize>()
+            }
+            Deed::Recreate {
+                members, missing, ..
+            } => ids(&[members, missing]),
+            Deed::Disable { .. } | Deed::Delete { .. } | Deed::Leave(_) => 0,
+        }
+    }
+}
+
+/// The turns of a plan. Who goes frees a seat for who comes back; people come back before the groups that they belong to, and these before
+/// others get them as members; whoever is deleted changes those whom they belonged to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Turn {
+    Disable,
+    BringPeople,
+    BringGroups,
+    Restore,
+    DeleteGroups,
+    DeletePeople,
+    Never,
+}
+
 impl App {
     /// Plans the way back. Nothing is changed.
     ///
@@ -123,8 +180,13 @@ impl App {
     /// [`Failure::Forbidden`] when the span touched more objects than it says; when the store is out of reach.
     pub async fn plan_revert(&self, context: &Context, span: Span) -> Result<Revert, Failure> {
         let (from, to) = (span.from, span.to);
+        let object = span.object;
         let places = context.tenant().read::<_, Failure, _>(move |reader| {
-            Ok((place_of(reader, from)?, place_of(reader, to)?))
+            let place = |moment| match object {
+                Some(object) => place_for(reader, object, moment),
+                None => place_of(reader, moment),
+            };
+            Ok((place(from)?, place(to)?))
         });
         let (from, to) = places.await?;
         let objects = match span.object {
@@ -141,8 +203,8 @@ impl App {
             .read::<_, Failure, _>(|reader| Ok(reader.last_change()?));
         // when the span goes up to the end, nothing has changed since
         let is_last = last.await? <= to;
-        let mut steps = Vec::new();
-        for part in objects.chunks(AT_ONCE) {
+        let (mut steps, mut known, mut size) = (Vec::new(), 0, 0);
+        for part in parts(&objects) {
             let (part, authors, deletes) = (part.to_vec(), Arc::clone(&authors), span.deletes);
             let found = context.tenant().read::<_, Failure, _>(move |reader| {
                 let steps = part.into_iter().map(|(kind, id)| {
@@ -159,120 +221,22 @@ impl App {
                 steps.collect::<Result<Vec<_>, Failure>>()
             });
             steps.extend(found.await?.into_iter().flatten());
+            let held = steps.iter().skip(known).map(Step::size).sum::<usize>();
+            (known, size) = (steps.len(), size + held);
+            if span.most.is_some() && size > HELD {
+                let reason = "what changed in that time is too much for a plan on a page: choose a shorter one, or use the command `rollcall history`";
+                return Err(Failure::Forbidden {
+                    reason: reason.to_owned(),
+                });
+            }
         }
         reunite(&mut steps);
-        // people come back before the groups that they belong to, and go after them
-        steps.sort_by_key(|step| match (&step.deed, step.kind) {
-            (Deed::Recreate { .. }, Kind::User) => 0,
-            (Deed::Recreate { .. }, Kind::Group) => 1,
-            (Deed::Restore { .. }, _) => 2,
-            (Deed::Delete { .. }, Kind::Group) => 3,
-            (Deed::Disable { .. } | Deed::Delete { .. }, _) => 4,
-            (Deed::Leave(_), _) => 5,
-        });
+        // who goes last came first: others point to them
+        let is_last = |step: &Step| matches!(step.deed, Deed::Delete { .. });
+        let (goes, mut steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(is_last);
+        steps.extend(goes.into_iter().rev());
+        steps.sort_by_key(Step::turn);
         Ok(Revert { steps })
-    }
-
-    /// Does one step of a plan, if the object is still what the plan was made for. It goes through the same rules as every other change.
-    /// Returns the id that the object has: one that is created again has another one when somebody else has taken its place.
-    ///
-    /// # Errors
-    /// [`Failure::Precondition`] when the object has changed since; as the use cases that change people and groups.
-    pub async fn carry_out(&self, context: &Context, step: &Step) -> Result<ResourceId, Failure> {
-        let (kind, id) = (step.kind, step.id);
-        let exactly = |version: u64| Expected::Versions(vec![version]);
-        match &step.deed {
-            Deed::Leave(_) => Ok(id),
-            Deed::Restore {
-                version,
-                attributes,
-                added,
-                removed,
-                ..
-            } => {
-                let patch = self.patch_of(kind, attributes, added, removed)?;
-                let expected = exactly(*version);
-                self.patch(context, kind, id, patch, expected, Wanted::NOTHING)
-                    .await
-                    .map(|_| id)
-            }
-            Deed::Recreate {
-                document, members, ..
-            } => {
-                let mut body = document.clone();
-                if let Some(fields) = body.as_object_mut() {
-                    fields.retain(|name, _| name != "id" && name != "meta");
-                    if kind == Kind::Group {
-                        let members = members.iter().map(|id| json!({"value": id}));
-                        fields.insert("members".into(), members.collect());
-                    }
-                }
-                let context = self.as_its_manager(context, kind, id).await?;
-                let created = self.create(&context, kind, body).await?;
-                Ok(created.entry.id)
-            }
-            Deed::Disable { version } => {
-                let off = Difference {
-                    path: "active".into(),
-                    old: None,
-                    new: Some(false.into()),
-                };
-                let patch = self.patch_of(kind, &[off], &[], &[])?;
-                let expected = exactly(*version);
-                self.patch(context, kind, id, patch, expected, Wanted::NOTHING)
-                    .await
-                    .map(|_| id)
-            }
-            Deed::Delete { version } => self
-                .delete(context, kind, id, exactly(*version))
-                .await
-                .map(|()| id),
-        }
-    }
-
-    /// Who comes back gets their id from the tombstone, and belongs to the directory that managed them.
-    async fn as_its_manager(
-        &self,
-        context: &Context,
-        kind: Kind,
-        id: ResourceId,
-    ) -> Result<Context, Failure> {
-        let found = context
-            .tenant()
-            .read::<_, Failure, _>(move |reader| Ok(reader.tombstone(kind, id)?));
-        let manager = found.await?.and_then(|tombstone| tombstone.managed_by);
-        Ok(Context::new(
-            context.tenant().clone(),
-            context.origin().clone(),
-            manager,
-        ))
-    }
-
-    /// Writes attributes and members as a PATCH: it goes through the same checks as a directory's.
-    fn patch_of(
-        &self,
-        kind: Kind,
-        attributes: &[Difference],
-        added: &[ResourceId],
-        removed: &[ResourceId],
-    ) -> Result<Patch, Failure> {
-        let mut operations: Vec<Value> = attributes
-            .iter()
-            .map(|change| match &change.new {
-                Some(value) => json!({"op": "replace", "path": change.path, "value": value}),
-                None => json!({"op": "remove", "path": change.path}),
-            })
-            .collect();
-        for (op, ids) in [("add", added), ("remove", removed)] {
-            if !ids.is_empty() {
-                let ids = ids.iter().map(|id| json!({"value": id}));
-                let ids: Value = ids.collect();
-                operations.push(json!({"op": op, "path": "members", "value": ids}));
-            }
-        }
-        let body = json!({"schemas": [PATCH_SCHEMA], "Operations": operations});
-        let limits = &self.settings().limits;
-        Ok(Patch::parse(&body, self.resource_type(kind), limits)?)
     }
 }
 
@@ -286,7 +250,13 @@ fn step(
 ) -> Result<Option<Step>, Failure> {
     let was = past(reader, (kind, id), from)?;
     let is = reader.entry(kind, id)?;
-    let deed = deed(reader, (kind, id), was.as_ref(), is.as_ref(), deletes)?;
+    let deed = deed(
+        reader,
+        (kind, id),
+        (from, was.as_ref()),
+        is.as_ref(),
+        deletes,
+    )?;
     let Some(deed) = deed else { return Ok(None) };
     let document = was.as_ref().and_then(|past| past.document.as_ref());
     let name = is
@@ -295,7 +265,7 @@ fn step(
         .or_else(|| super::name(kind, document?))
         .unwrap_or_else(|| id.to_string());
     let is_changed_since = to < u64::MAX && {
-        let last = reader.object_changes(kind, id, None, 1)?;
+        let last = reader.object_touched(kind, id, None, 1)?;
         last.first().is_some_and(|change| change.sequence > to)
     };
     let deed = match who {
@@ -314,7 +284,7 @@ fn step(
 fn deed(
     reader: &dyn Reader,
     (kind, id): (Kind, ResourceId),
-    was: Option<&Past>,
+    (from, was): (u64, Option<&Past>),
     is: Option<&Entry>,
     deletes: bool,
 ) -> Result<Option<Deed>, Failure> {
@@ -334,8 +304,10 @@ fn deed(
     };
     let Some(is) = is else {
         let (members, missing) = present(reader, &was.members)?;
+        let last = reader.object_touched(kind, id, None, 1)?;
         return Ok(Some(Deed::Recreate {
-            document: document.clone(),
+            from,
+            last: last.first().map_or(0, |last| last.sequence),
             members,
             missing,
         }));
@@ -366,7 +338,7 @@ fn deed(
 }
 
 /// Tells those who are there from those who are not.
-fn present(
+pub(super) fn present(
     reader: &dyn Reader,
     ids: &BTreeSet<ResourceId>,
 ) -> Result<(Vec<ResourceId>, Vec<ResourceId>), Failure> {

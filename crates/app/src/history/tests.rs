@@ -4,6 +4,8 @@ use jiff::SignedDuration;
 use rollcall_model::IntegrationKind;
 use serde_json::json;
 
+mod back;
+
 use super::*;
 use crate::directory::{Expected, Wanted};
 use crate::testing::Installation;
@@ -136,10 +138,23 @@ async fn what_was_is_told_from_the_feed_and_what_differs() {
     assert_eq!(then[2].1, BTreeSet::from([story.ann, story.bob]));
     assert_eq!(now[1].1, BTreeSet::from([story.ann]));
     assert_eq!(story.state(Moment::Place(0)).await, []);
-    let names: Vec<_> = changed.iter().map(Changed::name).collect();
-    assert_eq!(names, ["ann", "Team", "bob"]);
-    assert_eq!(changed[0].attributes()[0].path, "title");
-    assert_eq!(changed[1].members(), (vec![], vec![story.bob]));
+    let told = changed.objects.iter().map(|one| (&*one.name, one.became));
+    let told: Vec<_> = told.collect();
+    let (different, gone) = (Became::Different, Became::Gone);
+    let expected = [("ann", different), ("Team", different), ("bob", gone)];
+    assert_eq!(told, expected);
+    let places = (Moment::Place(changed.from), Moment::Place(changed.to));
+    let compared = async |object| {
+        story
+            .app()
+            .compared(&command, object, places)
+            .await
+            .unwrap()
+    };
+    let ann = compared((Kind::User, story.ann)).await;
+    assert_eq!(ann.attributes()[0].path, "title");
+    let team = compared((Kind::Group, story.team)).await;
+    assert_eq!(team.members(), (vec![], vec![story.bob]));
     let bob = Principal {
         kind: Kind::User,
         name: "Bob".into(),
@@ -286,6 +301,16 @@ async fn a_plan_has_a_code_that_changes_with_what_it_does_and_may_be_bounded() {
         (&noted[0].detail["done"], &noted[1].detail["steps"]),
         (&json!(3), &json!(3))
     );
+    // a plan of what is left is about the same span
+    let changed = command
+        .tenant()
+        .read::<_, Failure, _>(|reader| Ok(reader.touched(3, 10)?));
+    let until = changed.await.unwrap().iter().map(|change| change.at).min();
+    let begun = &noted[1].detail;
+    assert_eq!(
+        (&begun["until"], &begun["deletes"]),
+        (&json!(until), &json!(false))
+    );
 }
 
 #[tokio::test]
@@ -310,4 +335,15 @@ async fn an_instant_means_the_last_entry_until_then() {
         .await;
     assert_eq!(at(story.then).await.unwrap(), 3);
     assert_eq!(at(Moment::At(Timestamp::MAX)).await.unwrap(), 4);
+}
+
+#[test]
+fn people_are_read_a_few_at_a_time_and_each_group_alone() {
+    let object = |kind| (kind, ResourceId::from_bytes([1; 16]));
+    let (user, group) = (object(Kind::User), object(Kind::Group));
+    let objects = [[user; 12].as_slice(), &[group; 2], &[user; 3]].concat();
+
+    let lengths: Vec<_> = parts(&objects).map(<[_]>::len).collect();
+
+    assert_eq!(lengths, [10, 2, 1, 1, 3]);
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 
 use rollcall_app::directory::Context;
-use rollcall_app::history::{Changed, Deed, Moment, Reason, Revert, Span, Step};
+use rollcall_app::history::{Became, Changed, Deed, Moment, Reason, Revert, Span, Step};
 use rollcall_app::{App, actor_key};
 use rollcall_model::history::Past;
 use rollcall_model::{Actor, KeyId, Kind, ResourceId};
@@ -108,49 +108,61 @@ async fn diff(app: &App, diff: &DiffMoments, as_json: bool) -> anyhow::Result<Ex
         Some(who) => Some(actor(app, &context, who).await?),
         None => None,
     };
-    let changed = app.changed(&context, (diff.from, to), by.as_deref(), None);
-    let mut changed = changed.await?;
+    let found = app.changed(&context, (diff.from, to), by.as_deref(), None);
+    let mut found = found.await?;
     if let Some(object) = &diff.object {
         let id = app.anybody(&context, object).await?;
-        changed.retain(|one| (one.kind, one.id) == (object.kind, id));
+        let objects = &mut found.objects;
+        objects.retain(|one| (one.kind, one.id) == (object.kind, id));
+    }
+    let moments = (Moment::Place(found.from), Moment::Place(found.to));
+    let mut described = Vec::new();
+    for one in &found.objects {
+        // one at a time: there may be many, and each may hold much
+        let object = (one.kind, one.id);
+        let changed = app.compared(&context, object, moments).await?;
+        if as_json {
+            described.push(changed_json(&changed));
+        } else {
+            tell_changed(&changed);
+        }
     }
     if as_json {
-        printer::json(&changed.iter().map(changed_json).collect::<Vec<_>>())?;
-        return Ok(Exit::Done);
-    }
-    for one in &changed {
-        printer::data(&format!(
-            "{} {} {}",
-            verb(one),
-            kind_word(one.kind),
-            one.name()
-        ));
-        let (added, removed) = one.members();
-        if one.before.is_some() && one.after.is_some() {
-            for line in attribute_lines(&one.attributes()) {
-                printer::data(&line);
-            }
-        }
-        tell_members(&added, &removed);
-    }
-    if changed.is_empty() {
+        printer::json(&described)?;
+    } else if found.objects.is_empty() {
         printer::good("nothing differs");
     }
     Ok(Exit::Done)
 }
 
-fn verb(changed: &Changed) -> &'static str {
-    match (&changed.before, &changed.after) {
-        (None, _) => "came",
-        (_, None) => "went",
-        _ => "changed",
+fn tell_changed(one: &Changed) {
+    printer::data(&format!(
+        "{} {} {}",
+        verb(one.became()),
+        kind_word(one.kind),
+        one.name()
+    ));
+    if one.became() == Became::Different {
+        for line in attribute_lines(&one.attributes()) {
+            printer::data(&line);
+        }
+    }
+    let (added, removed) = one.members();
+    tell_members(&added, &removed);
+}
+
+fn verb(became: Became) -> &'static str {
+    match became {
+        Became::New => "came",
+        Became::Gone => "went",
+        Became::Different => "changed",
     }
 }
 
 fn changed_json(one: &Changed) -> Value {
     let (added, removed) = one.members();
     json!({
-        "what": verb(one), "kind": one.kind.resource_type(), "id": one.id, "name": one.name(),
+        "what": verb(one.became()), "kind": one.kind.resource_type(), "id": one.id, "name": one.name(),
         "attributes": attributes_json(&one.attributes()), "added": added, "removed": removed,
     })
 }
@@ -197,7 +209,7 @@ async fn revert(app: &App, command: &RevertTo, as_json: bool) -> anyhow::Result<
         most: None,
     };
     let plan = app.plan_revert(&context, span.clone()).await?;
-    let mut results = HashMap::new();
+    let (mut results, mut missing) = (HashMap::new(), 0);
     if command.yes && plan.does_anything() {
         let progress = AtomicU64::new(0);
         let outcome = app.take_back(&context, &span, &plan, &progress).await?;
@@ -210,8 +222,9 @@ async fn revert(app: &App, command: &RevertTo, as_json: bool) -> anyhow::Result<
             .hint("run the command again: it does what is left")
             .into());
         }
+        missing = outcome.missing;
         let refused = outcome.refused.into_iter();
-        results.extend(refused.map(|one| (one.id, one.why.to_string())));
+        results.extend(refused.map(|one| (one.id, one.said())));
     }
     if as_json {
         let steps = plan.steps.iter().map(|step| {
@@ -222,9 +235,14 @@ async fn revert(app: &App, command: &RevertTo, as_json: bool) -> anyhow::Result<
             described
         });
         let steps: Vec<_> = steps.collect();
-        printer::json(&json!({"done": command.yes, "steps": steps}))?;
+        printer::json(&json!({"done": command.yes, "steps": steps, "missing": missing}))?;
     } else {
         tell(&plan, command.yes, &results);
+        if missing > 0 {
+            printer::say(&format!(
+                "members of groups who are gone, and stay so: {missing}"
+            ));
+        }
     }
     Ok(if results.is_empty() {
         Exit::Done
@@ -282,6 +300,13 @@ fn tell(plan: &Revert, is_done: bool, results: &HashMap<ResourceId, String>) {
         }
         if let Some(refusal) = results.get(&step.id) {
             printer::data(&format!("    refused: {refusal}"));
+        }
+    }
+    // a group that is there again under another id
+    let steps = || plan.steps.iter().map(|step| step.id);
+    for (id, refusal) in results {
+        if !steps().any(|of| of == *id) {
+            printer::data(&format!("refused: group {id}: {refusal}"));
         }
     }
     if !plan.does_anything() {

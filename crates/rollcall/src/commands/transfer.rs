@@ -202,6 +202,8 @@ async fn export_past(
     written: Written,
 ) -> anyhow::Result<()> {
     let kind = written.kind;
+    // one place for all: what is written out is a state that existed
+    let at = Moment::Place(app.place(context, at).await?);
     for id in app.ever(context, kind, at).await? {
         let past = app.past(context, (kind, id), at).await?;
         if let Some(document) = past.and_then(|past| document(kind, past)) {

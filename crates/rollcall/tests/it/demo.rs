@@ -82,7 +82,15 @@ impl Beside {
         self.vault
             .read::<_, rollcall_store::Error, _>(|reader| {
                 let mut creations = BTreeMap::new();
-                for change in reader.changes(0, 1_000_000)? {
+                let mut all = Vec::new();
+                loop {
+                    let part = reader.changes(all.len() as u64, 1_000)?;
+                    if part.is_empty() {
+                        break;
+                    }
+                    all.extend(part);
+                }
+                for change in all {
                     if change.action == Action::Created {
                         let document = change.document.unwrap_or_default();
                         let name = document

@@ -129,11 +129,11 @@ async fn what_a_directory_did_wrong_is_taken_back() {
             .collect::<Vec<_>>()
     };
     let expected = [
+        "disable eve",
         "recreate bob",
         "restore ann",
         "restore Team",
         "restore kleo",
-        "disable eve",
     ];
     assert_eq!(deeds(&planned), expected);
     assert_ne!(story.export(&[]), before, "a plan changes nothing");

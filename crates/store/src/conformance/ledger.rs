@@ -179,3 +179,54 @@ pub async fn an_entry_of_the_feed_says_what_may_be_told_without_values(store: St
     assert_eq!(all[1].summary, Summary::default());
     assert_eq!(of_one[0].summary, told);
 }
+
+/// A part of the feed ends where it holds much, and goes on after that; who is touched, and when, is told without what entries hold.
+pub async fn the_feed_is_read_in_parts_of_bounded_size(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let (ann, bob) = (person("ann", json!({})), person("bob", json!({})));
+    let (id, other) = (ann.id, bob.id);
+    change(&tenant, move |writer| {
+        let mut large = creation(&ann);
+        large.document = Some(json!({"userName": "ann", "title": "x".repeat(3 << 20)}));
+        for second in 1..=3 {
+            writer.append_change(at(second), &large)?;
+            writer.append_change(at(second), &creation(&bob))?;
+        }
+        let mut moved = creation(&bob);
+        moved.document = None;
+        moved.membership.added = vec![id; 120_000];
+        writer.append_change(at(4), &moved)?;
+        writer.append_change(at(4), &creation(&bob))
+    })
+    .await;
+    let places = |changes: &[rollcall_model::Change]| {
+        let places = changes.iter().map(|change| change.sequence);
+        places.collect::<Vec<_>>()
+    };
+    tenant
+        .read::<_, Error, _>(move |reader| {
+            assert_eq!(places(&reader.changes(0, 100)?), [1, 2, 3]);
+            assert_eq!(places(&reader.changes(3, 100)?), [4, 5, 6, 7]);
+            assert_eq!(places(&reader.changes(7, 100)?), [8]);
+            assert!(reader.changes(8, 100)?.is_empty());
+            let of = |id, before| reader.object_changes(Kind::User, id, before, 100);
+            assert_eq!(places(&of(id, None)?), [5, 3]);
+            assert_eq!(places(&of(id, Some(3))?), [1]);
+            assert_eq!(places(&of(other, None)?), [8, 7]);
+
+            let touched = reader.touched(0, 100)?;
+            let told = touched.iter().map(|one| (one.sequence, one.at, one.id));
+            let told: Vec<_> = told.collect();
+            assert_eq!(told.len(), 8);
+            assert_eq!(told[4..6], [(5, at(3), id), (6, at(3), other)]);
+            assert_eq!(reader.touched(4, 2)?, touched[4..6]);
+            assert_eq!(reader.touched(8, 2)?, []);
+            let of = |before, count| reader.object_touched(Kind::User, id, before, count);
+            assert_eq!(of(None, 2)?, [touched[4], touched[2]]);
+            assert_eq!(of(Some(3), 2)?, [touched[0]]);
+            assert_eq!(reader.object_touched(Kind::Group, id, None, 2)?, []);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}

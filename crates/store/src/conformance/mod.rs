@@ -61,7 +61,7 @@ macro_rules! conformance_suite {
             exchanges_are_counted_and_the_oldest_go, what_is_done_is_tallied_and_found_again, mail_waits_until_it_is_sent,
             keys_that_seal_are_kept_and_replaced, what_is_old_goes_in_parts_and_the_rest_stays,
             plans_have_numbers, a_foreign_administrator_is_found_by_address, managed_objects_are_counted, managed_objects_are_listed,
-            an_activation_is_found_by_person_and_by_link, an_entry_of_the_feed_says_what_may_be_told_without_values,
+            an_activation_is_found_by_person_and_by_link, the_feed_is_read_in_parts_of_bounded_size, an_entry_of_the_feed_says_what_may_be_told_without_values,
             endpoints_are_kept_with_secret_and_place_in_the_feed, endpoints_with_something_to_do_are_found_in_all_organisations,
             deliveries_wait_in_order_and_are_kept_for_a_while, an_endpoint_is_claimed_by_one_at_a_time);
     };

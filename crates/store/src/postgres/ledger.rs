@@ -14,14 +14,19 @@ use super::convert::{
 };
 use super::unit::{Tenant, owned};
 use crate::books::{Found, behind};
-use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedger};
+use crate::traits::AT_ONCE;
+use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, Touched, WriteLedger};
 
 impl ReadLedger for Tenant<'_> {
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {
+        // whoever is far behind reads all of the feed in one unit, and has to come to its end: a call is bounded by what it holds
         let rows = self.rows(
-            "SELECT sequence, at, kind, id, action, document, membership, summary FROM changes
-             WHERE org = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
-            &[&self.org(), &number(after), &number(count)],
+            "SELECT sequence, at, kind, id, action, document, membership, summary FROM (
+                 SELECT *, sum(coalesce(octet_length(document), 0) + coalesce(octet_length(membership), 0))
+                     OVER (ORDER BY sequence ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+                 FROM changes WHERE org = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
+             ) part WHERE coalesce(before, 0) < $4 ORDER BY sequence",
+            &[&self.org(), &number(after), &number(count), &number(AT_ONCE as u64)],
         )?;
         rows.iter().map(change).collect()
     }
@@ -35,15 +40,24 @@ impl ReadLedger for Tenant<'_> {
         rows.iter().map(change).collect()
     }
 
-    fn object_changes(
+    fn touched(&self, after: u64, count: u64) -> Result<Vec<Touched>, Error> {
+        let rows = self.rows(
+            "SELECT sequence, at, kind, id FROM changes WHERE org = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+            &[&self.org(), &number(after), &number(count)],
+        )?;
+        self.in_time()?;
+        rows.iter().map(touched).collect()
+    }
+
+    fn object_touched(
         &self,
         kind: Kind,
         id: ResourceId,
         before: Option<u64>,
         count: u64,
-    ) -> Result<Vec<Change>, Error> {
+    ) -> Result<Vec<Touched>, Error> {
         let rows = self.rows(
-            "SELECT sequence, at, kind, id, action, document, membership, summary FROM changes
+            "SELECT sequence, at, kind, id FROM changes
              WHERE org = $1 AND kind = $2 AND id = $3 AND sequence < $4 ORDER BY sequence DESC LIMIT $5",
             &[
                 &self.org(),
@@ -53,6 +67,33 @@ impl ReadLedger for Tenant<'_> {
                 &number(count),
             ],
         )?;
+        self.in_time()?;
+        rows.iter().map(touched).collect()
+    }
+
+    fn object_changes(
+        &self,
+        kind: Kind,
+        id: ResourceId,
+        before: Option<u64>,
+        count: u64,
+    ) -> Result<Vec<Change>, Error> {
+        let rows = self.rows(
+            "SELECT sequence, at, kind, id, action, document, membership, summary FROM (
+                 SELECT *, sum(coalesce(octet_length(document), 0) + coalesce(octet_length(membership), 0))
+                     OVER (ORDER BY sequence DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+                 FROM changes WHERE org = $1 AND kind = $2 AND id = $3 AND sequence < $4 ORDER BY sequence DESC LIMIT $5
+             ) part WHERE coalesce(before, 0) < $6 ORDER BY sequence DESC",
+            &[
+                &self.org(),
+                &kind_code(kind),
+                &uuid(id),
+                &before.map_or(i64::MAX, number),
+                &number(count),
+                &number(AT_ONCE as u64),
+            ],
+        )?;
+        self.in_time()?;
         rows.iter().map(change).collect()
     }
 
@@ -173,6 +214,15 @@ impl Tenant<'_> {
         let at = found.map_or(Ok(i64::MAX), |row| row.try_get(0))?;
         Ok((at, before))
     }
+}
+
+fn touched(row: &Row) -> Result<Touched, Error> {
+    Ok(Touched {
+        sequence: from_number(row.try_get(0)?),
+        at: from_instant(row.try_get(1)?),
+        kind: from_kind_code(row.try_get(2)?),
+        id: id(row, 3)?,
+    })
 }
 
 fn change(row: &Row) -> Result<Change, Error> {

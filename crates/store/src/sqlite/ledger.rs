@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use rollcall_model::chain::{Head, Kept};
 use rollcall_model::{AuditEntry, Change, Kind, ResourceId};
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
 use super::convert::{
@@ -17,7 +17,8 @@ use super::convert::{
 };
 use super::unit::Tenant;
 use crate::books::{Found, behind};
-use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, WriteLedger};
+use crate::traits::AT_ONCE;
+use crate::{AuditQuery, Error, NewAudit, NewChange, ReadLedger, Tally, Touched, WriteLedger};
 
 impl ReadLedger for Tenant<'_> {
     fn changes(&self, after: u64, count: u64) -> Result<Vec<Change>, Error> {
@@ -25,10 +26,15 @@ impl ReadLedger for Tenant<'_> {
             "SELECT sequence, at, kind, id, action, document, membership, summary FROM changes
              WHERE org = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3",
         )?;
+        // whoever is far behind reads all of the feed in one unit, and has to come to its end: a call is bounded by what it holds
         let mut rows = statement.query(params![self.org(), number(after), number(count)])?;
-        let mut changes = Vec::new();
+        let (mut changes, mut held) = (Vec::new(), 0);
         while let Some(row) = rows.next()? {
             changes.push(change(row)?);
+            held += length(row)?;
+            if held >= AT_ONCE {
+                break;
+            }
         }
         Ok(changes)
     }
@@ -44,6 +50,45 @@ impl ReadLedger for Tenant<'_> {
             changes.push(change(row)?);
         }
         Ok(changes)
+    }
+
+    fn touched(&self, after: u64, count: u64) -> Result<Vec<Touched>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, at, kind, id FROM changes WHERE org = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3",
+        )?;
+        let mut rows = statement.query(params![self.org(), number(after), number(count)])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            self.in_time()?;
+            all.push(touched(row)?);
+        }
+        Ok(all)
+    }
+
+    fn object_touched(
+        &self,
+        kind: Kind,
+        id: ResourceId,
+        before: Option<u64>,
+        count: u64,
+    ) -> Result<Vec<Touched>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, at, kind, id FROM changes INDEXED BY changes_by_object
+             WHERE org = ?1 AND kind = ?2 AND id = ?3 AND sequence < ?4 ORDER BY sequence DESC LIMIT ?5",
+        )?;
+        let mut rows = statement.query(params![
+            self.org(),
+            kind_code(kind),
+            blob(id),
+            before.map_or(i64::MAX, number),
+            number(count)
+        ])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            self.in_time()?;
+            all.push(touched(row)?);
+        }
+        Ok(all)
     }
 
     fn object_changes(
@@ -65,9 +110,14 @@ impl ReadLedger for Tenant<'_> {
             before.map_or(i64::MAX, number),
             number(count)
         ])?;
-        let mut changes = Vec::new();
+        let (mut changes, mut held) = (Vec::new(), 0);
         while let Some(row) = rows.next()? {
+            self.in_time()?;
             changes.push(change(row)?);
+            held += length(row)?;
+            if held >= AT_ONCE {
+                break;
+            }
         }
         Ok(changes)
     }
@@ -252,6 +302,26 @@ fn merge(streams: &[Stream]) -> String {
     )
 }
 
+/// Returns how much text an entry holds, in bytes.
+fn length(row: &Row<'_>) -> Result<usize, Error> {
+    let mut length = 0;
+    for column in [5, 6] {
+        if let ValueRef::Text(text) = row.get_ref(column)? {
+            length += text.len();
+        }
+    }
+    Ok(length)
+}
+
+fn touched(row: &Row<'_>) -> Result<Touched, Error> {
+    Ok(Touched {
+        sequence: from_number(row.get(0)?),
+        at: from_instant(row.get(1)?),
+        kind: from_kind_code(row.get(2)?),
+        id: id(row, 3)?,
+    })
+}
+
 fn change(row: &Row<'_>) -> Result<Change, Error> {
     let document: Option<String> = row.get(5)?;
     let membership: Option<String> = row.get(6)?;
@@ -357,6 +427,8 @@ impl WriteLedger for Tenant<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use rollcall_model::OrgId;
     use rusqlite::Connection;
 
@@ -394,6 +466,37 @@ mod tests {
                 "{explained}"
             );
         }
+    }
+
+    #[test]
+    fn a_unit_of_reading_that_has_no_time_left_looks_at_no_more_of_the_feed() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::super::migrations::apply(&mut connection).unwrap();
+        connection
+            .execute_batch("PRAGMA foreign_keys = OFF")
+            .unwrap();
+        let (organisation, ann) = (OrgId::from_bytes([1; 16]), ResourceId::from_bytes([2; 16]));
+        let row = params![blob(organisation), kind_code(Kind::User), blob(ann)];
+        connection
+            .execute(
+                "INSERT INTO changes (org, sequence, at, kind, id, action) VALUES (?1, 1, 0, ?2, ?3, '\"deleted\"')",
+                row,
+            )
+            .unwrap();
+        let late = Tenant::new(&connection, organisation, Some(Instant::now()));
+        let unhurried = Tenant::new(&connection, organisation, None);
+        let is_late = |refused| matches!(refused, Err(Error::TooLong));
+
+        assert!(is_late(late.touched(0, 1).map(drop)));
+        assert!(is_late(
+            late.object_touched(Kind::User, ann, None, 1).map(drop)
+        ));
+        assert!(is_late(
+            late.object_changes(Kind::User, ann, None, 1).map(drop)
+        ));
+        assert_eq!(unhurried.touched(0, 1).unwrap().len(), 1);
+        let changes = unhurried.object_changes(Kind::User, ann, None, 1);
+        assert_eq!(changes.unwrap().len(), 1);
     }
 
     fn plan(connection: &Connection, streams: &[Stream]) -> String {

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use rollcall_app::history::{Deed, Moment as Then, Reason};
 use rollcall_app::{App, AuditQuery};
 use rollcall_model::{Kind, Permission};
+use rollcall_web::places::Place as Reading;
 
 use crate::Console;
 use crate::deeds::{self, DIFFERENCES, Difference, Row};
@@ -119,6 +120,17 @@ fn list(kind: Kind) -> &'static str {
     match kind {
         Kind::User => "users",
         Kind::Group => "groups",
+    }
+}
+
+impl Console {
+    /// Takes the organisation's place among those that read the past, to be kept until that is done.
+    ///
+    /// # Errors
+    /// [`Problem::Busy`] when it is taken, or all are: nobody is kept waiting for as long as others take.
+    fn reading(&self, known: &Known) -> Result<Reading, Problem> {
+        let organisation = known.visitor.context().tenant().organisation();
+        self.past.place(organisation).ok_or(Problem::Busy)
     }
 }
 

@@ -199,7 +199,7 @@ pub(super) fn then_view(
             "is-warn",
             "trash",
             format!("The {noun} has been deleted since"),
-            "This is what it was. It can be created again, with the same id as long as nobody else has its name.",
+            "This is what it was. It can be created again as long as nobody else has its name, with the same id as long as the directory remembers it.",
         ),
         (true, true) if is_same => (
             "is-ok",
@@ -260,6 +260,7 @@ async fn then(
     form: &Form,
 ) -> Result<Response, Problem> {
     let which = Which::new(kind, id, form, &console.zone(known))?;
+    let _reading = console.reading(known)?;
     let (changed, head) = console.changed_since(known, &which).await?;
     let (came, went) = match kind {
         Kind::User => (Vec::new(), Vec::new()),
@@ -359,7 +360,7 @@ pub(super) fn back_view(
             still_gone(missing.len(), &mut stays);
         }
         Some(Deed::Recreate { missing, .. }) => {
-            what.push(format!("The {noun} is created again as it was, with the same id unless somebody else has its name by now."));
+            what.push(format!("The {noun} is created again as it was, with the same id as long as the directory remembers it. If somebody else has its name by now, nothing is done."));
             still_gone(missing.len(), &mut stays);
             if noun == "account" {
                 stays.push("Its groups of that time are not changed: take those back on their own pages.".to_owned());
@@ -455,6 +456,7 @@ async fn ask(
     form: &Form,
 ) -> Result<Response, Problem> {
     let which = Which::new(kind, id, form, &console.zone(known))?;
+    let _reading = console.reading(known)?;
     let page = console.back_page(known, &which, Refused::default()).await?;
     Ok(layout::rendered(&page))
 }
@@ -468,6 +470,7 @@ async fn take(
 ) -> Result<Response, Problem> {
     let zone = console.zone(known);
     let which = Which::new(kind, id, form, &zone)?;
+    let _reading = console.reading(known)?;
     let context = known.visitor.context();
     let until = form.text("until").parse().unwrap_or(0);
     let span = which.span(Then::Place(until));

@@ -88,6 +88,8 @@ pub(super) struct RunPage {
     left: u64,
     refused: u64,
     untried: u64,
+    /// Members that groups had and have not again.
+    missing: u64,
     refusals: Vec<Refused>,
     /// Where a plan of what is left is made.
     again: String,
@@ -136,13 +138,32 @@ pub(super) fn view(
         left: number("left"),
         refused: number("refused"),
         untried: number("untried"),
+        missing: number("missing"),
         refusals,
-        again: format!("/history/back?from={from}&by={}", layout::encoded(&by)),
+        again: again(&detail),
         activity: told.map_or("/activity".to_owned(), |deed| {
             let actor = rollcall_app::actor_key(&deed.entry.origin.actor);
             format!("/activity?actor={}", layout::encoded(&actor))
         }),
     }
+}
+
+/// Returns the address of a plan of what is left: of the same span, and to the same end.
+fn again(detail: &Value) -> String {
+    let text = |field: &str| {
+        detail
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let deletes = detail.get("deletes") == Some(&Value::Bool(true));
+    format!(
+        "/history/back?from={}&to={}&by={}{}",
+        text("from"),
+        text("until"),
+        layout::encoded(text("by")),
+        if deletes { "&deletes=on" } else { "" }
+    )
 }
 
 pub(super) async fn look(
@@ -194,4 +215,28 @@ pub(super) async fn look(
         &parties,
         &zone,
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_of_what_is_left_is_of_the_same_span_and_to_the_same_end() {
+        let begun = json!({
+            "from": "2026-01-31T09:00:00Z", "to": 1207, "until": "2026-01-31T09:20:00.5Z", "by": "command", "deletes": true,
+        });
+        assert_eq!(
+            again(&begun),
+            "/history/back?from=2026-01-31T09:00:00Z&to=2026-01-31T09:20:00.5Z&by=command&deletes=on"
+        );
+        let kept =
+            json!({"from": "2026-01-31T09:00:00Z", "to": 1207, "by": null, "deletes": false});
+        assert_eq!(
+            again(&kept),
+            "/history/back?from=2026-01-31T09:00:00Z&to=&by="
+        );
+    }
 }

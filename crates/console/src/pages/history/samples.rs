@@ -6,7 +6,7 @@ use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 use rollcall_app::activity::Deed as Done;
 use rollcall_app::directory::Named;
-use rollcall_app::history::{Changed, Deed, Reason, Revert, Step};
+use rollcall_app::history::{Changed, Deed, Differing, Reason, Revert, Step};
 use rollcall_app::integrations::Parties;
 use rollcall_model::history::Past;
 use rollcall_model::{
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::one::{self, Head, Names, Refused, Shown, Which};
 use super::run;
-use super::span::{Asked, Fields, Page, SpanPage};
+use super::span::{Asked, Fields, Page, SpanPage, different};
 use crate::deeds::{self, Row};
 use crate::layout::sample::{HOSTILE, frame};
 use crate::layout::{Mistakes, Place};
@@ -136,7 +136,8 @@ fn restored(number: u8, members: &[ResourceId]) -> Deed {
 
 fn recreated() -> Deed {
     Deed::Recreate {
-        document: past("Shift Planner", &[]).document.unwrap_or_default(),
+        from: 1_207,
+        last: 1_311,
         members: Vec::new(),
         missing: vec![id(8)],
     }
@@ -227,6 +228,22 @@ fn span(page: Page, asked: &Asked, mistakes: Mistakes) -> SpanPage {
     let (parties, zone) = (parties(), zone());
     let fields = Fields::new(asked, &parties, &zone);
     SpanPage::new(frame, page, asked, fields, mistakes).about(asked, &parties, &zone)
+}
+
+fn with_changes(all: &[Changed], asked: &Asked) -> SpanPage {
+    let found = all.iter().map(|one| Differing {
+        kind: one.kind,
+        id: one.id,
+        name: one.name(),
+        became: one.became(),
+    });
+    let found: Vec<_> = found.collect();
+    let details = all
+        .iter()
+        .map(|one| (one.id, different(one, then())))
+        .collect();
+    let page = span(Page::Differs, asked, Mistakes::default());
+    page.with_changes(&found, asked, then(), details)
 }
 
 fn ran(
@@ -325,7 +342,7 @@ fn of_one() -> Vec<(&'static str, String)> {
 fn of_runs() -> Vec<(&'static str, String)> {
     let by = format!("integration:{}", IntegrationId::from_bytes([1; 16]));
     let detail = json!({
-        "from": then().to_string(), "to": 41_207, "by": by, "steps": 83, "done": 80, "left": 1, "refused": 2, "untried": 0,
+        "from": then().to_string(), "to": 41_207, "until": now().to_string(), "by": by, "deletes": true, "steps": 83, "done": 80, "left": 1, "refused": 2, "untried": 0, "missing": 3,
     });
     let (begun, ended) = (
         done("history.begun", detail.clone()),
@@ -385,8 +402,14 @@ pub(crate) fn samples() -> Vec<(String, String)> {
             Some(past("Shift Planner", &[])),
             Some(past(HOSTILE, &[])),
         ),
-        changed(Kind::User, None, Some(past(HOSTILE, &[]))),
-        changed(Kind::Group, Some(past("Team", &[2])), None),
+        Changed {
+            id: id(2),
+            ..changed(Kind::User, None, Some(past(HOSTILE, &[])))
+        },
+        Changed {
+            id: id(3),
+            ..changed(Kind::Group, Some(past("Team", &[2])), None)
+        },
     ];
     let moved = "People or groups of this plan were changed while you looked at it. Nothing was done; this is the plan as it is now.";
     let of_spans = vec![
@@ -420,14 +443,8 @@ pub(crate) fn samples() -> Vec<(String, String)> {
             "history-span-too-much",
             render(span(Page::Back, &asked, far)),
         ),
-        (
-            "history-diff",
-            render(span(Page::Differs, &asked, none()).with_changes(&differing, &asked, then())),
-        ),
-        (
-            "history-diff-nothing",
-            render(span(Page::Differs, &asked, none()).with_changes(&[], &asked, then())),
-        ),
+        ("history-diff", render(with_changes(&differing, &asked))),
+        ("history-diff-nothing", render(with_changes(&[], &asked))),
     ];
     let all = of_one().into_iter().chain(of_spans).chain(of_runs());
     all.map(|(name, html)| (name.to_owned(), html)).collect()

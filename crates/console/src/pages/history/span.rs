@@ -1,5 +1,6 @@
 //! A span of time: what changed in it, and the way back from what somebody did in it, as a plan first.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,14 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
-use rollcall_app::history::{Changed, Deed, Moment as Then, Revert, Span, Step};
+use rollcall_app::history::{
+    Became, Changed, Deed, Differences, Differing, Moment as Then, Revert, Span, Step,
+};
 use rollcall_app::integrations::Parties;
 use rollcall_app::{App, Failure};
 use rollcall_model::{Kind, ResourceId};
 
-use super::{NOW, differences, instant, list, meanwhile, reason, when};
+use super::{NOW, Reading, differences, instant, list, meanwhile, reason, when};
 use crate::Console;
 use crate::deeds::{Difference, Row};
 use crate::filters;
@@ -133,7 +136,7 @@ impl Fields {
 
 /// An object that changed, or changes back.
 #[derive(Debug)]
-struct Object {
+pub(super) struct Object {
     name: String,
     sub: &'static str,
     why: String,
@@ -264,7 +267,20 @@ fn planned(step: &Step, from: Timestamp) -> Object {
     }
 }
 
-fn different(changed: &Changed, from: Timestamp) -> Object {
+impl Object {
+    fn named(one: &Differing, from: Timestamp) -> Self {
+        Self {
+            name: one.name.clone(),
+            sub: sub(one.kind),
+            why: String::new(),
+            look: look(one.kind, one.id, from),
+            changes: Vec::new(),
+            more: String::new(),
+        }
+    }
+}
+
+pub(super) fn different(changed: &Changed, from: Timestamp) -> Object {
     let both = changed.before.is_some() && changed.after.is_some();
     let attributes = if both {
         changed.attributes()
@@ -287,40 +303,54 @@ fn different(changed: &Changed, from: Timestamp) -> Object {
     }
 }
 
-/// Puts objects into sections: a few of each, or one part of one kind.
+/// Tells from which on, and how many, objects of a kind are shown: a few of each kind, or one part of one.
+fn window(kinds: &[What], kind: &What, asked: &Asked, count: usize) -> (usize, usize) {
+    let is_one = kinds.iter().any(|kind| kind.word == asked.show);
+    match (is_one, kind.word == asked.show) {
+        (true, false) => (0, 0),
+        (true, true) => (asked.first.min(count), MANY),
+        (false, _) => (0, FEW),
+    }
+}
+
+/// Puts objects into sections.
 fn sections<T>(
     kinds: &'static [What],
     asked: &Asked,
     all: &[T],
     kind_of: impl Fn(&T) -> &'static str,
-    object: impl Fn(&T) -> Object,
+    mut object: impl FnMut(&T) -> Object,
 ) -> Vec<Section> {
     let is_one = kinds.iter().any(|kind| kind.word == asked.show);
     let section = |kind: &'static What| {
         let of_kind: Vec<&T> = all.iter().filter(|one| kind_of(one) == kind.word).collect();
-        let is_shown = !is_one || kind.word == asked.show;
-        let (first, most) = match (is_one, is_shown) {
-            (_, false) => (0, 0),
-            (true, true) => (asked.first.min(of_kind.len()), MANY),
-            (false, true) => (0, FEW),
-        };
+        let (first, most) = window(kinds, kind, asked, of_kind.len());
         let shown = of_kind.iter().skip(first).take(most);
         let shown: Vec<Object> = shown.map(|one| object(one)).collect();
         let rest = of_kind.len().saturating_sub(first + shown.len());
+        let goes_on = most > 0 && rest > 0;
         Section {
             kind,
             count: of_kind.len() as u64,
-            more: if is_shown && rest > 0 {
+            more: if goes_on {
                 number(rest as u64)
             } else {
                 String::new()
             },
-            next: Some(first + shown.len()).filter(|_| is_one && is_shown && rest > 0),
+            next: Some(first + shown.len()).filter(|_| is_one && goes_on),
             objects: shown,
         }
     };
     let sections = kinds.iter().map(section);
     sections.filter(|section| section.count > 0).collect()
+}
+
+fn became(one: &Differing) -> &'static str {
+    match one.became {
+        Became::New => "came",
+        Became::Gone => "went",
+        Became::Different => "changed",
+    }
 }
 
 /// Which page of a span is shown.
@@ -402,21 +432,20 @@ impl SpanPage {
         self
     }
 
-    /// Puts what changed into the page.
+    /// Puts what changed into the page; of those that are shown, with what differs.
     pub(super) fn with_changes(
         mut self,
-        changed: &[Changed],
+        found: &[Differing],
         asked: &Asked,
         from: Timestamp,
+        mut details: HashMap<ResourceId, Object>,
     ) -> Self {
         self.is_answered = true;
-        let kind = |one: &Changed| match (&one.before, &one.after) {
-            (None, _) => "came",
-            (_, None) => "went",
-            _ => "changed",
+        let object = |one: &Differing| {
+            let known = details.remove(&one.id);
+            known.unwrap_or_else(|| Object::named(one, from))
         };
-        let object = |one: &Changed| different(one, from);
-        self.sections = sections(&DIFFERENCES, asked, changed, kind, object);
+        self.sections = sections(&DIFFERENCES, asked, found, became, object);
         self
     }
 
@@ -479,6 +508,30 @@ impl Console {
         }
     }
 
+    /// Reads what differs in those that are shown.
+    async fn details(
+        &self,
+        known: &Known,
+        found: &Differences,
+        asked: &Asked,
+        from: Timestamp,
+    ) -> Result<HashMap<ResourceId, Object>, Problem> {
+        let context = known.visitor.context();
+        let moments = (Then::Place(found.from), Then::Place(found.to));
+        let mut details = HashMap::new();
+        for kind in &DIFFERENCES {
+            let of_kind = found.objects.iter().filter(|one| became(one) == kind.word);
+            let of_kind: Vec<&Differing> = of_kind.collect();
+            let (first, most) = window(&DIFFERENCES, kind, asked, of_kind.len());
+            for one in of_kind.into_iter().skip(first).take(most) {
+                let object = (one.kind, one.id);
+                let changed = self.app.compared(&context, object, moments).await?;
+                details.insert(one.id, different(&changed, from));
+            }
+        }
+        Ok(details)
+    }
+
     async fn span_page(
         &self,
         known: &Known,
@@ -507,7 +560,10 @@ impl Console {
                     let moments = (Then::At(from), to);
                     let found = self.app.changed(&context, moments, by, Some(MOST));
                     match found.await {
-                        Ok(found) => changed = Some(found),
+                        Ok(found) => {
+                            let details = self.details(known, &found, asked, from).await?;
+                            changed = Some((found, details));
+                        }
                         Err(Failure::Forbidden { reason }) => mistakes.add("from", reason),
                         Err(failure) => return Err(failure.into()),
                     }
@@ -530,7 +586,9 @@ impl Console {
         let from = asked.from.unwrap_or(at);
         Ok(match (made, changed) {
             (Some((plan, until)), _) => view.with_plan(&plan, asked, from, (until, at)),
-            (None, Some(changed)) => view.with_changes(&changed, asked, from),
+            (None, Some((found, details))) => {
+                view.with_changes(&found.objects, asked, from, details)
+            }
             (None, None) => view,
         })
     }
@@ -543,6 +601,10 @@ impl Console {
     ) -> Result<Response, Problem> {
         let mut mistakes = Mistakes::default();
         let asked = Asked::new(form, &self.zone(known), &mut mistakes);
+        let _reading = match asked.from {
+            Some(_) => Some(self.reading(known)?),
+            None => None,
+        };
         let page = self.span_page(known, page, &asked, mistakes).await?;
         if page.mistakes.is_empty() {
             return Ok(layout::rendered(&page));
@@ -574,6 +636,7 @@ pub(super) async fn take(
 ) -> Result<Response, Problem> {
     let mut mistakes = Mistakes::default();
     let asked = Asked::new(&form, &console.zone(&known), &mut mistakes);
+    let reading = console.reading(&known)?;
     let again = async |mistakes: Mistakes| {
         let page = console
             .span_page(&known, Page::Back, &asked, mistakes)
@@ -607,12 +670,12 @@ pub(super) async fn take(
     }
     let place = until.unwrap_or(0);
     let span = asked.span(from, Then::Place(place));
-    Ok(console.begin(&known, span, plan).await)
+    Ok(console.begin(&known, span, plan, reading).await)
 }
 
 impl Console {
     /// Carries a plan out beside the request, which waits a little for the end: the work goes on when the browser does not.
-    async fn begin(&self, known: &Known, span: Span, plan: Revert) -> Response {
+    async fn begin(&self, known: &Known, span: Span, plan: Revert, reading: Reading) -> Response {
         let context = known.visitor.context();
         let run = context.origin().request.to_string();
         let (organisation, total) = (context.tenant().organisation(), plan.steps.len() as u64);
@@ -625,6 +688,7 @@ impl Console {
                 tracing::error!(%failure, "a way back was cut off");
             }
             runs.end(&key);
+            drop(reading);
             came.is_ok()
         });
         let flash = match tokio::time::timeout(PATIENCE, work).await {

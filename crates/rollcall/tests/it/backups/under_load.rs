@@ -22,7 +22,17 @@ use crate::{ends, soak, store};
 async fn feed(app: &App) -> Vec<Change> {
     let organisation = app.organisation(&"vault".parse().unwrap()).await.unwrap();
     let tenant = app.store().tenant(organisation.id);
-    let read = tenant.read::<_, Error, _>(|reader| reader.changes(0, 1_000_000));
+    let read = tenant.read::<_, Error, _>(|reader| {
+        let mut feed: Vec<Change> = Vec::new();
+        loop {
+            let after = feed.last().map_or(0, |last| last.sequence);
+            let part = reader.changes(after, 1_000)?;
+            if part.is_empty() {
+                return Ok(feed);
+            }
+            feed.extend(part);
+        }
+    });
     read.await.unwrap()
 }
 

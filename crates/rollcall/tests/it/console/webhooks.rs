@@ -109,17 +109,7 @@ async fn an_endpoint_is_added_told_changed_paused_and_removed() {
     assert_ne!(second, first);
     let elsewhere = Receiver::start().await;
     let url = elsewhere.url();
-    let version = guest.get(&at).await.value("version");
-    let fields = [
-        ("name", "Door"),
-        ("url", url.as_str()),
-        ("which", "all"),
-        ("version", version.as_str()),
-    ];
-    let moved = guest.submit(&at, &at, &fields).await.is(200);
-    let third = secret(&moved);
-    // a form from before that says where the endpoint was
-    guest.submit(&at, &at, &fields).await.is(409);
+    let third = move_to(&mut guest, &at, &url).await;
     assert_ne!(third, second);
     scim.person("emil").await;
     let heard = elsewhere.hears(1).await;
@@ -135,6 +125,21 @@ async fn an_endpoint_is_added_told_changed_paused_and_removed() {
     guest.submit(&remove, &remove, &[]).await.is(303);
     says(&mut guest, list, "No endpoint yet").await;
     guest.get(&at).await.is(404);
+}
+
+/// Gives an endpoint another address; returns its new secret.
+async fn move_to(guest: &mut Guest, at: &str, url: &str) -> String {
+    let version = guest.get(at).await.value("version");
+    let fields = [
+        ("name", "Door"),
+        ("url", url),
+        ("which", "all"),
+        ("version", version.as_str()),
+    ];
+    let moved = guest.submit(at, at, &fields).await.is(200);
+    // a form from before that says where the endpoint was
+    guest.submit(at, at, &fields).await.is(409);
+    secret(&moved)
 }
 
 #[tokio::test]

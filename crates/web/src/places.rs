@@ -1,43 +1,43 @@
-//! Places to wait for events: few, for each holds a connection and looks into the store twice a second. An organisation has only a part of
-//! them, so that a few cannot take all.
+//! Places for requests that hold on to much or for long: few, and an organisation has only a part of them, so that a few cannot take
+//! all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_model::OrgId;
-use rollcall_web::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// So many organisations are remembered before those of whom nobody waits are forgotten.
+/// So many organisations are remembered before those that have no place are forgotten.
 const REMEMBERED: usize = 1_024;
 
-/// The places of a server.
+/// The places of a server for one purpose.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub struct Places {
     all: Arc<Semaphore>,
+    of_one: usize,
     own: Mutex<HashMap<OrgId, Arc<Semaphore>>>,
 }
 
-/// The place of one request; free again when dropped.
+/// A place that is taken; free again when dropped.
 #[derive(Debug)]
 #[must_use = "the place is free again when this is dropped"]
-pub(crate) struct Place {
+pub struct Place {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
 
-impl Default for Waiting {
-    fn default() -> Self {
+impl Places {
+    /// Makes so many places, of which one organisation has `of_one` at most.
+    pub fn new(all: usize, of_one: usize) -> Self {
         Self {
-            all: Arc::new(Semaphore::new(limits::EVENTS_WAITING)),
+            all: Arc::new(Semaphore::new(all)),
+            of_one,
             own: Mutex::default(),
         }
     }
-}
 
-impl Waiting {
     /// Takes a place for an organisation; absent: it has its part, or all are taken.
-    pub(crate) fn place(&self, whose: OrgId) -> Option<Place> {
+    pub fn place(&self, whose: OrgId) -> Option<Place> {
         let own = self.own(whose).try_acquire_owned().ok()?;
         let all = Arc::clone(&self.all).try_acquire_owned().ok()?;
         Some(Place {
@@ -49,12 +49,12 @@ impl Waiting {
     fn own(&self, whose: OrgId) -> Arc<Semaphore> {
         let mut all = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= REMEMBERED {
-            // who waits holds on to it
+            // who has a place holds on to it
             all.retain(|_, own| Arc::strong_count(own) > 1);
         }
         let own = all
             .entry(whose)
-            .or_insert_with(|| Arc::new(Semaphore::new(limits::EVENTS_WAITING_OF_ONE)));
+            .or_insert_with(|| Arc::new(Semaphore::new(self.of_one)));
         Arc::clone(own)
     }
 }
@@ -69,30 +69,27 @@ mod tests {
 
     #[test]
     fn an_organisation_takes_its_part_of_the_places_and_leaves_the_others() {
-        let waiting = Waiting::default();
-        let mut taken: Vec<Place> = (0..limits::EVENTS_WAITING_OF_ONE)
-            .map(|_| waiting.place(organisation(1)).unwrap())
+        let places = Places::new(8, 3);
+        let mut taken: Vec<Place> = (0..3)
+            .map(|_| places.place(organisation(1)).unwrap())
             .collect();
 
-        assert!(waiting.place(organisation(1)).is_none());
-        let other = waiting.place(organisation(2));
+        assert!(places.place(organisation(1)).is_none());
+        let other = places.place(organisation(2));
         assert!(other.is_some());
         taken.pop();
-        let again = waiting.place(organisation(1));
+        let again = places.place(organisation(1));
         assert!(again.is_some());
     }
 
     #[test]
     fn all_together_have_so_many_places() {
-        let waiting = Waiting::default();
+        let places = Places::new(4, 2);
         let mut taken = Vec::new();
-        for number in 0..limits::EVENTS_WAITING / limits::EVENTS_WAITING_OF_ONE {
-            let whose = organisation(u8::try_from(number).unwrap());
-            for _ in 0..limits::EVENTS_WAITING_OF_ONE {
-                taken.push(waiting.place(whose).unwrap());
-            }
+        for number in [1, 1, 2, 2] {
+            taken.push(places.place(organisation(number)).unwrap());
         }
 
-        assert!(waiting.place(organisation(200)).is_none());
+        assert!(places.place(organisation(200)).is_none());
     }
 }
