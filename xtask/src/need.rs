@@ -69,6 +69,19 @@ pub(crate) fn postgresql() -> anyhow::Result<()> {
     bail!("there is still no PostgreSQL server after the Debian package `postgresql` was installed")
 }
 
+/// Makes sure that an OpenLDAP server can be started. Debian keeps it out of the path of ordinary users.
+pub(crate) fn openldap() -> anyhow::Result<()> {
+    let is_there = || Path::new("/usr/sbin/slapd").exists();
+    if is_there() {
+        return Ok(());
+    }
+    apt("slapd").context("there is no OpenLDAP server: install the Debian package `slapd`")?;
+    if is_there() {
+        return Ok(());
+    }
+    bail!("there is still no OpenLDAP server after the Debian package `slapd` was installed")
+}
+
 fn apt(package: &str) -> anyhow::Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!("there is no apt-get here");

@@ -167,6 +167,7 @@ fn tests() -> anyhow::Result<()> {
     need::program("chromium", "chromium")?;
     need::program("chromedriver", "chromium-driver")?;
     need::postgresql()?;
+    need::openldap()?;
     cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])
 }
 
@@ -174,6 +175,7 @@ fn tests() -> anyhow::Result<()> {
 fn postgres() -> anyhow::Result<()> {
     need::nextest()?;
     need::postgresql()?;
+    need::openldap()?;
     // these have nothing to do with the store, or bring the databases themselves; of those who kill senders, which take long, one is
     // enough: its source is in the store as well
     let elsewhere = "browser|demo|faults::restarts|differential|nodes";

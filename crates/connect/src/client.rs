@@ -15,10 +15,15 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use rollcall_model::{Clock, Randomness};
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls_platform_verifier::Verifier;
+use tokio::net::TcpStream;
 use url::Url;
 
 use crate::figures::Figures;
-use crate::guard::{Guard, Reach};
+use crate::guard::{DirectoryAddress, Guard, Reach};
 
 pub use crate::guard::Refused;
 
@@ -39,6 +44,9 @@ pub const REPLY_BYTES: usize = 8 * 1024 * 1024;
 pub struct Client {
     http: reqwest::Client,
     way: Way,
+    connect: Duration,
+    /// Who is trusted besides those whom the machine trusts.
+    authorities: Arc<[CertificateDer<'static>]>,
     figures: Arc<Figures>,
     traceparent: Option<Traceparent>,
 }
@@ -147,9 +155,15 @@ impl Client {
             builder = builder.tls_certs_merge(authorities.map_err(Unusable)?);
         }
         let http = builder.build().map_err(Unusable)?;
+        // what is no certificate was refused just now
+        let authorities = options.authorities.iter();
+        let authorities =
+            authorities.flat_map(|pem| CertificateDer::pem_slice_iter(pem.as_bytes()));
         Ok(Self {
             http,
             way,
+            connect: options.connect,
+            authorities: authorities.filter_map(Result::ok).collect(),
             figures: Arc::default(),
             traceparent: None,
         })
@@ -175,6 +189,48 @@ impl Client {
     /// [`Refused`], which says what to type instead.
     pub fn address(&self, text: &str) -> Result<Url, Refused> {
         self.way.guard.address(text)
+    }
+
+    /// Reads the address of a directory that somebody typed.
+    ///
+    /// # Errors
+    /// [`Refused`], which says what to type instead.
+    pub fn directory(&self, text: &str, starts_tls: bool) -> Result<DirectoryAddress, Refused> {
+        self.way.guard.directory(text, starts_tls)
+    }
+
+    /// Opens a connection for what is not HTTP, to an address that may be called; says why when there is none.
+    pub(crate) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, String> {
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let mut said =
+            format!("`{host}` leads to no address: check its spelling and this server's DNS");
+        for address in self.resolve(name, port).await? {
+            let dialled = tokio::time::timeout(self.connect, TcpStream::connect(address)).await;
+            said = match dialled {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => format!(
+                    "`{host}` refuses connections: nothing listens at this address and port ({port}); check both"
+                ),
+                Ok(Err(error)) => format!("`{host}` cannot be reached: {error}"),
+                Err(_) => format!(
+                    "`{host}` did not accept a connection in time: check address, port ({port}) and firewall"
+                ),
+            };
+        }
+        Err(said)
+    }
+
+    /// Returns how connections that are not HTTP are made secret: by the authorities that the machine trusts, and those added to them.
+    pub(crate) fn tls(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let authorities = self.authorities.iter().cloned();
+        let verifier = Verifier::new_with_extra_roots(authorities, Arc::clone(&provider))?;
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Arc::new(config))
     }
 
     /// Looks a name up; returns those of its addresses that may be called.

@@ -6,6 +6,7 @@
 //!
 //! **Start at** [`Guard`]; what the operator allows besides is in [`crate::destinations`].
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use url::{Host, Url};
@@ -44,6 +45,16 @@ pub enum Refused {
         "`{0}` is not https: credentials and people's data are sent encrypted only (`allow_private_targets` permits http for tests)"
     )]
     NotHttps(String),
+    /// It is not the address of a directory.
+    #[error(
+        "`{0}` is not the URL of a directory: it looks like `ldaps://ldap.example.com`, with nothing behind it"
+    )]
+    NotADirectory(String),
+    /// It is a directory's, and passwords would cross the network in plain text.
+    #[error(
+        "`{0}` is not encrypted: use `ldaps://`, or `ldap://` with `starttls = true` (`allow_private_targets` permits plain connections for tests)"
+    )]
+    NotSecret(String),
     /// It holds a user name or a password.
     #[error("the URL holds a user name or password: put the credential into its own field")]
     Credentials,
@@ -62,6 +73,8 @@ impl Refused {
             Self::NotAUrl(_) => Self::NotAUrl(shown),
             Self::NotHttps(_) => Self::NotHttps(shown),
             Self::Private(_) => Self::Private(shown),
+            Self::NotADirectory(_) => Self::NotADirectory(shown),
+            Self::NotSecret(_) => Self::NotSecret(shown),
             Self::Credentials => Self::Credentials,
         }
     }
@@ -136,6 +149,62 @@ impl Guard {
             return Err(Refused::Private(shown()));
         }
         Ok(url)
+    }
+
+    /// Reads the address of a directory that somebody typed. It is judged as one for http would be: what StartTLS makes secret is.
+    ///
+    /// # Errors
+    /// [`Refused`], which says what to type instead.
+    pub fn directory(&self, text: &str, starts_tls: bool) -> Result<DirectoryAddress, Refused> {
+        let text = text.trim();
+        let shown = || text.chars().take(200).collect::<String>();
+        let unlike = || Refused::NotADirectory(shown());
+        let (scheme, rest) = text.split_once("://").ok_or_else(unlike)?;
+        let is_ldaps = scheme.eq_ignore_ascii_case("ldaps");
+        if !is_ldaps && !scheme.eq_ignore_ascii_case("ldap") {
+            return Err(unlike());
+        }
+        let starts_tls = starts_tls && !is_ldaps;
+        let like = if is_ldaps || starts_tls {
+            "https"
+        } else {
+            "http"
+        };
+        let url = self.address(&format!("{like}://{rest}"));
+        let url = url.map_err(|refused| match refused {
+            Refused::NotHttps(_) => Refused::NotSecret(shown()),
+            Refused::NotAUrl(_) => unlike(),
+            other => other.about(shown()),
+        })?;
+        let host = url
+            .host_str()
+            .filter(|_| url.path() == "/" && url.query().is_none());
+        Ok(DirectoryAddress {
+            is_ldaps,
+            starts_tls,
+            port: url.port().unwrap_or(if is_ldaps { 636 } else { 389 }),
+            host: host.ok_or_else(unlike)?.to_owned(),
+        })
+    }
+}
+
+/// Where a directory is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryAddress {
+    /// Whether TLS is spoken from the first byte on.
+    pub is_ldaps: bool,
+    /// Whether the connection is made secret before anything else is said.
+    pub starts_tls: bool,
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl fmt::Display for DirectoryAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_ldaps { "ldaps" } else { "ldap" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }
 
@@ -343,6 +412,61 @@ mod tests {
             ("https://0x7f.1/", private("https://0x7f.1/")),
         ] {
             assert_eq!(public.address(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_directory_is_reached_in_secret_or_where_plain_text_is_permitted() {
+        let (public, listed) = (
+            guard(Reach::Public),
+            guard(Reach::Besides("ldap.internal".parse().unwrap())),
+        );
+
+        let ldaps = public
+            .directory(" LDAPS://ldap.example.com ", true)
+            .unwrap();
+        assert_eq!(ldaps.to_string(), "ldaps://ldap.example.com:636");
+        assert!(!ldaps.starts_tls);
+        let started = public
+            .directory("ldap://ldap.example.com:1389/", true)
+            .unwrap();
+        assert_eq!(started.to_string(), "ldap://ldap.example.com:1389");
+        assert!(listed.directory("ldap://ldap.internal", false).is_ok());
+        let shown = |text: &str| text.to_owned();
+        for (text, starts_tls, expected) in [
+            (
+                "ldap://a.example.com",
+                false,
+                Refused::NotSecret(shown("ldap://a.example.com")),
+            ),
+            (
+                "ldaps://10.0.0.7",
+                false,
+                Refused::Private(shown("ldaps://10.0.0.7")),
+            ),
+            (
+                "ldap://127.0.0.1",
+                true,
+                Refused::Private(shown("ldap://127.0.0.1")),
+            ),
+            (
+                "https://a.example.com",
+                true,
+                Refused::NotADirectory(shown("https://a.example.com")),
+            ),
+            (
+                "ldaps://a.example.com/dc=x",
+                true,
+                Refused::NotADirectory(shown("ldaps://a.example.com/dc=x")),
+            ),
+            ("ldaps://cn:pw@a.example.com", true, Refused::Credentials),
+            (
+                "a.example.com",
+                true,
+                Refused::NotADirectory(shown("a.example.com")),
+            ),
+        ] {
+            assert_eq!(public.directory(text, starts_tls), Err(expected), "{text}");
         }
     }
 

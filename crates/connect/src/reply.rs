@@ -247,7 +247,7 @@ fn cause(error: &reqwest::Error, host: &str) -> Option<String> {
 }
 
 /// Finds a failure of TLS that is wrapped in failures of input and output.
-fn tls_inside(error: &std::io::Error) -> Option<&rustls::Error> {
+pub(crate) fn tls_inside(error: &std::io::Error) -> Option<&rustls::Error> {
     let inner = error.get_ref()?;
     match inner.downcast_ref::<std::io::Error>() {
         Some(deeper) => tls_inside(deeper),
@@ -255,7 +255,7 @@ fn tls_inside(error: &std::io::Error) -> Option<&rustls::Error> {
     }
 }
 
-fn explain_tls(error: &rustls::Error, host: &str) -> String {
+pub(crate) fn explain_tls(error: &rustls::Error, host: &str) -> String {
     use rustls::CertificateError as Certificate;
     match error {
         rustls::Error::InvalidCertificate(reason) => match reason {

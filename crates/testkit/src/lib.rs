@@ -18,6 +18,7 @@
 mod behaviour;
 mod chance;
 mod directory;
+pub mod ldap;
 mod pages;
 pub mod postgres;
 mod protocol;

@@ -5,8 +5,13 @@
 //! the key, `members` and `manager` refer to other records.
 
 use rollcall_model::Kind;
+use rollcall_scim::error::Error;
+use rollcall_scim::limits::Limits;
+use rollcall_scim::patch::{PATCH_SCHEMA, Patch};
 use rollcall_scim::path::Path;
+use rollcall_scim::resource::Resource;
 use rollcall_scim::schema::{Mutability, ResourceType};
+use serde_json::{Value, json};
 
 /// Names of columns for people, with the SCIM paths that they stand for: short names for spreadsheets, and those that the source
 /// directory gives its attributes, in its own exports too.
@@ -134,6 +139,21 @@ impl Column {
             _ => self == other,
         }
     }
+}
+
+/// Makes a resource by operations of PATCH, as a client would.
+pub(crate) fn resource(
+    operations: Vec<Value>,
+    resource_type: &ResourceType,
+    limits: &Limits,
+) -> Result<Value, Error> {
+    let mut resource = Resource::from_stored(json!({}));
+    if !operations.is_empty() {
+        let body = json!({"schemas": [PATCH_SCHEMA], "Operations": operations});
+        let patch = Patch::parse(&body, resource_type, limits)?;
+        patch.apply(&mut resource, resource_type, limits)?;
+    }
+    Ok(resource.into_value())
 }
 
 /// Returns the path without which there is no record of a kind, with the names by which a column may go for it.

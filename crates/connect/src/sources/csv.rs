@@ -7,14 +7,11 @@ use std::sync::Arc;
 
 use rollcall_model::Kind;
 use rollcall_model::cell::plain;
-use rollcall_scim::error::Error;
 use rollcall_scim::limits::Limits;
-use rollcall_scim::patch::{PATCH_SCHEMA, Patch};
-use rollcall_scim::resource::Resource;
 use rollcall_scim::schema::{Registry, ResourceType};
 use serde_json::{Map, Value, json};
 
-use super::columns::{Column, OBJECT_ID, required};
+use super::columns::{Column, OBJECT_ID, required, resource};
 use super::line::{CUT, Line, Text};
 use crate::files::Mistake;
 
@@ -312,12 +309,13 @@ impl Table<'_> {
     /// Makes the resource of a row, or says which cells stand in its way.
     fn described(&self, operations: &[(usize, Value)]) -> Result<Value, String> {
         let all = operations.iter().map(|(_, operation)| operation.clone());
-        let error = match self.body(all.collect()) {
+        let error = match resource(all.collect(), self.resource_type, self.limits) {
             Ok(body) => return Ok(body),
             Err(error) => error,
         };
         let wrong = operations.iter().filter_map(|(number, operation)| {
-            let error = self.body(vec![operation.clone()]).err()?;
+            let alone = vec![operation.clone()];
+            let error = resource(alone, self.resource_type, self.limits).err()?;
             Some(format!("{}: {}", self.places.of(*number), error.detail))
         });
         let wrong: Vec<String> = wrong.collect();
@@ -325,15 +323,5 @@ impl Table<'_> {
             return Err(error.detail);
         }
         Err(wrong.join("; "))
-    }
-
-    fn body(&self, operations: Vec<Value>) -> Result<Value, Error> {
-        let mut resource = Resource::from_stored(json!({}));
-        if !operations.is_empty() {
-            let body = json!({"schemas": [PATCH_SCHEMA], "Operations": operations});
-            let patch = Patch::parse(&body, self.resource_type, self.limits)?;
-            patch.apply(&mut resource, self.resource_type, self.limits)?;
-        }
-        Ok(resource.into_value())
     }
 }

@@ -18,9 +18,9 @@ use rollcall_scim::schema::Registry;
 use rollcall_sync::target_path::member;
 use serde_json::Value;
 
+use super::ready::{Ready, Taken};
 use super::{
-    BATCH, Batch, Completeness, Line, Mistake, Pointer, Refusal, Source, SourceRecord, Text,
-    Unread, read,
+    Batch, Completeness, Line, Mistake, Pointer, Refusal, Source, SourceRecord, Text, Unread, read,
 };
 
 /// A file longer than this is not read, in bytes.
@@ -32,17 +32,9 @@ pub struct Files {
     paths: Vec<(Kind, PathBuf)>,
     registry: Registry,
     limits: Limits,
-    state: State,
+    /// Absent before the first batch.
+    ready: Option<Ready>,
 }
-
-#[derive(Debug)]
-enum State {
-    Fresh,
-    Reading(std::vec::IntoIter<Taken>, Completeness),
-}
-
-/// A line that was looked at.
-type Taken = Result<SourceRecord, Refusal>;
 
 impl Files {
     /// Makes a source of files, each with the kind of its records (a JSON line may say otherwise).
@@ -51,11 +43,11 @@ impl Files {
             paths,
             registry,
             limits,
-            state: State::Fresh,
+            ready: None,
         }
     }
 
-    async fn read(&self) -> Result<(Vec<Taken>, Completeness), Unread> {
+    async fn read(&self) -> Result<Ready, Unread> {
         let mut texts = Vec::new();
         for (kind, path) in &self.paths {
             let bytes = bytes(path).await?;
@@ -69,24 +61,13 @@ impl Files {
 #[async_trait]
 impl Source for Files {
     async fn next(&mut self) -> Result<Batch, Unread> {
-        if let State::Fresh = self.state {
-            let (taken, completeness) = self.read().await?;
-            self.state = State::Reading(taken.into_iter(), completeness);
-        }
-        let State::Reading(taken, completeness) = &mut self.state else {
-            return Ok(Batch::End(Completeness::Complete));
+        let mut ready = match self.ready.take() {
+            Some(ready) => ready,
+            None => self.read().await?,
         };
-        let (mut records, mut refusals) = (Vec::new(), Vec::new());
-        for one in taken.by_ref().take(BATCH) {
-            match one {
-                Ok(record) => records.push(record),
-                Err(refusal) => refusals.push(refusal),
-            }
-        }
-        if records.is_empty() && refusals.is_empty() {
-            return Ok(Batch::End(completeness.clone()));
-        }
-        Ok(Batch::Records(records, refusals))
+        let batch = ready.next();
+        self.ready = Some(ready);
+        Ok(batch)
     }
 }
 
@@ -121,7 +102,7 @@ fn name(path: &Path) -> String {
 }
 
 /// Looks at all files together: people first, references between all of them, no one twice.
-fn taken(texts: Vec<(String, Text)>) -> Result<(Vec<Taken>, Completeness), Unread> {
+fn taken(texts: Vec<(String, Text)>) -> Result<Ready, Unread> {
     let mut mistakes = Vec::new();
     let (mut reasons, mut empty) = (Vec::new(), Vec::new());
     let mut lines: Vec<(String, Line)> = Vec::new();
@@ -176,7 +157,7 @@ fn taken(texts: Vec<(String, Text)>) -> Result<(Vec<Taken>, Completeness), Unrea
             .map(|refusal| format!("{} does not say who it is", refusal.place))
             .take(1),
     );
-    Ok((taken, Completeness::of(&reasons, &empty)))
+    Ok(Ready::new(taken, Completeness::of(&reasons, &empty)))
 }
 
 /// Finds records of a kind with the same name, or the same key.

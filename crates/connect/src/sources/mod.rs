@@ -1,15 +1,21 @@
-//! Where people and groups come from: files, and other SCIM endpoints.
+//! Where people and groups come from: files, other SCIM endpoints, directories that speak LDAP, Entra ID.
 //!
 //! **Is:** the one form in which every source gives its objects, a batch at a time, all people before all groups, and whether
 //! it gave all of them. **Is not:** what becomes of them: whoever reads a source keeps a copy of it, and decides who left.
-//! **Start at** [`Source`]; the sources are [`files::Files`] and [`scim::Scim`].
+//! **Start at** [`Source`]; the sources are [`files::Files`], [`scim::Scim`], [`ldap::Ldap`] and
+//! [`graph::Graph`].
 
+mod asking;
 mod columns;
 mod csv;
+mod described;
 pub mod files;
+pub mod graph;
 mod json_lines;
+pub mod ldap;
 mod line;
 mod pages;
+mod ready;
 pub mod scim;
 
 use async_trait::async_trait;

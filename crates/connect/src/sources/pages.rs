@@ -1,11 +1,10 @@
 //! Reads the pages of a SCIM endpoint, patiently, and says what a list of them is worth.
 //!
-//! **Is:** GET with retries, pages by place (RFC 7644 §3.4.2.4) or by cursor (RFC 9865), and the check that they fit together.
+//! **Is:** pages by place (RFC 7644 §3.4.2.4) or by cursor (RFC 9865), and the check that they fit together.
 //! **Is not:** the meaning of what is on them; that is [`super::scim`].
 //! **Start at** [`Endpoint::all`].
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use reqwest::Method;
 use rollcall_model::{Kind, Secret};
@@ -15,16 +14,10 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::Unread;
-use crate::client::{Client, REPLY_BYTES, Surroundings};
-use crate::figures::End;
-use crate::reply::{NoReply, Reply, send};
+use super::asking::{Asking, passes};
+use crate::client::REPLY_BYTES;
+use crate::reply::Reply;
 
-/// How often a request is tried in all.
-const ATTEMPTS: u32 = 5;
-/// The pause before the second attempt; it doubles. A `Retry-After` wins.
-pub(super) const PAUSE: Duration = Duration::from_millis(500);
-/// The longest pause that is waited for.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// So many resources are asked for at a time; the endpoint may give fewer.
 const COUNT: usize = 200;
 /// More resources of a kind than this are not read: a list without an end is no list.
@@ -37,11 +30,9 @@ const NOT_SCIM: &str = "enter the base URL of a SCIM 2.0 endpoint, which ends be
 /// A SCIM endpoint that is read.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    pub(super) client: Client,
+    pub(super) asking: Asking,
     pub(super) base: Url,
     pub(super) token: Secret,
-    pub(super) pause: Duration,
-    pub(super) surroundings: Surroundings,
 }
 
 /// All that the pages of a list showed.
@@ -183,39 +174,15 @@ impl Endpoint {
         url
     }
 
-    /// Asks until there is an answer that is worth something: a GET can be repeated whatever became of it.
     async fn get(&self, url: &Url) -> Result<Reply, Unread> {
-        let mut pause = self.pause;
-        let mut attempt = 1;
-        loop {
-            let request = self
-                .client
-                .request(Method::GET, url.clone())
+        let reply = self.asking.ask(Method::GET, url, |request| {
+            request
                 .bearer_auth(self.token.expose())
-                .header("accept", "application/scim+json, application/json");
-            let now = self.surroundings.clock.now();
-            let outcome = send((&self.client, End::Source), Method::GET, request, now).await;
-            let patience = match &outcome {
-                Ok(reply) if matches!(reply.status, 429 | 503) => {
-                    reply.retry_after.unwrap_or(pause)
-                }
-                Ok(reply) if matches!(reply.status, 408 | 500 | 502 | 504) => pause,
-                Ok(_) => return outcome.map_err(|no_reply| unreached(&no_reply)),
-                Err(_) => pause,
-            };
-            if attempt == ATTEMPTS || patience > LONGEST_PAUSE {
-                let reply = outcome.map_err(|no_reply| unreached(&no_reply))?;
-                return Err(refusal(url, &reply));
-            }
-            tracing::debug!(
-                path = url.path(),
-                attempt,
-                ?patience,
-                "the endpoint is asked again"
-            );
-            tokio::time::sleep(patience).await;
-            pause *= 2;
-            attempt += 1;
+                .header("accept", "application/scim+json, application/json")
+        });
+        match reply.await? {
+            reply if passes(reply.status) => Err(refusal(url, &reply)),
+            reply => Ok(reply),
         }
     }
 }
@@ -365,13 +332,6 @@ fn is_expired(reply: &Reply) -> bool {
         .as_ref()
         .and_then(|error| member(error, "scimType")?.as_str());
     scim_type.is_some_and(|scim_type| scim_type.eq_ignore_ascii_case("expiredCursor"))
-}
-
-fn unreached(no_reply: &NoReply) -> Unread {
-    Unread::out_of_reach(
-        &no_reply.message,
-        "it is tried again; if it stays so, check the address and the network",
-    )
 }
 
 fn not_scim(url: &Url, what: &str) -> Unread {

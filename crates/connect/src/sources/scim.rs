@@ -13,8 +13,9 @@ use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::Registry;
 use serde_json::{Map, Value};
 
+use super::asking::{Asking, PAUSE};
 use super::json_lines::{Parts, checked};
-use super::pages::{Endpoint, PAUSE, endpoint};
+use super::pages::{Endpoint, endpoint};
 use super::{BATCH, Batch, Completeness, Pointer, Refusal, Source, SourceRecord, Unread};
 use crate::client::{Client, Refused, Surroundings};
 
@@ -52,11 +53,13 @@ impl Scim {
         base.set_fragment(None);
         Ok(Self {
             endpoint: Endpoint {
-                client,
+                asking: Asking {
+                    client,
+                    pause: PAUSE,
+                    surroundings,
+                },
                 base,
                 token,
-                pause: PAUSE,
-                surroundings,
             },
             registry,
             limits,
@@ -72,7 +75,7 @@ impl Scim {
     /// Waits so long before a request is repeated the first time; the pauses after it double.
     #[must_use]
     pub fn with_pause(mut self, pause: Duration) -> Self {
-        self.endpoint.pause = pause;
+        self.endpoint.asking.pause = pause;
         self
     }
 

@@ -41,6 +41,18 @@ impl Authority {
         }
     }
 
+    pub(crate) fn pem(&self) -> String {
+        self.pem.clone()
+    }
+
+    /// Issues a certificate for `name`; returns it and its key, in PEM.
+    pub(crate) fn certificate(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// Starts an endpoint with a certificate for `name` that is valid until the end of a year.
     pub(crate) async fn endpoint(&self, name: &str, year: i32) -> SocketAddr {
         let key = KeyPair::generate().unwrap();

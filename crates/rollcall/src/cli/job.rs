@@ -17,9 +17,12 @@ const FILE: &str = "Example: rollcall job check people.toml
 A job file:
 
   [source]
-  kind = \"csv\"                    # csv, jsonl, scim or directory
+  kind = \"csv\"                    # csv, jsonl, ldap, graph, scim or directory
   users = \"people.csv\"            # with a header: Entra's column names, SCIM paths, or your own
   groups = \"groups.csv\"
+  # kind = \"ldap\":      url = \"ldaps://ldap.example.com\", base = \"dc=example,dc=com\",
+  #                      bind = \"cn=reader,dc=example,dc=com\", password = { env = \"LDAP_PASSWORD\" }
+  # kind = \"graph\":     tenant = \"contoso.onmicrosoft.com\", client_id = \"…\", client_secret = { env = \"GRAPH_SECRET\" }
   # kind = \"scim\":      url = \"https://hr.example.com/scim/v2\", token = { env = \"HR_TOKEN\" }
   # kind = \"directory\": org = \"northwind\"
 

@@ -110,7 +110,7 @@ async fn look(
     offline: bool,
     mistakes: &mut Vec<Mistake>,
 ) -> anyhow::Result<Option<Census>> {
-    let calls_source = matches!(job.file.source, SourceSpec::Scim { .. });
+    let calls_source = job.file.source.calls_somebody();
     let mut census = None;
     match &job.file.source {
         SourceSpec::Directory { org } => {

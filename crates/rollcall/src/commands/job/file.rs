@@ -18,6 +18,20 @@ use crate::spelling;
 /// How often a source is read that cannot tell of changes itself.
 const EVERY: Duration = Duration::from_mins(10);
 
+/// The secrets of a job file, and how one says where they are.
+const TOKEN: (&str, &str) = (
+    "token",
+    "write token = { env = \"TARGET_TOKEN\" } or token = { file = \"token.txt\" }",
+);
+const PASSWORD: (&str, &str) = (
+    "password",
+    "write password = { env = \"LDAP_PASSWORD\" } or password = { file = \"password.txt\" }",
+);
+const CLIENT_SECRET: (&str, &str) = (
+    "client_secret",
+    "write client_secret = { env = \"GRAPH_SECRET\" } or client_secret = { file = \"secret.txt\" }",
+);
+
 /// What a job file says.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct JobFile {
@@ -47,8 +61,54 @@ pub(crate) enum SourceSpec {
     },
     /// Another SCIM server.
     Scim { url: String, token: SecretSpec },
+    /// A directory that speaks LDAP.
+    Ldap(LdapSpec),
+    /// Entra ID.
+    Graph(GraphSpec),
     /// The directory of an organisation of this store.
     Directory { org: Slug },
+}
+
+impl SourceSpec {
+    /// The secret with which it is read.
+    pub(crate) fn secret(&self) -> Option<&SecretSpec> {
+        match self {
+            Self::Files { .. } | Self::Directory { .. } => None,
+            Self::Scim { token, .. } => Some(token),
+            Self::Ldap(ldap) => ldap.bind.as_ref().map(|(_, password)| password),
+            Self::Graph(graph) => Some(&graph.client_secret),
+        }
+    }
+
+    /// Tells whether another server is asked.
+    pub(crate) fn calls_somebody(&self) -> bool {
+        matches!(self, Self::Scim { .. } | Self::Ldap(_) | Self::Graph(_))
+    }
+}
+
+/// A directory that speaks LDAP; what is absent has its usual value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LdapSpec {
+    pub(crate) url: String,
+    pub(crate) starts_tls: bool,
+    pub(crate) bind: Option<(String, SecretSpec)>,
+    pub(crate) base: String,
+    pub(crate) users: Option<String>,
+    pub(crate) groups: Option<String>,
+    pub(crate) user_name: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) attributes: Vec<String>,
+}
+
+/// A tenant of Entra ID; what is absent has its usual value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct GraphSpec {
+    pub(crate) tenant: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: SecretSpec,
+    pub(crate) url: Option<String>,
+    pub(crate) login: Option<String>,
+    pub(crate) attributes: Vec<String>,
 }
 
 /// Where a secret is kept; never in the job file itself.
@@ -133,7 +193,7 @@ impl Reader<'_> {
                 "url",
                 "the SCIM base URL of the application: \"https://app.example.com/scim/v2\"",
             );
-            (url, self.required_secret(&table))
+            (url, self.required_secret(&table, "token"))
         });
         let schema = self.table(&whole, "mapping").and_then(|table| {
             self.only(&table, &["schema"]);
@@ -164,7 +224,7 @@ impl Reader<'_> {
     }
 
     fn source(&mut self, table: &Table<'_>) -> Option<SourceSpec> {
-        const KINDS: &str = "csv, jsonl, scim or directory";
+        const KINDS: &str = "csv, jsonl, ldap, graph, scim or directory";
         let entry = table.entries.get("kind");
         let kind = self.required_text(table, "kind", &format!("one of {KINDS}"))?;
         match kind.as_str() {
@@ -184,7 +244,7 @@ impl Reader<'_> {
                     "url",
                     "the SCIM base URL of the source: \"https://hr.example.com/scim/v2\"",
                 );
-                let token = self.required_secret(table);
+                let token = self.required_secret(table, "token");
                 Some(SourceSpec::Scim {
                     url: url?,
                     token: token?,
@@ -203,23 +263,94 @@ impl Reader<'_> {
                     }
                 }
             }
+            "ldap" => self.ldap(table),
+            "graph" => self.graph(table),
             other => {
                 let span = entry.map_or(table.span.clone(), Spanned::span);
-                let (message, help) = if matches!(other, "ldap" | "graph") {
-                    (
-                        format!("sources of kind `{other}` are not in this version"),
-                        format!("use {KINDS}"),
-                    )
-                } else {
-                    (
-                        format!("`{other}` is no kind of source"),
-                        format!("use {KINDS}"),
-                    )
-                };
-                self.wrong(&span, &message, &help);
+                let message = format!("`{other}` is no kind of source");
+                self.wrong(&span, &message, &format!("use {KINDS}"));
                 None
             }
         }
+    }
+
+    fn ldap(&mut self, table: &Table<'_>) -> Option<SourceSpec> {
+        let known = [
+            "kind",
+            "url",
+            "starttls",
+            "bind",
+            "password",
+            "base",
+            "users",
+            "groups",
+            "user_name",
+            "key",
+            "attributes",
+        ];
+        self.only(table, &known);
+        let help = "where the directory is: \"ldaps://ldap.example.com\"";
+        let url = self.required_text(table, "url", help);
+        let help = "below what people and groups are: \"dc=example,dc=com\"";
+        let base = self.required_text(table, "base", help);
+        let has = |key| table.entries.contains_key(key);
+        let bind = match (has("bind"), has("password")) {
+            (false, false) => Some(None),
+            (true, true) => {
+                let help = "the name of whoever reads: \"cn=reader,dc=example,dc=com\"";
+                let name = self.required_text(table, "bind", help);
+                name.zip(self.required_secret(table, "password")).map(Some)
+            }
+            (true, false) => {
+                self.missing(table, "password", PASSWORD.1);
+                None
+            }
+            (false, true) => {
+                let help =
+                    "the name to which the password belongs: \"cn=reader,dc=example,dc=com\"";
+                self.missing(table, "bind", help);
+                None
+            }
+        };
+        let spec = LdapSpec {
+            starts_tls: self.flag(table, "starttls").unwrap_or(false),
+            users: self.text(table, "users"),
+            groups: self.text(table, "groups"),
+            user_name: self.text(table, "user_name"),
+            key: self.text(table, "key"),
+            attributes: self.texts(table, "attributes"),
+            url: url?,
+            base: base?,
+            bind: bind?,
+        };
+        Some(SourceSpec::Ldap(spec))
+    }
+
+    fn graph(&mut self, table: &Table<'_>) -> Option<SourceSpec> {
+        let known = [
+            "kind",
+            "tenant",
+            "client_id",
+            "client_secret",
+            "url",
+            "login",
+            "attributes",
+        ];
+        self.only(table, &known);
+        let help = "the tenant's id, or one of its domains: \"contoso.onmicrosoft.com\"";
+        let tenant = self.required_text(table, "tenant", help);
+        let help = "the Application (client) ID of the app registration that reads";
+        let client_id = self.required_text(table, "client_id", help);
+        let client_secret = self.required_secret(table, "client_secret");
+        let spec = GraphSpec {
+            url: self.text(table, "url"),
+            login: self.text(table, "login"),
+            attributes: self.texts(table, "attributes"),
+            tenant: tenant?,
+            client_id: client_id?,
+            client_secret: client_secret?,
+        };
+        Some(SourceSpec::Graph(spec))
     }
 
     fn scope(&mut self, whole: &Table<'_>, settings: &mut Settings) -> Option<Vec<Principal>> {
@@ -350,33 +481,64 @@ impl Reader<'_> {
         Some(self.folder.join(text))
     }
 
-    fn required_secret(&mut self, table: &Table<'_>) -> Option<SecretSpec> {
-        const HELP: &str =
-            "write token = { env = \"TARGET_TOKEN\" } or token = { file = \"token.txt\" }";
-        let Some(entry) = table.entries.get("token") else {
-            self.missing(table, "token", HELP);
+    /// Reads a list of texts; none when there is no list.
+    fn texts(&mut self, table: &Table<'_>, key: &str) -> Vec<String> {
+        let Some(entry) = table.entries.get(key) else {
+            return Vec::new();
+        };
+        let help = format!("write {key} = [\"one\", \"another\"]");
+        let Some(list) = entry.get_ref().as_array() else {
+            self.not(entry, key, "a list", &help);
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for one in list {
+            match one
+                .get_ref()
+                .as_str()
+                .filter(|text| !text.trim().is_empty())
+            {
+                Some(text) => texts.push(text.to_owned()),
+                None => self.wrong(&one.span(), "it is not a text", &help),
+            }
+        }
+        texts
+    }
+
+    fn required_secret(&mut self, table: &Table<'_>, key: &'static str) -> Option<SecretSpec> {
+        let (_, help) = [TOKEN, PASSWORD, CLIENT_SECRET]
+            .into_iter()
+            .find(|(known, _)| *known == key)
+            .unwrap_or(TOKEN);
+        let Some(entry) = table.entries.get(key) else {
+            self.missing(table, key, help);
             return None;
         };
         let Some(inner) = entry.get_ref().as_table() else {
-            let message = "a job file holds no secrets, so `token` says where the secret is";
-            self.wrong(&entry.span(), message, HELP);
+            let message =
+                format!("a job file holds no secrets, so `{key}` says where the secret is");
+            self.wrong(&entry.span(), &message, help);
             return None;
         };
         let inner = Table {
             entries: inner,
             span: entry.span(),
-            name: "token",
+            name: key,
         };
         self.only(&inner, &["env", "file"]);
         let spec = match (self.text(&inner, "env"), self.path(&inner, "file")) {
             (Some(variable), None) => SecretSpec::Variable(variable),
             (None, Some(file)) => SecretSpec::File(file),
             (Some(_), Some(_)) => {
-                self.wrong(&inner.span, "`token` is in two places", HELP);
+                self.wrong(&inner.span, &format!("`{key}` is in two places"), help);
                 return None;
             }
             (None, None) => {
-                self.wrong(&inner.span, "`token` does not say where it is", HELP);
+                self.wrong(
+                    &inner.span,
+                    &format!("`{key}` does not say where it is"),
+                    help,
+                );
                 return None;
             }
         };
@@ -611,6 +773,55 @@ repair = "yes"
             })
             .collect();
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn directories_and_tenants_are_described_and_what_is_missing_is_named() {
+        let target = "[target]\nurl = \"https://a.example/scim\"\ntoken = { file = \"t\" }\n";
+        let ldap = read_text(&format!(
+            "[source]\nkind = \"ldap\"\nurl = \"ldaps://ldap.example.com\"\nbase = \"dc=x\"\nbind = \"cn=r\"\n\
+             password = {{ env = \"P\" }}\nattributes = [\"carLicense\"]\n{target}"
+        ));
+        let SourceSpec::Ldap(ldap) = ldap.unwrap().source else {
+            panic!("it is one")
+        };
+        assert_eq!(
+            ldap.bind,
+            Some(("cn=r".into(), SecretSpec::Variable("P".into())))
+        );
+        assert_eq!(
+            (ldap.starts_tls, ldap.attributes),
+            (false, vec!["carLicense".to_owned()])
+        );
+        let graph = read_text(&format!(
+            "[source]\nkind = \"graph\"\ntenant = \"t.example\"\nclient_id = \"7\"\nclient_secret = {{ env = \"S\" }}\n{target}"
+        ));
+        let graph = graph.unwrap().source;
+        assert_eq!(graph.secret(), Some(&SecretSpec::Variable("S".into())));
+
+        for (source, parts) in [
+            (
+                "kind = \"ldap\"\nbind = \"cn=r\"",
+                &["needs `url`", "needs `base`", "needs `password`"][..],
+            ),
+            (
+                "kind = \"ldap\"\npassword = \"s\"\nattributes = \"x\"",
+                &["needs `bind`", "`attributes` is not a list"],
+            ),
+            (
+                "kind = \"graph\"\nclient_secret = \"s\"",
+                &["needs `tenant`", "needs `client_id`", "holds no secrets"],
+            ),
+        ] {
+            let mistakes = read_text(&format!("[source]\n{source}\n{target}")).unwrap_err();
+            let said: Vec<&str> = mistakes.iter().map(|one| one.message.as_str()).collect();
+            for part in parts {
+                assert!(
+                    said.iter().any(|one| one.contains(part)),
+                    "{part}: {said:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use rollcall_app::directory::Context;
 use rollcall_app::jobs;
 use rollcall_app::mirror::Mirroring;
 use rollcall_connect::sources::files::Files;
+use rollcall_connect::sources::graph::{self, Graph, Tenant};
+use rollcall_connect::sources::ldap::{Ldap, Tree};
 use rollcall_connect::sources::scim::Scim;
 use rollcall_connect::sources::{Source, Unread};
 use rollcall_connect::target::Surroundings;
@@ -42,7 +44,7 @@ pub(crate) struct Job {
     pub(crate) path: PathBuf,
     pub(crate) file: JobFile,
     pub(crate) token: Secret,
-    source_token: Option<Secret>,
+    source_secret: Option<Secret>,
     pub(crate) users: ObjectMapping,
     pub(crate) groups: ObjectMapping,
     schema: Option<Value>,
@@ -99,19 +101,15 @@ impl Job {
                 Err(more) => mistakes.extend(more),
             }
         }
-        let source_token = match &file.source {
-            SourceSpec::Scim { token, .. } => Some(token),
-            SourceSpec::Files { .. } | SourceSpec::Directory { .. } => None,
-        };
         // what is wrong with one is among the mistakes
-        let source_token = source_token.map(|spec| secret(spec).ok());
-        let (Ok(token), None | Some(Some(_))) = (secret(&file.token), &source_token) else {
+        let source_secret = file.source.secret().map(|spec| secret(spec).ok());
+        let (Ok(token), None | Some(Some(_))) = (secret(&file.token), &source_secret) else {
             return (None, mistakes);
         };
         let job = Self {
             path,
             token,
-            source_token: source_token.flatten(),
+            source_secret: source_secret.flatten(),
             file,
             users,
             groups,
@@ -140,6 +138,11 @@ impl Job {
         config: &Config,
     ) -> anyhow::Result<Option<Box<dyn Source>>> {
         let (registry, limits) = ((**app.registry()).clone(), app.settings().limits.clone());
+        let secret = || self.source_secret.clone().context("the source's secret");
+        let surroundings = || Surroundings {
+            clock: app.clock().clone(),
+            randomness: app.randomness().clone(),
+        };
         Ok(match &self.file.source {
             SourceSpec::Directory { .. } => None,
             SourceSpec::Files { users, groups } => {
@@ -148,15 +151,47 @@ impl Job {
                 Some(Box::new(Files::new(paths, registry, limits)))
             }
             SourceSpec::Scim { url, .. } => {
-                let token = self.source_token.clone().context("the source's token")?;
-                let surroundings = Surroundings {
-                    clock: app.clock().clone(),
-                    randomness: app.randomness().clone(),
-                };
                 let client = runtime::client(config)?;
-                let source = Scim::new(client, url, token, registry, limits, surroundings);
+                let source = Scim::new(client, url, secret()?, registry, limits, surroundings());
                 Some(Box::new(source.map_err(|refused| {
                     Trouble::wrong(format!("[source] url: {refused}"))
+                })?))
+            }
+            SourceSpec::Ldap(ldap) => {
+                let bind = ldap.bind.as_ref();
+                let bind = bind.map(|(name, _)| anyhow::Ok((name.clone(), secret()?)));
+                let tree = Tree {
+                    url: ldap.url.clone(),
+                    starts_tls: ldap.starts_tls,
+                    bind: bind.transpose()?,
+                    base: ldap.base.clone(),
+                    users: ldap.users.clone(),
+                    groups: ldap.groups.clone(),
+                    user_name: ldap.user_name.clone(),
+                    key: ldap.key.clone(),
+                    attributes: ldap.attributes.clone(),
+                };
+                let source = Ldap::new(runtime::client(config)?, tree, registry, limits);
+                Some(Box::new(source.map_err(|unusable| {
+                    Trouble::wrong(format!("[source] {unusable}"))
+                })?))
+            }
+            SourceSpec::Graph(spec) => {
+                let or = |given: &Option<String>, usual: &str| {
+                    given.clone().unwrap_or_else(|| usual.to_owned())
+                };
+                let tenant = Tenant {
+                    tenant: spec.tenant.clone(),
+                    client_id: spec.client_id.clone(),
+                    client_secret: secret()?,
+                    url: or(&spec.url, graph::GRAPH),
+                    login: or(&spec.login, graph::LOGIN),
+                    attributes: spec.attributes.clone(),
+                };
+                let client = runtime::client(config)?;
+                let source = Graph::new(client, tenant, registry, limits, surroundings());
+                Some(Box::new(source.map_err(|refused| {
+                    Trouble::wrong(format!("[source] url or login: {refused}"))
                 })?))
             }
         })
@@ -184,7 +219,7 @@ fn read_schema(path: &Path) -> Result<schema::Imported, Vec<Mistake>> {
 
 /// Fetches a secret, or says what is wrong with it and what to do.
 fn secret(spec: &SecretSpec) -> Result<Secret, (String, &'static str)> {
-    const HELP: &str = "the file holds the token and nothing else";
+    const HELP: &str = "the file holds the secret and nothing else";
     let text = match spec {
         SecretSpec::Variable(name) => std::env::var(name).map_err(|_| {
             let message = format!("the variable `{name}` is not set");
@@ -193,7 +228,7 @@ fn secret(spec: &SecretSpec) -> Result<Secret, (String, &'static str)> {
         SecretSpec::File(path) => {
             let shown = path.display();
             if std::fs::metadata(path).is_ok_and(|data| data.len() > LONGEST_SECRET) {
-                return Err((format!("{shown} is longer than a token"), HELP));
+                return Err((format!("{shown} is longer than a secret"), HELP));
             }
             std::fs::read_to_string(path)
                 .map_err(|error| (format!("{shown} cannot be read: {error}"), HELP))?
@@ -201,7 +236,7 @@ fn secret(spec: &SecretSpec) -> Result<Secret, (String, &'static str)> {
     };
     let text = text.trim();
     if text.is_empty() {
-        return Err(("the token is empty".to_owned(), "put the token there"));
+        return Err(("the secret is empty".to_owned(), "put it there"));
     }
     Ok(Secret::new(text))
 }

@@ -9,4 +9,5 @@ mod restored;
 mod safety;
 mod secrets;
 mod sources;
+mod tenant;
 mod watching;

@@ -96,7 +96,7 @@ fn a_token_from_a_file_works_and_is_used_as_it_is_now() {
     );
     desk.refuses(&["check"], 2, &["token.txt cannot be read"]);
     desk.write("token.txt", "\n");
-    desk.refuses(&["check"], 2, &["the token is empty"]);
+    desk.refuses(&["check"], 2, &["the secret is empty"]);
     desk.write("token.txt", &format!("{TOKEN}\n"));
 
     desk.ok(&["check"]);

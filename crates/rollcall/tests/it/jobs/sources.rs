@@ -1,10 +1,12 @@
 //! Every kind of source, through the same story: check, plan, run, run again, a change, a leaver.
 
 use rollcall_model::Kind;
+use rollcall_testkit::ldap::{BASE, Directory, PASSWORD, READER};
 use rollcall_testkit::{Behaviour, Dialect, Target};
 use serde_json::{Value, json};
 
 use super::desk::Desk;
+use super::tenant::{Members, SECRET, Tenant};
 use crate::support::{Scim, Server};
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -15,6 +17,10 @@ enum Origin {
     JsonLines,
     /// Another SCIM server, or an organisation's own.
     Endpoint(Scim),
+    /// OpenLDAP.
+    Directory(Directory),
+    /// Entra ID, by Microsoft Graph.
+    Tenant(Tenant),
 }
 
 /// What the source says.
@@ -48,6 +54,8 @@ impl Origin {
             Self::Csv => csv(desk, state),
             Self::JsonLines => json_lines(desk, state),
             Self::Endpoint(endpoint) => bring(endpoint, state).await,
+            Self::Directory(directory) => tree(directory, state).await,
+            Self::Tenant(tenant) => tenant.has(members(state)),
         }
     }
 }
@@ -96,6 +104,69 @@ fn person(name: &str, state: &State, id: &str, boss: &str) -> Value {
         person[ENTERPRISE] = json!({"manager": {"value": boss}});
     }
     person
+}
+
+/// Makes the people and the group of a tree what they ought to be.
+async fn tree(directory: &Directory, state: &State) {
+    let dn = |name: &str| format!("uid={name},{BASE}");
+    let boss = dn("boss");
+    for name in State::first().people {
+        let display = format!("The {name}");
+        let person: &[(&str, &[&str])] = &[
+            ("objectClass", &["inetOrgPerson"]),
+            ("uid", &[name]),
+            ("cn", &[&display]),
+            ("sn", &[name]),
+        ];
+        if !state.people.contains(&name) {
+            directory.remove(&dn(name)).await.unwrap();
+            continue;
+        }
+        // who is there is not added again
+        drop(directory.add(&dn(name), person).await);
+        if name == "ann" {
+            let title = state.title_of_ann;
+            for (attribute, value) in [("title", title), ("manager", boss.as_str())] {
+                let replaced = directory.replace(&dn(name), attribute, &[value]).await;
+                replaced.unwrap();
+            }
+        }
+        let locked: &[&str] = if state.is_active(name) {
+            &[]
+        } else {
+            &["000001010000Z"]
+        };
+        let lock = "pwdAccountLockedTime";
+        directory.replace(&dn(name), lock, locked).await.unwrap();
+    }
+    let (ann, bob) = (dn("ann"), dn("bob"));
+    let team: &[(&str, &[&str])] = &[
+        ("objectClass", &["groupOfNames"]),
+        ("cn", &["Team"]),
+        ("member", &[&ann, &bob]),
+    ];
+    drop(directory.add(&format!("cn=Team,{BASE}"), team).await);
+}
+
+/// Returns who is in a tenant, as Graph shows them.
+fn members(state: &State) -> Members {
+    let user = |name: &&str| {
+        let mut user = json!({
+            "id": format!("id-{name}"), "userPrincipalName": name, "displayName": format!("The {name}"),
+            "accountEnabled": state.is_active(name),
+        });
+        if *name == "ann" {
+            user["jobTitle"] = json!(state.title_of_ann);
+            user["manager"] = json!({"id": "id-boss"});
+        }
+        user
+    };
+    let team = state.people.iter().filter(|name| **name != "boss");
+    Members {
+        users: state.people.iter().map(user).collect(),
+        groups: vec![json!({"id": "g1", "displayName": "Team", "securityEnabled": true})],
+        members: team.map(|name| format!("id-{name}")).collect(),
+    }
 }
 
 /// Creates who is missing at an endpoint, changes who is there, and deletes who is not wanted.
@@ -235,6 +306,39 @@ async fn json_lines_are_provisioned_and_followed() {
     );
 
     story(&desk, &Origin::JsonLines, COUNTED).await;
+}
+
+#[tokio::test]
+async fn a_directory_that_speaks_ldap_is_provisioned_and_followed() {
+    let desk = Desk::new();
+    let folder = desk.path("ldap");
+    let directory = Directory::start(&folder, None).await.unwrap();
+    desk.write("ldap-password", PASSWORD);
+    let section = format!(
+        "kind = \"ldap\"\nurl = \"{}\"\nbase = \"{BASE}\"\nbind = \"{READER}\"\npassword = {{ file = \"ldap-password\" }}",
+        directory.url()
+    );
+    desk.job(&section, "");
+
+    let origin = Origin::Directory(directory);
+    story(&desk, &origin, COUNTED).await;
+
+    desk.job(&section.replace("cn=reader", "cn=nobody"), "");
+    desk.refuses(&["run"], 2, &["does not take the name and password"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_of_entra_id_is_provisioned_and_followed() {
+    let desk = Desk::new();
+    let tenant = Tenant::start().await;
+    desk.write("graph-secret", SECRET);
+    desk.job(&tenant.section(), "");
+
+    let origin = Origin::Tenant(tenant);
+    story(&desk, &origin, COUNTED).await;
+
+    desk.write("graph-secret", "another");
+    desk.refuses(&["run"], 2, &["AADSTS7000215", "client secret"]);
 }
 
 #[tokio::test]
