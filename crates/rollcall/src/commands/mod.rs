@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Export(export) => transfer::export(&config, &export).await,
             Command::Person(command) => person::run(&config, command, common.json).await,
             Command::Audit(audit) => audit::run(&config, audit, common.json).await,
-            Command::Job(job) => job::run(&config, job, common.json).await,
+            Command::Job(job) => Box::pin(job::run(&config, job, common.json)).await,
             Command::Expression(command) => expression::run(command, common.json),
             Command::Config(crate::cli::Config::Show) => config::show(&config, common.json),
             Command::History(command) => history::run(&config, command, common.json).await,

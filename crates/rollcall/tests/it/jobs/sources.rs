@@ -6,7 +6,7 @@ use rollcall_testkit::{Behaviour, Dialect, Target};
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use super::tenant::{Members, SECRET, Tenant};
+use super::tenant::{Population, SECRET, Tenant};
 use crate::support::{Scim, Server};
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -149,7 +149,7 @@ async fn tree(directory: &Directory, state: &State) {
 }
 
 /// Returns who is in a tenant, as Graph shows them.
-fn members(state: &State) -> Members {
+fn members(state: &State) -> Population {
     let user = |name: &&str| {
         let mut user = json!({
             "id": format!("id-{name}"), "userPrincipalName": name, "displayName": format!("The {name}"),
@@ -162,7 +162,7 @@ fn members(state: &State) -> Members {
         user
     };
     let team = state.people.iter().filter(|name| **name != "boss");
-    Members {
+    Population {
         users: state.people.iter().map(user).collect(),
         groups: vec![json!({"id": "g1", "displayName": "Team", "securityEnabled": true})],
         members: team.map(|name| format!("id-{name}")).collect(),

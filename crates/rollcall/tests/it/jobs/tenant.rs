@@ -11,7 +11,7 @@ pub(crate) const SECRET: &str = "secret-of-the-application";
 
 /// Who is in the tenant.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Members {
+pub(crate) struct Population {
     /// As Graph shows them.
     pub(crate) users: Vec<Value>,
     pub(crate) groups: Vec<Value>,
@@ -22,14 +22,14 @@ pub(crate) struct Members {
 /// A tenant, and the service that tells of it.
 pub(crate) struct Tenant {
     port: u16,
-    members: Arc<Mutex<Members>>,
+    members: Arc<Mutex<Population>>,
 }
 
 impl Tenant {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let members = Arc::<Mutex<Members>>::default();
+        let members = Arc::<Mutex<Population>>::default();
         let shared = Arc::clone(&members);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -39,7 +39,7 @@ impl Tenant {
         Self { port, members }
     }
 
-    pub(crate) fn has(&self, members: Members) {
+    pub(crate) fn has(&self, members: Population) {
         *self.members.lock().unwrap() = members;
     }
 
@@ -53,7 +53,7 @@ impl Tenant {
     }
 }
 
-async fn serve(mut stream: TcpStream, port: u16, members: Arc<Mutex<Members>>) {
+async fn serve(mut stream: TcpStream, port: u16, members: Arc<Mutex<Population>>) {
     let mut bytes = Vec::new();
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -92,7 +92,7 @@ fn answer(
     line: &str,
     body: &str,
     is_known: bool,
-    (port, members): (u16, &Mutex<Members>),
+    (port, members): (u16, &Mutex<Population>),
 ) -> (u16, Value) {
     if line.starts_with("post /contoso.example/oauth2/v2.0/token ") {
         if !body.contains(&format!("client_secret={SECRET}")) {
