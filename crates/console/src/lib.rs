@@ -49,6 +49,7 @@ pub struct Console {
     files: download::Files,
     runs: Arc<pages::history::Runs>,
     past: Arc<Places>,
+    tests: Arc<Places>,
 }
 
 impl Console {
@@ -61,6 +62,7 @@ impl Console {
             files: download::Files::default(),
             runs: Arc::default(),
             past: Arc::new(Places::new(limits::PAST, limits::PAST_OF_ONE)),
+            tests: Arc::new(Places::new(limits::TESTS, limits::TESTS_OF_ONE)),
         }
     }
 }

@@ -49,6 +49,10 @@ pub const EVENTS_WAITING_OF_ONE: usize = 8;
 pub const PAST: usize = 2;
 /// Those of one organisation.
 pub const PAST_OF_ONE: usize = 1;
+/// Tests of webhooks that are under way at the same time: each may wait a minute for an address at which nobody answers.
+pub const TESTS: usize = 16;
+/// Those of one organisation.
+pub const TESTS_OF_ONE: usize = 2;
 
 /// The bodies of all requests that are worked on at the same time, in bytes.
 pub const ROOM_BYTES: usize = 128 * 1024 * 1024;

@@ -11,10 +11,12 @@ use rollcall_model::OrgId;
 
 use crate::Error;
 
-/// So many wait at most; who comes then is told at once to come again later.
+/// When so many wait, who comes then is told at once to come again later.
 const QUEUE: usize = 4_096;
 /// So many of one organisation wait at most.
 const QUEUE_OF_ONE: usize = 1_024;
+/// So many of one organisation may always wait, so that a few that fill the queue shut nobody out.
+const RESERVED_FOR_EACH: usize = 16;
 
 /// Whose line somebody stands in: an organisation's, or the installation's own.
 pub(super) type Lane = Option<OrgId>;
@@ -101,11 +103,11 @@ impl<T> Lanes<T> {
         if self.is_closed {
             return Err(Error::Abandoned);
         }
-        if self.waiting >= QUEUE {
+        let own = self.each.get(&lane).map_or(0, VecDeque::len);
+        if own >= QUEUE_OF_ONE || (self.waiting >= QUEUE && own >= RESERVED_FOR_EACH) {
             return Err(Error::Busy);
         }
         match self.each.entry(lane) {
-            Entry::Occupied(own) if own.get().len() >= QUEUE_OF_ONE => return Err(Error::Busy),
             Entry::Occupied(mut own) => own.get_mut().push_back(item),
             Entry::Vacant(own) => {
                 own.insert(VecDeque::from([item]));
@@ -182,17 +184,19 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_all_lanes_together() {
+    fn there_is_an_end_to_all_lanes_together_which_shuts_nobody_out() {
         let queue = Queue::default();
         for number in 0..QUEUE {
             let lane = organisation(u8::try_from(number % 100).unwrap());
             queue.push(Some(lane), number).unwrap();
         }
 
-        assert!(matches!(
-            queue.push(Some(organisation(200)), 0),
-            Err(Error::Busy)
-        ));
+        let push = |lane| queue.push(Some(organisation(lane)), 0);
+        assert!(matches!(push(1), Err(Error::Busy)));
+        for _ in 0..RESERVED_FOR_EACH {
+            push(200).unwrap();
+        }
+        assert!(matches!(push(200), Err(Error::Busy)));
     }
 
     #[test]

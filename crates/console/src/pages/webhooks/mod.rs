@@ -336,6 +336,10 @@ async fn test(
 ) -> Result<Response, Problem> {
     let id = id_of(&id)?;
     let context = known.visitor.context();
+    let Some(_place) = console.tests.place(context.tenant().organisation()) else {
+        let flash = Flash::warn("Other tests are under way. Wait until they have ended.");
+        return Ok(layout::done(&console, &at(id), &flash));
+    };
     let tested = console.engine.test_webhook(&context, id).await;
     let delivery = tested.map_err(|error| match error {
         rollcall_engine::Error::Failed(failure) => Problem::from(failure),
