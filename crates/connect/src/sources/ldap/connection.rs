@@ -155,6 +155,16 @@ impl Connection {
                     entry.take(&description, values);
                 }
             }
+            let mut further = entry.partial.iter();
+            if further.any(|(other, further)| *other == name && *further <= next) {
+                return Err(Unread::wrong(
+                    format!(
+                        "{} shows the same part of `{name}` of `{}` again",
+                        self.address, entry.dn
+                    ),
+                    "ask whoever runs the directory",
+                ));
+            }
         }
         Ok(())
     }
