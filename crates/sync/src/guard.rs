@@ -95,7 +95,8 @@ pub fn judge(departures: Departures, limit: Limit) -> Verdict {
         recent,
         in_use,
     } = departures;
-    let limit = limit.among(in_use + recent);
+    // who would leave has an account, also where a cycle that was cut short did not get as far as to see that it is in use
+    let limit = limit.among(in_use.max(leaving) + recent);
     if leaving == 0 || leaving + recent <= limit {
         return Verdict::Pass;
     }
@@ -169,6 +170,8 @@ mod tests {
             (21, 0, 1_000, percent(None, 2), false),
             (6, 0, 1_000, percent(Some(5), 2), false),
             (3, 0, 100, percent(Some(5), 2), false),
+            (5, 0, 1, percent(None, 100), true),
+            (5, 0, 1, percent(None, 50), false),
         ] {
             let departures = Departures {
                 leaving,
