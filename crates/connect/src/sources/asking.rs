@@ -1,12 +1,14 @@
-//! Asks over HTTP until there is an answer that is worth something.
+//! Asks over HTTP until there is an answer that is worth something; and what such answers have in common.
 
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
+use rollcall_scim::limits::{Limits, STANDARD};
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::Unread;
-use crate::client::{Client, Surroundings};
+use crate::client::{Client, REPLY_BYTES, Surroundings};
 use crate::figures::End;
 use crate::reply::{Reply, send};
 
@@ -16,6 +18,9 @@ const ATTEMPTS: u32 = 5;
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause that is waited for.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Longest text of the other end's own words that is passed on, in characters.
+const WORDS: usize = 300;
 
 /// Whoever asks.
 #[derive(Debug)]
@@ -70,4 +75,28 @@ impl Asking {
 /// Tells whether an answer of this status may be another one later.
 pub(super) fn passes(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502..=504)
+}
+
+/// Reads an answer that is a JSON object.
+pub(super) fn object(body: &[u8]) -> Option<Map<String, Value>> {
+    let limits = Limits {
+        string_bytes: REPLY_BYTES,
+        ..STANDARD
+    };
+    match rollcall_scim::json::parse(body, &limits) {
+        Ok(Value::Object(object)) => Some(object),
+        _ => None,
+    }
+}
+
+/// Shortens the other end's own words to what is passed on.
+pub(super) fn words(text: &str) -> String {
+    text.chars().take(WORDS).collect()
+}
+
+/// Returns an address without its query.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    format!("`{url}`")
 }

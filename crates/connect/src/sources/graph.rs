@@ -12,16 +12,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::Method;
 use rollcall_model::{Kind, Secret};
-use rollcall_scim::limits::{Limits, STANDARD};
+use rollcall_scim::limits::Limits;
 use rollcall_scim::schema::Registry;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::asking::{Asking, PAUSE, passes};
+use super::asking::{Asking, PAUSE, object, passes, shown, words};
 use super::described::Described;
 use super::ready::Ready;
 use super::{Batch, Completeness, Pointer, Source, Unread};
-use crate::client::{Client, REPLY_BYTES, Refused, Surroundings};
+use crate::client::{Client, Refused, Surroundings};
 use crate::reply::Reply;
 
 /// Where Graph is, unless a national cloud has its own.
@@ -32,8 +32,6 @@ pub const LOGIN: &str = "https://login.microsoftonline.com";
 const COUNT: &str = "999";
 /// More objects of a kind than this are not read.
 const MOST: usize = 1_000_000;
-/// Longest text of the other end's own words that is passed on, in characters.
-const WORDS: usize = 300;
 
 /// What Graph calls an attribute, and the name by which mappings know it. One with a dot is within another; of a list the first counts.
 const OF_PEOPLE: [(&str, &str); 33] = [
@@ -467,28 +465,6 @@ fn below(base: &Url, parts: &[&str]) -> Url {
         path.pop_if_empty().extend(parts);
     }
     url
-}
-
-fn object(body: &[u8]) -> Option<Map<String, Value>> {
-    let limits = Limits {
-        string_bytes: REPLY_BYTES,
-        ..STANDARD
-    };
-    match rollcall_scim::json::parse(body, &limits) {
-        Ok(Value::Object(object)) => Some(object),
-        _ => None,
-    }
-}
-
-fn words(text: &str) -> String {
-    text.chars().take(WORDS).collect()
-}
-
-/// Returns an address without its query.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    format!("`{url}`")
 }
 
 /// Puts a refusal into words.

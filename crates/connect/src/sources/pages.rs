@@ -8,22 +8,18 @@ use std::collections::HashSet;
 
 use reqwest::Method;
 use rollcall_model::{Kind, Secret};
-use rollcall_scim::limits::{Limits, STANDARD};
 use rollcall_sync::target_path::member;
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::Unread;
-use super::asking::{Asking, passes};
-use crate::client::REPLY_BYTES;
+use super::asking::{Asking, object, passes, shown, words};
 use crate::reply::Reply;
 
 /// So many resources are asked for at a time; the endpoint may give fewer.
 const COUNT: usize = 200;
 /// More resources of a kind than this are not read: a list without an end is no list.
 const MOST: usize = 1_000_000;
-/// Longest text of the endpoint's own words that is passed on, in characters.
-const WORDS: usize = 300;
 
 const NOT_SCIM: &str = "enter the base URL of a SCIM 2.0 endpoint, which ends before `/Users`";
 
@@ -315,17 +311,6 @@ fn page(url: &Url, reply: &Reply) -> Result<Page, Unread> {
     })
 }
 
-fn object(body: &[u8]) -> Option<Map<String, Value>> {
-    let limits = Limits {
-        string_bytes: REPLY_BYTES,
-        ..STANDARD
-    };
-    match rollcall_scim::json::parse(body, &limits) {
-        Ok(Value::Object(object)) => Some(object),
-        _ => None,
-    }
-}
-
 fn is_expired(reply: &Reply) -> bool {
     let error = object(&reply.body);
     let scim_type = error
@@ -343,10 +328,7 @@ fn refusal(url: &Url, reply: &Reply) -> Unread {
     let at = shown(url);
     let said = object(&reply.body).and_then(|error| {
         let detail = member(&error, "detail")?.as_str()?;
-        Some(format!(
-            ": {}",
-            detail.chars().take(WORDS).collect::<String>()
-        ))
+        Some(format!(": {}", words(detail)))
     });
     let said = said.unwrap_or_default();
     match reply.status {
@@ -369,13 +351,6 @@ fn refusal(url: &Url, reply: &Reply) -> Unread {
         ),
         status => Unread::wrong(format!("{at} answers {status}{said}"), NOT_SCIM),
     }
-}
-
-/// Returns an address without its query.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    format!("`{url}`")
 }
 
 #[cfg(test)]

@@ -18,8 +18,12 @@ const PEOPLE: &str = "ou=People,dc=example,dc=com";
 const GROUPS: &str = "ou=Groups,dc=example,dc=com";
 
 fn tree(directory: &Directory) -> Tree {
+    tree_at(directory.url())
+}
+
+fn tree_at(url: String) -> Tree {
     Tree {
-        url: directory.url(),
+        url,
         starts_tls: false,
         bind: Some((READER.to_owned(), Secret::new(PASSWORD))),
         base: BASE.to_owned(),
@@ -377,19 +381,8 @@ async fn whoever_does_not_speak_ldap_is_told_apart_and_a_silent_one_ends() {
             drop(tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await);
         }
     });
-    let tree = Tree {
-        url,
-        starts_tls: false,
-        bind: Some((READER.to_owned(), Secret::new(PASSWORD))),
-        base: BASE.to_owned(),
-        users: None,
-        groups: None,
-        user_name: None,
-        key: None,
-        attributes: Vec::new(),
-    };
 
-    let unread = tokio::time::timeout(std::time::Duration::from_secs(20), read_tree(tree));
+    let unread = tokio::time::timeout(std::time::Duration::from_secs(20), read_tree(tree_at(url)));
 
     let unread = unread.await.expect("it ends").unwrap_err();
     assert!(unread.message.contains("127.0.0.1"), "{unread:?}");

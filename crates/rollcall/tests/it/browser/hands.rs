@@ -31,22 +31,6 @@ impl Browser {
         }
     }
 
-    /// Presses it again and again until the page says something: where a page looks again by itself, the button may be another one at
-    /// the moment at which it is pressed.
-    pub(super) async fn press_until(&self, text: &str, said: &str) {
-        let path = format!("//*[(self::a or self::button) and normalize-space(.)=\"{text}\"]");
-        let begun = Instant::now();
-        while !self.shown().await.contains(said) {
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "the page does not say `{said}` after `{text}` but:\n{}",
-                self.shown().await
-            );
-            self.clicked(By::XPath(path.as_str())).await;
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
-    }
-
     /// Ticks the box, or chooses the choice, whose label begins so.
     pub(super) async fn choose(&self, label: &str) {
         let path = format!("//label[starts-with(normalize-space(.), \"{label}\")]");
