@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rollcall_model::application::{DriftCheck, Leaving, NestedGroups, Principal, Settings};
 use rollcall_model::Kind;
+use rollcall_model::application::{DriftCheck, Leaving, NestedGroups, Principal, Settings};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
