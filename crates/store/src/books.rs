@@ -1,5 +1,5 @@
-//! The books of a unit that writes: the places it gave in feed and audit log, the head of the log's chain, whom it counted. They are kept
-//! here and put into the database once, at the unit's end or when somebody asks.
+//! The books of an organisation while somebody writes to it: the places given in feed and audit log, the head of the log's chain, who came
+//! and went. They are kept here and put into the database once, at the end or when somebody asks.
 //!
 //! PostgreSQL keeps every version of a row that a transaction has changed until its end, and looks through all of them whenever it needs
 //! the row. A unit that imports thousands of people would change the organisation's row three times for each.
@@ -9,15 +9,26 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use rollcall_model::chain::{Erasable, Hash, Kept, Salt, Statement};
-use rollcall_model::{Kind, OrgId, Origin};
+use rollcall_model::{Kind, OrgId, Organisation, Origin};
 
 use crate::encoding::{DAY, from_json, instant, json, number};
 use crate::{Error, NewAudit, actor_key};
 
-/// What is not in the database yet.
-#[derive(Debug, Default)]
+/// What is known of an organisation whose only writer has the books, and what the database does not know yet.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Books {
+    /// The organisation, once it was read.
+    pub(crate) organisation: Option<Organisation>,
     /// The last places given, once they are known.
+    pub(crate) places: Option<Places>,
+    /// What is not in the database yet.
+    page: Page,
+}
+
+/// What is to be put into the database.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Page {
+    /// The last places given; absent: none was.
     pub(crate) places: Option<Places>,
     /// People and groups more, or fewer, than before.
     pub(crate) users: i64,
@@ -47,17 +58,30 @@ pub(crate) struct Written {
     pub(crate) hash: Hash,
 }
 
-impl Books {
-    pub(crate) fn are_closed(&self) -> bool {
+impl Page {
+    fn is_empty(&self) -> bool {
         let counted = (self.users, self.active_users, self.groups);
         self.places.is_none() && counted == (0, 0, 0) && self.tallies.is_empty()
+    }
+}
+
+impl Books {
+    /// Takes what has to be put into the database now; absent: it knows everything.
+    pub(crate) fn close(&mut self) -> Option<Page> {
+        let page = std::mem::take(&mut self.page);
+        (!page.is_empty()).then_some(page)
     }
 
     /// Gives the next place in the change feed, after `places`.
     pub(crate) fn change(&mut self, mut places: Places) -> u64 {
         places.change += 1;
-        self.places = Some(places);
+        self.give(places);
         places.change
+    }
+
+    fn give(&mut self, places: Places) {
+        self.places = Some(places);
+        self.page.places = Some(places);
     }
 
     /// Gives an entry the next place in the audit log and its hash, after `places`, and counts what was done.
@@ -83,10 +107,10 @@ impl Books {
             digest: erasable.digest().ok_or(Error::Missing)?,
         };
         places.head = statement.hash(places.audit, places.head);
-        self.places = Some(places);
+        self.give(places);
         let actor = actor_key(&entry.origin.actor);
         let deed = (instant(at).div_euclid(DAY), entry.action, actor.clone());
-        *self.tallies.entry(deed).or_default() += 1;
+        *self.page.tallies.entry(deed).or_default() += 1;
         Ok(Written {
             sequence: places.audit,
             origin: json(&entry.origin)?,
@@ -101,10 +125,10 @@ impl Books {
     pub(crate) fn count(&mut self, kind: Kind, objects: i64, active: i64) {
         match kind {
             Kind::User => {
-                self.users += objects;
-                self.active_users += active;
+                self.page.users += objects;
+                self.page.active_users += active;
             }
-            Kind::Group => self.groups += objects,
+            Kind::Group => self.page.groups += objects,
         }
     }
 }

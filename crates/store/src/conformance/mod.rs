@@ -47,7 +47,7 @@ pub use webhooks::*;
 macro_rules! conformance_suite {
     ($open:expr) => {
         $crate::conformance_suite!(@each $open,
-            organisations_are_apart, what_a_unit_refused_leaves_no_trace, a_name_is_taken_once_however_it_is_written,
+            organisations_are_apart, what_a_unit_refused_leaves_no_trace, who_comes_after_a_refusal_sees_nothing_of_it, a_name_is_taken_once_however_it_is_written,
             versions_are_compared, a_deletion_leaves_a_tombstone_and_no_membership, members_are_sets,
             listings_agree_with_the_evaluator, a_look_has_a_budget_and_goes_on_where_it_ended, pages_cover_everything_once, orders_put_missing_values_last,
             the_feed_has_no_gaps, the_audit_log_is_a_chain_whoever_writes, who_is_erased_is_nowhere_and_both_logs_go_on, counts_follow_every_change, tokens_are_found_by_digest_in_their_organisation,
@@ -254,6 +254,54 @@ pub async fn what_a_unit_refused_leaves_no_trace(store: Store) {
         .unwrap();
     assert_eq!(names, (Some(kept.id), None));
     assert_eq!((feed, counts.users), (0, 1));
+}
+
+/// Units that share a commit with one that refuses: what came before it stays, and what comes after it sees nothing of it, although it looked
+/// at the counts in between and called the organisation otherwise.
+pub async fn who_comes_after_a_refusal_sees_nothing_of_it(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let first = tenant.write::<(), Error, _>(move |_| {
+        // until the sender is gone; meanwhile the others queue up
+        assert!(held.recv().is_err());
+        Ok(())
+    });
+    let made = |name: &str| {
+        let entry = person(name, json!({}));
+        tenant.write::<_, Error, _>(move |writer| {
+            writer.insert(&entry)?;
+            writer.append_change(at(1), &creation(&entry))?;
+            Ok((
+                writer.last_change()?,
+                writer.counts()?.users,
+                writer.organisation()?.name,
+            ))
+        })
+    };
+    let lost = person("lost", json!({}));
+    let refused = tenant.write::<(), Error, _>(move |writer| {
+        let mut organisation = writer.organisation()?;
+        organisation.name = "Other".to_owned();
+        writer.save_organisation(&organisation)?;
+        writer.insert(&lost)?;
+        writer.append_change(at(1), &creation(&lost))?;
+        assert_eq!(writer.counts()?.users, 2);
+        assert_eq!(writer.organisation()?.name, "Other");
+        Err(Error::Stale)
+    });
+    let release = async move {
+        tokio::task::yield_now().await;
+        drop(hold);
+    };
+
+    let (first, before, refused, after, ()) =
+        tokio::join!(first, made("before"), refused, made("after"), release);
+
+    first.unwrap();
+    assert!(matches!(refused, Err(Error::Stale)), "{refused:?}");
+    assert_eq!(before.unwrap(), (1, 1, "one".to_owned()));
+    assert_eq!(after.unwrap(), (2, 2, "one".to_owned()));
+    assert_eq!(store.examine().await.unwrap(), []);
 }
 
 fn creation(entry: &Entry) -> NewChange {

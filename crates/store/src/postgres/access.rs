@@ -11,6 +11,7 @@ use super::convert::{
     digest as digest_at, document, existing, from_instant, from_json, id as id_at, instant, json,
     uuid,
 };
+use super::glances::Glances;
 use super::unit::Tenant;
 use crate::{Error, ReadAccess, SecondFactor, SignInLink, WriteAccess};
 
@@ -326,17 +327,15 @@ fn link(row: &Row) -> Result<SignInLink, Error> {
 }
 
 /// Finds an organisation, and the token with this digest in it.
-pub(super) fn bearer(
-    store: &Tenant<'_>,
+pub(super) async fn bearer(
+    glances: &Glances,
     slug: &Slug,
     digest: &[u8; 32],
 ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
-    let found = store.row(
-        "SELECT t.id, t.integration, t.created, t.created_by, t.expires, t.last_used, t.ending, t.revoked, o.document
-         FROM organisations o JOIN tokens t ON t.org = o.id WHERE o.slug = $1 AND t.digest = $2",
-        &[&slug.as_str(), &digest.as_slice()],
-    )?;
-    let Some(row) = found else {
+    let sql = "SELECT t.id, t.integration, t.created, t.created_by, t.expires, t.last_used, t.ending, t.revoked, o.document
+         FROM organisations o JOIN tokens t ON t.org = o.id WHERE o.slug = $1 AND t.digest = $2";
+    let (slug, digest) = (slug.as_str(), digest.as_slice());
+    let Some(row) = glances.row(sql, &[&slug, &digest]).await? else {
         return Ok(None);
     };
     Ok(Some((from_json(row.try_get(8)?)?, token(&row)?)))

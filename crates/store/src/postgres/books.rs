@@ -1,4 +1,4 @@
-//! How the books of a unit come from the database and into it. See [`crate::books`].
+//! How the books come from the database and into it. See [`crate::books`].
 
 use jiff::Timestamp;
 use rollcall_model::Kind;
@@ -47,30 +47,29 @@ impl Tenant<'_> {
 
     /// Puts the books into the database, with the next statement that is waited for.
     pub(super) fn close_books(&self) -> Result<(), Error> {
-        let books = self.books.take();
-        if books.are_closed() {
+        let Some(page) = self.books.borrow_mut().close() else {
             return Ok(());
-        }
+        };
         self.change_later(
             "UPDATE organisations SET last_change = coalesce($2, last_change), last_audit = coalesce($3, last_audit),
                  audit_head = coalesce($4, audit_head),
                  users = users + $5, active_users = active_users + $6, groups = groups + $7 WHERE id = $1",
             vec![
                 owned(self.org()),
-                owned(books.places.map(|places| number(places.change))),
-                owned(books.places.map(|places| number(places.audit))),
-                owned(books.places.map(|places| places.head.as_bytes().to_vec())),
-                owned(books.users),
-                owned(books.active_users),
-                owned(books.groups),
+                owned(page.places.map(|places| number(places.change))),
+                owned(page.places.map(|places| number(places.audit))),
+                owned(page.places.map(|places| places.head.as_bytes().to_vec())),
+                owned(page.users),
+                owned(page.active_users),
+                owned(page.groups),
             ],
         )?;
-        if books.tallies.is_empty() {
+        if page.tallies.is_empty() {
             return Ok(());
         }
         let (mut days, mut actions) = (Vec::new(), Vec::new());
         let (mut actors, mut counts) = (Vec::new(), Vec::new());
-        for ((day, action, actor), count) in books.tallies {
+        for ((day, action, actor), count) in page.tallies {
             days.push(day);
             actions.push(action);
             actors.push(actor);

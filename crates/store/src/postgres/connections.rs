@@ -26,12 +26,12 @@ pub(super) const WRITERS: usize = 6;
 /// What belongs to the installation as a whole, and leases.
 const OTHERS: usize = 2;
 
-/// How often a transaction is begun anew when its connection turns out to be gone, before anything ran in it.
-const ATTEMPTS: usize = 3;
+/// How often something is begun anew when its connection turns out to be gone, before anything was changed.
+pub(super) const ATTEMPTS: usize = 3;
 
 /// What holds for every session. Acknowledged means durable, whatever the server's own setting is. Nobody waits for a lock, keeps one
 /// while doing nothing, or looks at rows for longer than this.
-const SETTINGS: &str = "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=300s \
+pub(super) const SETTINGS: &str = "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=300s \
     -c idle_in_transaction_session_timeout=60s -c client_min_messages=warning";
 
 /// A node that stands still in the middle of a unit keeps the others from writing to the organisation for so long.
@@ -91,24 +91,8 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(address: &Address) -> Result<Self, Error> {
-        let config = address.config(SETTINGS);
-        let recycling = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        let manager = match address.tls()? {
-            Some(tls) => Manager::from_config(config, tls, recycling),
-            None => Manager::from_config(config, NoTls, recycling),
-        };
-        let pool = Pool::builder(manager)
-            .max_size(READERS + WRITERS + OTHERS)
-            .wait_timeout(Some(WAIT))
-            .create_timeout(Some(3 * WAIT))
-            .recycle_timeout(Some(Duration::from_secs(5)))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(Error::backend)?;
         Ok(Self {
-            pool,
+            pool: pool(address, SETTINGS, READERS + WRITERS + OTHERS)?,
             address: address.clone(),
             runtime: Handle::current(),
             statistics: Arc::default(),
@@ -121,13 +105,7 @@ impl Connections {
 
     /// Tells how many there are, and what they do.
     pub(super) fn occupancy(&self) -> Occupancy {
-        let status = self.pool.status();
-        let idle = status.available.min(status.size);
-        Occupancy {
-            in_use: status.size - idle,
-            idle,
-            most: status.max_size,
-        }
+        occupancy(&self.pool)
     }
 
     /// Returns where to wait for what the database answers.
@@ -145,11 +123,7 @@ impl Connections {
     /// # Errors
     /// [`Error::Busy`] when all are in use for too long, [`Error::Unreachable`] when none can be made.
     pub(super) async fn get(&self) -> Result<Object, Error> {
-        self.pool.get().await.map_err(|error| match error {
-            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Error::Busy,
-            PoolError::Backend(error) => self.address.explain(error),
-            other => Error::Unreachable(Box::new(other)),
-        })
+        get(&self.pool, &self.address).await
     }
 
     /// Runs `work` in a transaction of its own, and keeps what it changed when it succeeds.
@@ -199,6 +173,49 @@ impl Connections {
             }
             return Err(error);
         }
+    }
+}
+
+/// Makes a pool of connections whose sessions all have these settings.
+pub(super) fn pool(address: &Address, settings: &str, most: usize) -> Result<Pool, Error> {
+    let config = address.config(settings);
+    let recycling = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let manager = match address.tls()? {
+        Some(tls) => Manager::from_config(config, tls, recycling),
+        None => Manager::from_config(config, NoTls, recycling),
+    };
+    Pool::builder(manager)
+        .max_size(most)
+        .wait_timeout(Some(WAIT))
+        .create_timeout(Some(3 * WAIT))
+        .recycle_timeout(Some(Duration::from_secs(5)))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(Error::backend)
+}
+
+/// Returns a connection of a pool.
+///
+/// # Errors
+/// As for [`Connections::get`].
+pub(super) async fn get(pool: &Pool, address: &Address) -> Result<Object, Error> {
+    pool.get().await.map_err(|error| match error {
+        PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Error::Busy,
+        PoolError::Backend(error) => address.explain(error),
+        other => Error::Unreachable(Box::new(other)),
+    })
+}
+
+/// Tells how many connections a pool has, and what they do.
+pub(super) fn occupancy(pool: &Pool) -> Occupancy {
+    let status = pool.status();
+    let idle = status.available.min(status.size);
+    Occupancy {
+        in_use: status.size - idle,
+        idle,
+        most: status.max_size,
     }
 }
 

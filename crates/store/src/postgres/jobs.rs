@@ -13,19 +13,18 @@ use super::convert::{
     behind, document, existing, from_instant, from_json, from_kind_code, from_number, id as id_at,
     instant, json, kind_code, may_be_there, number, uuid,
 };
+use super::glances::Glances;
 use super::unit::{Tenant, owned};
 use crate::{Error, ReadJobs, Scheduled, Standing, WriteJobs};
 
 /// Reads the applications of an organisation, or of all, with their jobs.
-pub(super) fn schedule(
-    store: &Tenant<'_>,
+pub(super) async fn schedule(
+    glances: &Glances,
     organisation: Option<OrgId>,
 ) -> Result<Vec<Scheduled>, Error> {
-    let rows = store.rows(
-        "SELECT a.org, a.document, a.job, o.last_change FROM applications a JOIN organisations o ON o.id = a.org
-         WHERE $1::uuid IS NULL OR a.org = $1 ORDER BY a.org, a.id",
-        &[&organisation.map(uuid)],
-    )?;
+    let sql = "SELECT a.org, a.document, a.job, o.last_change FROM applications a JOIN organisations o ON o.id = a.org
+         WHERE $1::uuid IS NULL OR a.org = $1 ORDER BY a.org, a.id";
+    let rows = glances.rows(sql, &[&organisation.map(uuid)]).await?;
     let scheduled = rows.iter().map(|row| {
         let job: Option<&str> = row.try_get(2)?;
         Ok(Scheduled {

@@ -5,20 +5,18 @@ use rollcall_model::{KeyId, KeyRecord, Organisation};
 use tokio_postgres::Row;
 
 use super::convert::{existing, from_instant, from_json, id as id_at, instant, json, uuid};
+use super::glances::Glances;
 use super::unit::Tenant;
 use crate::Error;
 
 /// Finds the key with this digest, and the organisation that it opens.
-pub(super) fn key(
-    store: &Tenant<'_>,
+pub(super) async fn key(
+    glances: &Glances,
     digest: &[u8; 32],
 ) -> Result<Option<(Organisation, KeyRecord)>, Error> {
-    let found = store.row(
-        "SELECT k.id, k.name, k.role, k.created, k.created_by, k.expires, k.last_used, k.ending, k.revoked, o.document
-         FROM api_keys k JOIN organisations o ON o.id = k.org WHERE k.digest = $1",
-        &[&digest.as_slice()],
-    )?;
-    let Some(row) = found else {
+    let sql = "SELECT k.id, k.name, k.role, k.created, k.created_by, k.expires, k.last_used, k.ending, k.revoked, o.document
+         FROM api_keys k JOIN organisations o ON o.id = k.org WHERE k.digest = $1";
+    let Some(row) = glances.row(sql, &[&digest.as_slice()]).await? else {
         return Ok(None);
     };
     Ok(Some((from_json(row.try_get(9)?)?, record(&row)?)))

@@ -17,6 +17,7 @@ pub(crate) mod copying;
 mod directory;
 mod erasure;
 mod examination;
+mod glances;
 mod jobs;
 mod keys;
 mod ledger;
@@ -48,6 +49,7 @@ use crate::turns::Turns;
 use crate::{Claim, Claimed, Error, Figures, Finding, NewAudit, Occupancy, Scheduled, WriteLedger};
 use connections::{Connections, Purpose, READERS, READERS_OF_ONE};
 use convert::{document, existing, id, json, uuid};
+use glances::Glances;
 use migrations::Applying;
 use unit::Tenant;
 
@@ -60,6 +62,7 @@ const OLDEST: i32 = 130_000;
 #[derive(Debug)]
 pub(crate) struct Postgres {
     connections: Connections,
+    glances: Glances,
     readers: Turns,
     writers: writers::Writers,
     claims: claims::Claims,
@@ -106,6 +109,7 @@ impl Postgres {
             writers: writers::Writers::new(connections.clone(), Arc::clone(&figures)),
             claims: claims::Claims::default(),
             connections,
+            glances: Glances::new(address)?,
             warnings,
             figures,
         })
@@ -135,23 +139,15 @@ fn unfenced(address: &Address) -> Finding {
 #[async_trait]
 impl Backend for Postgres {
     async fn organisations(&self) -> Result<Vec<Organisation>, Error> {
-        self.connections
-            .run(Purpose::Installation, |store| {
-                let rows = store.rows("SELECT document FROM organisations ORDER BY slug", &[])?;
-                rows.iter().map(document).collect()
-            })
-            .await
+        let sql = "SELECT document FROM organisations ORDER BY slug";
+        let rows = self.glances.rows(sql, &[]).await?;
+        rows.iter().map(document).collect()
     }
 
     async fn organisation(&self, slug: &Slug) -> Result<Option<Organisation>, Error> {
-        let slug = slug.clone();
-        self.connections
-            .run(Purpose::Installation, move |store| {
-                let sql = "SELECT document FROM organisations WHERE slug = $1";
-                let found = store.row(sql, &[&slug.as_str()])?;
-                found.as_ref().map(document).transpose()
-            })
-            .await
+        let sql = "SELECT document FROM organisations WHERE slug = $1";
+        let found = self.glances.row(sql, &[&slug.as_str()]).await?;
+        found.as_ref().map(document).transpose()
     }
 
     async fn bearer(
@@ -159,46 +155,26 @@ impl Backend for Postgres {
         slug: &Slug,
         digest: [u8; 32],
     ) -> Result<Option<(Organisation, TokenRecord)>, Error> {
-        let slug = slug.clone();
-        self.connections
-            .run(Purpose::Installation, move |store| {
-                access::bearer(store, &slug, &digest)
-            })
-            .await
+        access::bearer(&self.glances, slug, &digest).await
     }
 
     async fn key(&self, digest: [u8; 32]) -> Result<Option<(Organisation, KeyRecord)>, Error> {
-        self.connections
-            .run(Purpose::Installation, move |store| {
-                keys::key(store, &digest)
-            })
-            .await
+        keys::key(&self.glances, &digest).await
     }
 
     async fn schedule(&self, organisation: Option<OrgId>) -> Result<Vec<Scheduled>, Error> {
-        self.connections
-            .run(Purpose::Installation, move |store| {
-                jobs::schedule(store, organisation)
-            })
-            .await
+        jobs::schedule(&self.glances, organisation).await
     }
 
     async fn administrators_called(&self, email_key: &str) -> Result<Vec<(OrgId, AdminId)>, Error> {
         if !convert::may_be_there(email_key) {
             return Ok(Vec::new());
         }
-        let email_key = email_key.to_owned();
-        self.connections
-            .run(Purpose::Installation, move |store| {
-                let rows = store.rows(
-                    "SELECT org, id FROM administrators WHERE email_key = $1 ORDER BY org",
-                    &[&email_key],
-                )?;
-                rows.iter()
-                    .map(|row| Ok((id(row, 0)?, id(row, 1)?)))
-                    .collect()
-            })
-            .await
+        let sql = "SELECT org, id FROM administrators WHERE email_key = $1 ORDER BY org";
+        let rows = self.glances.rows(sql, &[&email_key]).await?;
+        rows.iter()
+            .map(|row| Ok((id(row, 0)?, id(row, 1)?)))
+            .collect()
     }
 
     async fn ping(&self) -> Result<(), Error> {
@@ -238,15 +214,11 @@ impl Backend for Postgres {
     }
 
     async fn installation_secrets(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        self.connections
-            .run(Purpose::Installation, |store| {
-                let sql = "SELECT name, secret FROM installation_secrets ORDER BY name";
-                let rows = store.rows(sql, &[])?;
-                rows.iter()
-                    .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-                    .collect()
-            })
-            .await
+        let sql = "SELECT name, secret FROM installation_secrets ORDER BY name";
+        let rows = self.glances.rows(sql, &[]).await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .collect()
     }
 
     async fn replace_installation_secret(
@@ -301,7 +273,12 @@ impl Backend for Postgres {
     }
 
     fn occupancy(&self) -> Option<Occupancy> {
-        Some(self.connections.occupancy())
+        let (units, glances) = (self.connections.occupancy(), self.glances.occupancy());
+        Some(Occupancy {
+            in_use: units.in_use + glances.in_use,
+            idle: units.idle + glances.idle,
+            most: units.most + glances.most,
+        })
     }
 
     fn claim_server(&self) -> Result<Claim, Error> {
@@ -320,11 +297,7 @@ impl Backend for Postgres {
         now: Timestamp,
         beyond: rollcall_model::webhook::Beyond,
     ) -> Result<Vec<(OrgId, WebhookId)>, Error> {
-        self.connections
-            .run(Purpose::Installation, move |store| {
-                webhooks::due(store, now, beyond)
-            })
-            .await
+        webhooks::due(&self.glances, now, beyond).await
     }
 
     async fn read(&self, organisation: OrgId, unit: Look) -> Result<(), Error> {

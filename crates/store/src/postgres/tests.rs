@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::Postgres;
 use super::connections::{Connections, Purpose};
+use super::glances::Glances;
 use super::unit::Tenant as Rows;
 use crate::{
     Entry, Error, Location, NewAudit, NewChange, ReadDirectory as _, Store, Tenant,
@@ -355,6 +356,27 @@ async fn a_server_that_was_away_is_found_again() {
     claim.release().await;
     drop(claim);
     one.claim_job(application).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_at_the_installation_survives_its_connection_and_changes_nothing() {
+    let database = Database::fresh().unwrap();
+    let store = open(&database.url()).await.unwrap();
+    organisation(&store, "one").await;
+    let glances = Glances::new(&database.url().parse().unwrap()).unwrap();
+    let count = "SELECT count(*) FROM organisations";
+    glances.row(count, &[]).await.unwrap();
+
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    database.sql(end).unwrap();
+    let row = glances.row(count, &[]).await.unwrap().unwrap();
+    assert_eq!(row.get::<_, i64>(0), 1);
+    assert_eq!(store.organisations().await.unwrap().len(), 1);
+
+    let changed = glances.rows("DELETE FROM organisations", &[]).await;
+    assert!(changed.is_err());
+    assert_eq!(store.organisations().await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,7 +56,7 @@ pub(super) struct Tenant<'c> {
     later: RefCell<Vec<Later<'c>>>,
     /// Whether anything was sent.
     has_spoken: Cell<bool>,
-    /// What it has given places to and counted.
+    /// What it knows of the organisation, has given places to, and has counted.
     pub(super) books: RefCell<Books>,
 }
 
@@ -82,6 +82,12 @@ impl<'c> Tenant<'c> {
             tenant.say_later(words);
         }
         tenant
+    }
+
+    /// Goes on with books that units before it in the same transaction have kept.
+    pub(super) fn with_books(mut self, books: Books) -> Self {
+        self.books = RefCell::new(books);
+        self
     }
 
     /// The first parameter of every statement.
@@ -181,7 +187,8 @@ impl<'c> Tenant<'c> {
         self.send_put_off()
     }
 
-    fn send_put_off(&self) -> Result<(), Error> {
+    /// Waits for whatever was put off.
+    pub(super) fn send_put_off(&self) -> Result<(), Error> {
         if self.later.borrow().is_empty() {
             return Ok(());
         }
@@ -297,11 +304,16 @@ pub(super) enum Counter {
 
 impl Reader for Tenant<'_> {
     fn organisation(&self) -> Result<Organisation, Error> {
+        if let Some(organisation) = &self.books.borrow().organisation {
+            return Ok(organisation.clone());
+        }
         let found = self.row(
             "SELECT document FROM organisations WHERE id = $1",
             &[&self.org()],
         )?;
-        document(&found.ok_or(Error::Missing)?)
+        let organisation: Organisation = document(&found.ok_or(Error::Missing)?)?;
+        self.books.borrow_mut().organisation = Some(organisation.clone());
+        Ok(organisation)
     }
 
     fn counts(&self) -> Result<Counts, Error> {
@@ -350,6 +362,7 @@ impl Reader for Tenant<'_> {
 
 impl Writer for Tenant<'_> {
     fn save_organisation(&mut self, organisation: &Organisation) -> Result<(), Error> {
+        self.books.borrow_mut().organisation = None;
         existing(self.execute_unique(
             "UPDATE organisations SET slug = $2, document = $3 WHERE id = $1",
             &[

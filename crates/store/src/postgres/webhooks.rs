@@ -6,6 +6,7 @@ use rollcall_model::{Delivery, OrgId, Webhook, WebhookId};
 use tokio_postgres::Row;
 
 use super::convert::{existing, from_json, from_number, id as id_at, instant, json, number, uuid};
+use super::glances::Glances;
 use super::unit::Tenant;
 use crate::{Error, Hook, ReadWebhooks, WriteWebhooks};
 
@@ -13,25 +14,24 @@ const HOOK: &str = "SELECT document, sealed_secret, position, runner FROM webhoo
 const DELIVERY: &str = "SELECT sequence, document FROM webhook_deliveries";
 
 /// Finds the endpoints for which there is something to do.
-pub(super) fn due(
-    store: &Tenant<'_>,
+pub(super) async fn due(
+    glances: &Glances,
     now: Timestamp,
     beyond: Beyond,
 ) -> Result<Vec<(OrgId, WebhookId)>, Error> {
-    let rows = store.rows(
-        "SELECT w.org, w.id FROM webhooks w JOIN organisations o ON o.id = w.org
+    let sql = "SELECT w.org, w.id FROM webhooks w JOIN organisations o ON o.id = w.org
          WHERE (w.active AND (w.rest IS NULL OR w.rest <= $1 OR w.rest > $2) AND (w.position < o.last_change
                 OR EXISTS (SELECT 1 FROM webhook_deliveries d
                            WHERE d.org = w.org AND d.webhook = w.id AND d.due IS NOT NULL AND (d.due <= $1 OR d.due > $3))))
             OR EXISTS (SELECT 1 FROM webhook_deliveries d
                        WHERE d.org = w.org AND d.webhook = w.id AND d.kept_until IS NOT NULL AND d.kept_until <= $1)
-         ORDER BY w.org, w.id",
-        &[
-            &instant(now),
-            &instant(beyond.rests),
-            &instant(beyond.deliveries),
-        ],
-    )?;
+         ORDER BY w.org, w.id";
+    let (now, rests, deliveries) = (
+        instant(now),
+        instant(beyond.rests),
+        instant(beyond.deliveries),
+    );
+    let rows = glances.rows(sql, &[&now, &rests, &deliveries]).await?;
     let found = rows.iter().map(|row| Ok((id_at(row, 0)?, id_at(row, 1)?)));
     found.collect()
 }

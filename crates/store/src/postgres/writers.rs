@@ -1,8 +1,8 @@
 //! Units that write: those of one organisation one after the other, many of them in one commit.
 //!
 //! While the database writes one commit of an organisation to disk, the next units of that organisation queue up, and all of them become
-//! the next commit; each runs in a savepoint, so that one that fails takes back its own changes only. Nobody is answered before the
-//! commit that holds their unit is on disk. Organisations do not wait for each other.
+//! the next commit; each runs in a savepoint, so that one that fails takes back its own changes only. The books are the commit's: they are
+//! read and written once for all of its units. Nobody is answered before the commit that holds their unit is on disk. Organisations do not wait for each other.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::connections::{Connections, Purpose, WRITERS};
 use super::unit::Tenant;
+use crate::books::Books;
 use crate::figures::{Does, Waiting};
 use crate::traits::Unit;
 use crate::turns::Turns;
@@ -179,8 +180,10 @@ fn run(
     let runtime = connections.runtime();
     let is_shared = requests.len() > 1;
     let mut is_changed = false;
+    let mut books = Books::default();
     while !requests.is_empty() {
-        let mut tenant = Tenant::new(&transaction, connections, purpose, None);
+        let tenant = Tenant::new(&transaction, connections, purpose, None);
+        let mut tenant = tenant.with_books(books.clone());
         if is_shared {
             tenant.say_later("SAVEPOINT unit".to_owned());
         }
@@ -203,13 +206,18 @@ fn run(
         let is_kept = keep && refused.is_none();
         waiting.push((answer, refused));
         is_changed |= is_kept;
-        // what was put off and not sent is dropped with the unit
-        if is_shared && !is_kept && tenant.has_spoken() {
+        if is_kept {
+            books = tenant.books.take();
+        } else if is_shared && tenant.has_spoken() {
+            // the books stay what they were, and so does the database; what was put off and not sent is dropped with the unit
             let back = transaction.batch_execute("ROLLBACK TO unit; RELEASE unit");
             runtime.block_on(back)?;
         }
     }
     if is_changed {
+        let last = Tenant::new(&transaction, connections, purpose, None).with_books(books);
+        last.catch_up()?;
+        drop(last);
         // when the connection breaks here, nobody knows whether it was done
         let begun = Instant::now();
         let committed = runtime.block_on(transaction.commit());
@@ -228,11 +236,10 @@ fn end(tenant: &Tenant<'_>, is_shared: bool) -> Result<(), Error> {
         let why = "a statement failed, and the unit went on regardless";
         return Err(Error::Unreachable(why.into()));
     }
-    tenant.close_books()?;
     if is_shared {
         tenant.say_later("RELEASE unit".to_owned());
     }
-    tenant.catch_up()
+    tenant.send_put_off()
 }
 
 /// Tells everybody that nothing of theirs was kept.

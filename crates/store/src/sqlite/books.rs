@@ -1,4 +1,4 @@
-//! How the books of a unit come from the file and into it. See [`crate::books`].
+//! How the books come from the file and into it. See [`crate::books`].
 
 use jiff::Timestamp;
 use rollcall_model::Kind;
@@ -53,11 +53,10 @@ impl Tenant<'_> {
 
     /// Puts the books into the file.
     pub(super) fn close_books(&self) -> Result<(), Error> {
-        let books = self.books.take();
-        if books.are_closed() {
+        let Some(page) = self.books.borrow_mut().close() else {
             return Ok(());
-        }
-        let places = books.places;
+        };
+        let places = page.places;
         let changed = self
             .connection
             .prepare_cached(
@@ -70,12 +69,12 @@ impl Tenant<'_> {
                 places.map(|places| number(places.change)),
                 places.map(|places| number(places.audit)),
                 places.map(|places| *places.head.as_bytes()),
-                books.users,
-                books.active_users,
-                books.groups,
+                page.users,
+                page.active_users,
+                page.groups,
             ])?;
         existing(changed)?;
-        for ((day, action, actor), count) in books.tallies {
+        for ((day, action, actor), count) in page.tallies {
             self.connection
                 .prepare_cached(
                     "INSERT INTO tallies (org, day, action, actor, count) VALUES (?1, ?2, ?3, ?4, ?5)

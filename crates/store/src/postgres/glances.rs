@@ -1,0 +1,78 @@
+//! Looks at the installation as a whole: one statement each, on a connection that sees every organisation and can change nothing.
+//!
+//! Every request begins with one, for a credential has to be known before it is known whose it is. So it costs one way to the database: no
+//! transaction is begun and ended around it, and what it may see was said when the connection was made.
+
+use deadpool_postgres::{Object, Pool};
+use tokio_postgres::Row;
+
+use super::address::Address;
+use super::connections::{ATTEMPTS, SETTINGS, get, pool};
+use super::unit::Parameters;
+use crate::{Error, Occupancy};
+
+/// So many are made at the same time.
+const GLANCES: usize = 3;
+
+/// What holds for every session beyond what holds for all: whom it sees, that it changes nothing, and how long it looks.
+const FENCE: &str =
+    "-c rollcall.scope=installation -c default_transaction_read_only=on -c statement_timeout=15s";
+
+/// The connections for looks.
+#[derive(Debug)]
+pub(super) struct Glances {
+    pool: Pool,
+    address: Address,
+}
+
+impl Glances {
+    pub(super) fn new(address: &Address) -> Result<Self, Error> {
+        Ok(Self {
+            pool: pool(address, &format!("{SETTINGS} {FENCE}"), GLANCES)?,
+            address: address.clone(),
+        })
+    }
+
+    /// Tells how many there are, and what they do.
+    pub(super) fn occupancy(&self) -> Occupancy {
+        super::connections::occupancy(&self.pool)
+    }
+
+    /// Returns the rows that a statement answers. It only reads: when the connection breaks, it is made again on another one.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when all connections are in use for too long, [`Error::Unreachable`] when there is none.
+    pub(super) async fn rows(
+        &self,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, Error> {
+        let mut attempts = 1..ATTEMPTS;
+        loop {
+            let client = get(&self.pool, &self.address).await?;
+            match look(&client, sql, parameters).await {
+                Err(Error::Unreachable(_)) if attempts.next().is_some() => {
+                    drop(Object::take(client));
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Returns the row that a statement answers, if there is one.
+    ///
+    /// # Errors
+    /// As for [`Glances::rows`].
+    pub(super) async fn row(
+        &self,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Option<Row>, Error> {
+        Ok(self.rows(sql, parameters).await?.into_iter().next())
+    }
+}
+
+async fn look(client: &Object, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query(&statement, parameters).await?)
+}
