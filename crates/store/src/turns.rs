@@ -69,7 +69,11 @@ impl Turns {
     }
 }
 
-async fn permit(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> {
+/// Waits for a permit.
+///
+/// # Errors
+/// [`Error::Busy`] when it does not come for too long.
+pub(crate) async fn permit(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> {
     tokio::time::timeout(WAIT, Arc::clone(turns).acquire_owned())
         .await
         .map_err(|_| Error::Busy)?

@@ -281,7 +281,7 @@ pub async fn who_comes_after_a_refusal_sees_nothing_of_it(store: Store) {
     let lost = person("lost", json!({}));
     let refused = tenant.write::<(), Error, _>(move |writer| {
         let mut organisation = writer.organisation()?;
-        organisation.name = "Other".to_owned();
+        "Other".clone_into(&mut organisation.name);
         writer.save_organisation(&organisation)?;
         writer.insert(&lost)?;
         writer.append_change(at(1), &creation(&lost))?;

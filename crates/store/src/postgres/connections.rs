@@ -1,20 +1,20 @@
 //! The connections to a database, and the transactions in which units run.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Transaction,
-};
+use deadpool_postgres::ClientWrapper;
 use rollcall_model::OrgId;
 use tokio::runtime::Handle;
-use tokio_postgres::{IsolationLevel, NoTls};
+use tokio::sync::Semaphore;
+use tokio_postgres::NoTls;
+use tokio_postgres::tls::MakeTlsConnect;
 
 use super::address::Address;
 use super::convert::uuid;
+use super::session::{Open, Session, Sessions, Then};
 use super::statistics::Statistics;
 use super::unit::Tenant;
-use crate::turns::WAIT;
+use crate::turns::{WAIT, permit};
 use crate::{Error, Occupancy};
 
 /// So many units read at the same time; more wait their turn.
@@ -25,6 +25,8 @@ pub(super) const READERS_OF_ONE: usize = 3;
 pub(super) const WRITERS: usize = 6;
 /// What belongs to the installation as a whole, and leases.
 const OTHERS: usize = 2;
+/// So many connections for units there are at most.
+const MOST: usize = READERS + WRITERS + OTHERS;
 
 /// How often something is begun anew when its connection turns out to be gone, before anything was changed.
 pub(super) const ATTEMPTS: usize = 3;
@@ -33,9 +35,6 @@ pub(super) const ATTEMPTS: usize = 3;
 /// while doing nothing, or looks at rows for longer than this.
 pub(super) const SETTINGS: &str = "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=300s \
     -c idle_in_transaction_session_timeout=60s -c client_min_messages=warning";
-
-/// A node that stands still in the middle of a unit keeps the others from writing to the organisation for so long.
-const STANDSTILL: &str = "5s";
 
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy)]
@@ -80,23 +79,26 @@ impl Purpose {
     }
 }
 
-/// The connections to a database.
+/// The connections to a database on which units run.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
-    pool: Pool,
+    sessions: Arc<Sessions>,
+    /// Who may use one.
+    places: Arc<Semaphore>,
     address: Address,
     runtime: Handle,
     statistics: Arc<Statistics>,
 }
 
 impl Connections {
-    pub(super) fn new(address: &Address) -> Result<Self, Error> {
-        Ok(Self {
-            pool: pool(address, SETTINGS, READERS + WRITERS + OTHERS)?,
+    pub(super) fn new(address: &Address) -> Self {
+        Self {
+            sessions: Arc::default(),
+            places: Arc::new(Semaphore::new(MOST)),
             address: address.clone(),
             runtime: Handle::current(),
             statistics: Arc::default(),
-        })
+        }
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -105,10 +107,14 @@ impl Connections {
 
     /// Tells how many there are, and what they do.
     pub(super) fn occupancy(&self) -> Occupancy {
-        occupancy(&self.pool)
+        Occupancy {
+            in_use: MOST - self.places.available_permits(),
+            idle: self.sessions.len(),
+            most: MOST,
+        }
     }
 
-    /// Returns where to wait for what the database answers.
+    /// Returns where tasks run.
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
     }
@@ -116,14 +122,6 @@ impl Connections {
     /// Returns what was written through them.
     pub(super) fn statistics(&self) -> &Statistics {
         &self.statistics
-    }
-
-    /// Returns a connection.
-    ///
-    /// # Errors
-    /// [`Error::Busy`] when all are in use for too long, [`Error::Unreachable`] when none can be made.
-    pub(super) async fn get(&self) -> Result<Object, Error> {
-        get(&self.pool, &self.address).await
     }
 
     /// Runs `work` in a transaction of its own, and keeps what it changed when it succeeds.
@@ -134,113 +132,85 @@ impl Connections {
     ) -> Result<T, Error> {
         let connections = self.clone();
         tokio::task::spawn_blocking(move || {
-            connections.within(purpose, |transaction| {
-                let mut tenant = Tenant::new(&transaction, &connections, purpose, None);
+            connections.within(purpose, |open| {
+                let mut tenant = Tenant::new(open, &connections, purpose, None);
                 let result = work(&mut tenant)?;
                 tenant.catch_up()?;
-                drop(tenant);
-                connections
-                    .runtime
-                    .block_on(transaction.commit())
-                    .map_err(|error| Error::Unreachable(Box::new(error)))?;
-                Ok(result)
-            })?
+                Ok((result, Then::Keep))
+            })
         })
         .await
         .map_err(Error::backend)?
     }
 
-    /// Runs `work` in a transaction, on a thread that may wait. Whoever drops the transaction without a commit takes everything back.
+    /// Runs `work` in a transaction, on a thread that may wait, and ends the transaction as it says; a failure takes everything back.
     ///
     /// A connection that broke while nobody used it is found out when the transaction begins: nothing ran yet, and another one is taken.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::Busy`] when all connections are in use for too long; [`Error::Unreachable`] when none can be made, or when
+    /// nobody knows whether what was to be kept was.
     pub(super) fn within<T>(
         &self,
         purpose: Purpose,
-        work: impl FnOnce(Transaction<'_>) -> T,
+        work: impl FnOnce(&Open<'_>) -> Result<(T, Then), Error>,
     ) -> Result<T, Error> {
+        let _place = self.runtime.block_on(permit(&self.places))?;
         let mut attempts = 1..ATTEMPTS;
         loop {
-            let mut client = self.runtime.block_on(self.get())?;
-            let error = match self.runtime.block_on(begin(&mut client, purpose)) {
-                Ok(transaction) => return Ok(work(transaction)),
-                Err(error) => Error::from(error),
+            let mut session = match self.sessions.take() {
+                Some(session) => session,
+                None => Session::new(&self.address)?,
             };
-            if let Error::Unreachable(_) = error {
-                drop(Object::take(client));
-                if attempts.next().is_some() {
-                    continue;
-                }
+            let open = match session.begin(purpose) {
+                Ok(open) => open,
+                Err(Error::Unreachable(_)) if attempts.next().is_some() => continue,
+                Err(error) => return Err(error),
+            };
+            let (outcome, then) = match work(&open) {
+                Ok((result, then)) => (Ok(result), then),
+                Err(error) => (Err(error), Then::TakeBack),
+            };
+            let ended = open.end(then);
+            if ended.is_ok() {
+                self.sessions.put(session);
             }
-            return Err(error);
+            return match then {
+                Then::Keep => ended.and(outcome),
+                // with the session its changes are gone
+                Then::TakeBack => outcome,
+            };
         }
     }
 }
 
-/// Makes a pool of connections whose sessions all have these settings.
-pub(super) fn pool(address: &Address, settings: &str, most: usize) -> Result<Pool, Error> {
-    let config = address.config(settings);
-    let recycling = ManagerConfig {
-        recycling_method: RecyclingMethod::Fast,
-    };
-    let manager = match address.tls()? {
-        Some(tls) => Manager::from_config(config, tls, recycling),
-        None => Manager::from_config(config, NoTls, recycling),
-    };
-    Pool::builder(manager)
-        .max_size(most)
-        .wait_timeout(Some(WAIT))
-        .create_timeout(Some(3 * WAIT))
-        .recycle_timeout(Some(Duration::from_secs(5)))
-        .runtime(Runtime::Tokio1)
-        .build()
-        .map_err(Error::backend)
-}
-
-/// Returns a connection of a pool.
+/// Makes a connection whose session has these settings; it is driven by the runtime in which it is made.
 ///
 /// # Errors
-/// As for [`Connections::get`].
-pub(super) async fn get(pool: &Pool, address: &Address) -> Result<Object, Error> {
-    pool.get().await.map_err(|error| match error {
-        PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Error::Busy,
-        PoolError::Backend(error) => address.explain(error),
-        other => Error::Unreachable(Box::new(other)),
-    })
+/// [`Error::Unreachable`], with what to do about it.
+pub(super) async fn connect(address: &Address, settings: &str) -> Result<ClientWrapper, Error> {
+    // a handshake is large, and few wait for one
+    let connected = Box::pin(async {
+        match address.tls()? {
+            Some(tls) => connect_with(address, settings, tls).await,
+            None => connect_with(address, settings, NoTls).await,
+        }
+    });
+    let late = |_| Error::Unreachable(format!("{address} does not answer in time").into());
+    tokio::time::timeout(3 * WAIT, connected)
+        .await
+        .map_err(late)?
 }
 
-/// Tells how many connections a pool has, and what they do.
-pub(super) fn occupancy(pool: &Pool) -> Occupancy {
-    let status = pool.status();
-    let idle = status.available.min(status.size);
-    Occupancy {
-        in_use: status.size - idle,
-        idle,
-        most: status.max_size,
-    }
-}
-
-/// Begins a transaction; one that is to write has waited until it is alone.
-async fn begin(
-    client: &mut Object,
-    purpose: Purpose,
-) -> Result<Transaction<'_>, tokio_postgres::Error> {
-    let transaction = client.build_transaction();
-    let transaction = match purpose {
-        // one snapshot for all that the unit reads
-        Purpose::Read(_) => transaction
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .read_only(true),
-        // every statement sees what was committed when the lock was got; a snapshot would be as old as the wait for it
-        _ => transaction.isolation_level(IsolationLevel::ReadCommitted),
-    };
-    let transaction = transaction.start().await?;
-    if let Purpose::Write(organisation) = purpose {
-        let organisation = uuid(organisation);
-        let words = format!(
-            "SET LOCAL rollcall.org = '{organisation}'; SET LOCAL idle_in_transaction_session_timeout = '{STANDSTILL}'; \
-             SELECT FROM organisations WHERE id = '{organisation}' FOR UPDATE"
-        );
-        transaction.batch_execute(&words).await?;
-    }
-    Ok(transaction)
+async fn connect_with<T>(address: &Address, settings: &str, tls: T) -> Result<ClientWrapper, Error>
+where
+    T: MakeTlsConnect<tokio_postgres::Socket, Stream: Send + 'static>,
+{
+    let connected = address.config(settings).connect(tls).await;
+    let (client, connection) = connected.map_err(|error| address.explain(error))?;
+    let driven = tokio::spawn(async move {
+        // whoever asks is told
+        drop(connection.await);
+    });
+    Ok(ClientWrapper::new(client, driven))
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::{ClientWrapper, Transaction};
 use tokio::sync::mpsc;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Portal};
 use uuid::Uuid;
 
 use super::address::Address;
-use super::connections::Connections;
+use super::connections::{SETTINGS, connect};
 use super::migrations;
 use crate::Error;
 use crate::copy::{
@@ -53,10 +53,10 @@ pub(crate) async fn is_in_use(address: &Address) -> Result<bool, Error> {
 /// Looks what there is in a database.
 pub(crate) async fn state(address: &Address) -> Result<State, Error> {
     let mut client = connection(address).await?;
-    if !migrations::is_there(&**client).await? {
+    if !migrations::is_there(&*client).await? {
         return Ok(State::Nothing);
     }
-    let version = migrations::version(&**client).await?;
+    let version = migrations::version(&*client).await?;
     if version == 0 {
         return Ok(State::Nothing);
     }
@@ -72,11 +72,11 @@ async fn has_organisations(transaction: &Transaction<'_>) -> Result<bool, Error>
     Ok(transaction.query_one(sql, &[]).await?.try_get(0)?)
 }
 
-async fn connection(address: &Address) -> Result<Object, Error> {
-    Connections::new(address)?.get().await
+async fn connection(address: &Address) -> Result<ClientWrapper, Error> {
+    connect(address, SETTINGS).await
 }
 
-async fn begin(client: &mut Object, only_reads: bool) -> Result<Transaction<'_>, Error> {
+async fn begin(client: &mut ClientWrapper, only_reads: bool) -> Result<Transaction<'_>, Error> {
     let transaction = client
         .build_transaction()
         .isolation_level(IsolationLevel::RepeatableRead)

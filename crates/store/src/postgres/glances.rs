@@ -3,12 +3,17 @@
 //! Every request begins with one, for a credential has to be known before it is known whose it is. So it costs one way to the database: no
 //! transaction is begun and ended around it, and what it may see was said when the connection was made.
 
-use deadpool_postgres::{Object, Pool};
-use tokio_postgres::Row;
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
+};
+use tokio_postgres::{NoTls, Row};
 
 use super::address::Address;
-use super::connections::{ATTEMPTS, SETTINGS, get, pool};
+use super::connections::{ATTEMPTS, SETTINGS};
 use super::unit::Parameters;
+use crate::turns::WAIT;
 use crate::{Error, Occupancy};
 
 /// So many are made at the same time.
@@ -27,21 +32,54 @@ pub(super) struct Glances {
 
 impl Glances {
     pub(super) fn new(address: &Address) -> Result<Self, Error> {
+        let config = address.config(&format!("{SETTINGS} {FENCE}"));
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = match address.tls()? {
+            Some(tls) => Manager::from_config(config, tls, recycling),
+            None => Manager::from_config(config, NoTls, recycling),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(GLANCES)
+            .wait_timeout(Some(WAIT))
+            .create_timeout(Some(3 * WAIT))
+            .recycle_timeout(Some(Duration::from_secs(5)))
+            .runtime(Runtime::Tokio1)
+            .build();
         Ok(Self {
-            pool: pool(address, &format!("{SETTINGS} {FENCE}"), GLANCES)?,
+            pool: pool.map_err(Error::backend)?,
             address: address.clone(),
         })
     }
 
     /// Tells how many there are, and what they do.
     pub(super) fn occupancy(&self) -> Occupancy {
-        super::connections::occupancy(&self.pool)
+        let status = self.pool.status();
+        let idle = status.available.min(status.size);
+        Occupancy {
+            in_use: status.size - idle,
+            idle,
+            most: status.max_size,
+        }
+    }
+
+    /// Returns a connection.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when all are in use for too long, [`Error::Unreachable`] when none can be made.
+    pub(super) async fn client(&self) -> Result<Object, Error> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(TimeoutType::Wait) => Error::Busy,
+            PoolError::Backend(error) => self.address.explain(error),
+            other => Error::Unreachable(Box::new(other)),
+        })
     }
 
     /// Returns the rows that a statement answers. It only reads: when the connection breaks, it is made again on another one.
     ///
     /// # Errors
-    /// [`Error::Busy`] when all connections are in use for too long, [`Error::Unreachable`] when there is none.
+    /// As for [`Glances::client`].
     pub(super) async fn rows(
         &self,
         sql: &str,
@@ -49,7 +87,7 @@ impl Glances {
     ) -> Result<Vec<Row>, Error> {
         let mut attempts = 1..ATTEMPTS;
         loop {
-            let client = get(&self.pool, &self.address).await?;
+            let client = self.client().await?;
             match look(&client, sql, parameters).await {
                 Err(Error::Unreachable(_)) if attempts.next().is_some() => {
                     drop(Object::take(client));

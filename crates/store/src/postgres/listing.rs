@@ -206,6 +206,7 @@ mod tests {
     use rollcall_testkit::postgres::Database;
 
     use super::super::connections::{Connections, Purpose};
+    use super::super::session::Then;
     use super::*;
     use crate::narrowing::narrowing;
     use crate::{Location, Store};
@@ -304,14 +305,14 @@ mod tests {
         let location: Location = database.url().parse().unwrap();
         Store::open(&location).await.unwrap();
         // the fence stands, but for the objects of all organisations
-        let connections = Connections::new(&database.url().parse().unwrap()).unwrap();
+        let connections = Connections::new(&database.url().parse().unwrap());
         let checked = tokio::task::spawn_blocking(move || {
-            connections.within(Purpose::Installation, |transaction| {
+            connections.within(Purpose::Installation, |open| {
                 let organisation = OrgId::from_bytes(1_u128.to_be_bytes());
-                let mut tenant =
-                    Tenant::new(&transaction, &connections, Purpose::Installation, None);
+                let mut tenant = Tenant::new(open, &connections, Purpose::Installation, None);
                 tenant.organisation = organisation;
                 check(&tenant);
+                Ok(((), Then::TakeBack))
             })
         });
         checked.await.unwrap().unwrap();

@@ -24,6 +24,7 @@ mod ledger;
 mod listing;
 mod migrations;
 mod retention;
+mod session;
 mod sessions;
 mod statistics;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rollcall_model::{AdminId, KeyRecord, OrgId, Organisation, Slug, TokenRecord, WebhookId};
+use tokio::sync::oneshot;
 
 pub use address::Address;
 
@@ -47,10 +49,11 @@ use crate::figures::Does;
 use crate::traits::{Backend, Look, Unit};
 use crate::turns::Turns;
 use crate::{Claim, Claimed, Error, Figures, Finding, NewAudit, Occupancy, Scheduled, WriteLedger};
-use connections::{Connections, Purpose, READERS, READERS_OF_ONE};
+use connections::{Connections, Purpose, READERS, READERS_OF_ONE, SETTINGS, connect};
 use convert::{document, existing, id, json, uuid};
 use glances::Glances;
 use migrations::Applying;
+use session::Then;
 use unit::Tenant;
 
 /// How long a unit of reading may look through objects.
@@ -72,8 +75,7 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     pub(crate) async fn open(address: &Address, figures: Arc<Figures>) -> Result<Self, Error> {
-        let connections = Connections::new(address)?;
-        let mut client = connections.get().await?;
+        let mut client = connect(address, SETTINGS).await?;
         let explain = |error| address.explain(error);
         let row = client
             .query_one(
@@ -104,6 +106,7 @@ impl Postgres {
                 Applying::Refused(error) => explain(error),
             })?;
         drop(client);
+        let connections = Connections::new(address);
         Ok(Self {
             readers: Turns::new(READERS, READERS_OF_ONE),
             writers: writers::Writers::new(connections.clone(), Arc::clone(&figures)),
@@ -118,8 +121,8 @@ impl Postgres {
 
 /// Tells whether there is a store in a database.
 pub(crate) async fn holds_store(address: &Address) -> Result<bool, Error> {
-    let client = Connections::new(address)?.get().await?;
-    let found = migrations::is_there(&**client).await;
+    let client = connect(address, SETTINGS).await?;
+    let found = migrations::is_there(&*client).await;
     found.map_err(|error| address.explain(error))
 }
 
@@ -178,7 +181,7 @@ impl Backend for Postgres {
     }
 
     async fn ping(&self) -> Result<(), Error> {
-        let client = self.connections.get().await?;
+        let client = self.glances.client().await?;
         migrations::check(&client).await
     }
 
@@ -305,19 +308,29 @@ impl Backend for Postgres {
         let turn = self.readers.turn(Some(organisation)).await?;
         drop(waiting);
         let connections = self.connections.clone();
+        let (answer, looked) = oneshot::channel();
         tokio::task::spawn_blocking(move || {
             // the turn ends with the work, also when nobody waits for it any more
             let _turn = turn;
             let purpose = Purpose::Read(organisation);
-            connections.within(purpose, |transaction| {
+            let mut answer = Some(answer);
+            let mut tell = |outcome| {
+                if let Some(answer) = answer.take() {
+                    drop(answer.send(outcome));
+                }
+            };
+            let outcome = connections.within(purpose, |open| {
                 let deadline = Instant::now() + SCAN_TIME;
-                let tenant = Tenant::new(&transaction, &connections, purpose, Some(deadline));
+                let tenant = Tenant::new(open, &connections, purpose, Some(deadline));
                 // a panic in a unit is that unit's failure, which its caller is told of
                 drop(catch_unwind(AssertUnwindSafe(|| unit(&tenant))));
-            })
-        })
-        .await
-        .map_err(Error::backend)?
+                // nobody need wait for the end of a transaction that changed nothing
+                tell(Ok(()));
+                Ok(((), Then::TakeBack))
+            });
+            tell(outcome);
+        });
+        looked.await.map_err(Error::backend)?
     }
 
     async fn write(&self, organisation: OrgId, unit: Unit) -> Result<(), Error> {

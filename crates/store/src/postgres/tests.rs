@@ -16,6 +16,7 @@ use serde_json::json;
 use super::Postgres;
 use super::connections::{Connections, Purpose};
 use super::glances::Glances;
+use super::session::Then;
 use super::unit::Tenant as Rows;
 use crate::{
     Entry, Error, Location, NewAudit, NewChange, ReadDirectory as _, Store, Tenant,
@@ -129,11 +130,12 @@ async fn within<T: Send + 'static>(
     purpose: Purpose,
     look: impl FnOnce(&mut Rows<'_>) -> T + Send + 'static,
 ) -> T {
-    let connections = Connections::new(&url.parse().unwrap()).unwrap();
+    let connections = Connections::new(&url.parse().unwrap());
     tokio::task::spawn_blocking(move || {
         connections
-            .within(purpose, |transaction| {
-                look(&mut Rows::new(&transaction, &connections, purpose, None))
+            .within(purpose, |open| {
+                let seen = look(&mut Rows::new(open, &connections, purpose, None));
+                Ok((seen, Then::TakeBack))
             })
             .unwrap()
     })

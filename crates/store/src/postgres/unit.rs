@@ -12,13 +12,13 @@ use std::time::Instant;
 
 use deadpool_postgres::Transaction;
 use rollcall_model::{IntegrationId, Kind, OrgId, Organisation};
-use tokio::runtime::Handle;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::connections::{Connections, Purpose};
 use super::convert::{document, existing, from_kind_code, from_number, is_taken, json, uuid};
+use super::session::{Driver, Open};
 use super::statistics::{GATHER, Statistics};
 use crate::books::Books;
 use crate::{Counts, Error, Reader, Writer};
@@ -44,7 +44,7 @@ pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// of its own.
 pub(super) struct Tenant<'c> {
     pub(super) transaction: &'c Transaction<'c>,
-    runtime: &'c Handle,
+    driver: &'c Driver,
     /// Where written rows are counted.
     statistics: Option<&'c Statistics>,
     pub(super) organisation: OrgId,
@@ -62,14 +62,14 @@ pub(super) struct Tenant<'c> {
 
 impl<'c> Tenant<'c> {
     pub(super) fn new(
-        transaction: &'c Transaction<'c>,
+        open: &'c Open<'c>,
         connections: &'c Connections,
         purpose: Purpose,
         deadline: Option<Instant>,
     ) -> Self {
         let tenant = Self {
-            transaction,
-            runtime: connections.runtime(),
+            transaction: &open.transaction,
+            driver: open.driver,
             statistics: matches!(purpose, Purpose::Write(_)).then(|| connections.statistics()),
             organisation: purpose.organisation(),
             deadline,
@@ -127,8 +127,8 @@ impl<'c> Tenant<'c> {
         self.has_spoken.set(true);
         let before = all(self.later.take());
         let (before, this) = self
-            .runtime
-            .block_on(async { tokio::join!(biased; before, this) });
+            .driver
+            .wait(async { tokio::join!(biased; before, this) });
         self.noted(before)?;
         Ok(this)
     }
@@ -161,7 +161,7 @@ impl<'c> Tenant<'c> {
     fn put_off(&self, sql: &str, parameters: Vec<Owned>, must_change: bool) -> Result<(), Error> {
         let transaction = self.transaction;
         // what is put off is sent in one go: preparing it is another way to the database, made once for each connection
-        let prepared = self.runtime.block_on(transaction.prepare_cached(sql));
+        let prepared = self.driver.wait(transaction.prepare_cached(sql));
         let statement = self.noted(prepared.map_err(Error::from))?;
         let later = async move {
             let parameters: Vec<&(dyn ToSql + Sync)> =

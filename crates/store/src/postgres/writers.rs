@@ -10,11 +10,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use deadpool_postgres::Transaction;
 use rollcall_model::OrgId;
 use tokio::sync::oneshot;
 
 use super::connections::{Connections, Purpose, WRITERS};
+use super::session::{Open, Then};
 use super::unit::Tenant;
 use crate::books::Books;
 use crate::figures::{Does, Waiting};
@@ -147,14 +147,16 @@ fn commit(
 ) {
     let mut requests = VecDeque::from(requests);
     let mut waiting = Vec::new();
-    let committed = connections
-        .within(Purpose::Write(organisation), |transaction| {
-            let tenancy = (connections, Purpose::Write(organisation), figures);
-            run(tenancy, transaction, &mut requests, &mut waiting)
-        })
-        .and_then(|committed| committed);
+    let mut begun = Instant::now();
+    let committed = connections.within(Purpose::Write(organisation), |open| {
+        let tenancy = (connections, Purpose::Write(organisation));
+        let then = run(tenancy, open, &mut requests, &mut waiting)?;
+        begun = Instant::now();
+        Ok(((), then))
+    });
     match committed {
         Ok(()) => {
+            figures.committed(waiting.len(), begun);
             for (answer, refused) in waiting {
                 drop(answer.send(refused.map_or(Ok(()), Err)));
             }
@@ -169,20 +171,19 @@ fn commit(
     }
 }
 
-/// Runs units and commits what they changed. Who has run waits for the commit, also when the unit refused: what it told its caller may
-/// rest on changes of its predecessors in this commit.
+/// Runs units, and tells whether any changed anything. Who has run waits for the commit, also when the unit refused: what it told its caller
+/// may rest on changes of its predecessors in this commit.
 fn run(
-    (connections, purpose, figures): (&Connections, Purpose, &Figures),
-    transaction: Transaction<'_>,
+    (connections, purpose): (&Connections, Purpose),
+    open: &Open<'_>,
     requests: &mut VecDeque<Request>,
     waiting: &mut Vec<(Answer, Option<Error>)>,
-) -> Result<(), Error> {
-    let runtime = connections.runtime();
+) -> Result<Then, Error> {
     let is_shared = requests.len() > 1;
     let mut is_changed = false;
     let mut books = Books::default();
     while !requests.is_empty() {
-        let tenant = Tenant::new(&transaction, connections, purpose, None);
+        let tenant = Tenant::new(open, connections, purpose, None);
         let mut tenant = tenant.with_books(books.clone());
         if is_shared {
             tenant.say_later("SAVEPOINT unit".to_owned());
@@ -210,24 +211,17 @@ fn run(
             books = tenant.books.take();
         } else if is_shared && tenant.has_spoken() {
             // the books stay what they were, and so does the database; what was put off and not sent is dropped with the unit
-            let back = transaction.batch_execute("ROLLBACK TO unit; RELEASE unit");
-            runtime.block_on(back)?;
+            let back = "ROLLBACK TO unit; RELEASE unit";
+            open.driver.wait(open.transaction.batch_execute(back))?;
         }
     }
-    if is_changed {
-        let last = Tenant::new(&transaction, connections, purpose, None).with_books(books);
-        last.catch_up()?;
-        drop(last);
-        // when the connection breaks here, nobody knows whether it was done
-        let begun = Instant::now();
-        let committed = runtime.block_on(transaction.commit());
-        committed.map_err(|error| Error::Unreachable(Box::new(error)))?;
-        figures.committed(waiting.len(), begun);
-        return Ok(());
+    // what nobody changed need not be kept for the answer to be true
+    if !is_changed {
+        return Ok(Then::TakeBack);
     }
-    // what nobody changed need not be taken back for the answer to be true
-    drop(transaction);
-    Ok(())
+    let last = Tenant::new(open, connections, purpose, None).with_books(books);
+    last.catch_up()?;
+    Ok(Then::Keep)
 }
 
 /// Ends a unit whose changes are to be kept.
