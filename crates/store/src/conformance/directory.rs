@@ -30,6 +30,48 @@ pub async fn a_name_is_taken_once_however_it_is_written(store: Store) {
     ));
 }
 
+/// A name that a unit found free is free until the unit itself gives it to somebody: by a creation, or by a new name.
+pub async fn a_name_that_was_found_free_is_given_once(store: Store) {
+    let tenant = organisation(&store, "one").await;
+    let bob = person("bob", json!({}));
+    add(&tenant, &bob).await.unwrap();
+    let renamed = |to: &str| Entry {
+        id: bob.id,
+        version: 2,
+        modified: at(2),
+        ..person(to, json!({}))
+    };
+    for (given, taken) in [
+        (person("ann", json!({})), person("ANN", json!({}))),
+        (renamed("cid").stamped(), person("Cid", json!({}))),
+    ] {
+        let (was_there, name) = (given.version > 1, taken.resource.clone());
+        let refused = change(&tenant, move |writer| {
+            let name = name.user_name().unwrap_or_default();
+            assert_eq!(writer.named(Kind::User, name)?, None);
+            if was_there {
+                writer.update(&given)?;
+            } else {
+                writer.insert(&given)?;
+            }
+            Ok(writer.insert(&taken))
+        })
+        .await;
+        assert!(
+            matches!(
+                refused,
+                Err(Error::Taken {
+                    attribute: "userName"
+                })
+            ),
+            "{refused:?}"
+        );
+    }
+    let counts = tenant.read::<_, Error, _>(|reader| reader.counts()).await;
+    assert_eq!(counts.unwrap().users, 2);
+    assert_eq!(store.examine().await.unwrap(), []);
+}
+
 /// An update fits the version before it, and no other.
 pub async fn versions_are_compared(store: Store) {
     let tenant = organisation(&store, "one").await;

@@ -48,6 +48,7 @@ macro_rules! conformance_suite {
     ($open:expr) => {
         $crate::conformance_suite!(@each $open,
             organisations_are_apart, what_a_unit_refused_leaves_no_trace, who_comes_after_a_refusal_sees_nothing_of_it, a_name_is_taken_once_however_it_is_written,
+            a_name_that_was_found_free_is_given_once,
             versions_are_compared, a_deletion_leaves_a_tombstone_and_no_membership, members_are_sets,
             listings_agree_with_the_evaluator, a_look_has_a_budget_and_goes_on_where_it_ended, pages_cover_everything_once, orders_put_missing_values_last,
             the_feed_has_no_gaps, the_audit_log_is_a_chain_whoever_writes, who_is_erased_is_nowhere_and_both_logs_go_on, counts_follow_every_change, tokens_are_found_by_digest_in_their_organisation,

@@ -58,12 +58,15 @@ impl ReadDirectory for Tenant<'_> {
         if !may_be_there(name) {
             return Ok(None);
         }
-        self.row(
+        let name_key = key::canonical(name);
+        let found = self.row(
             "SELECT id FROM resources WHERE org = $1 AND kind = $2 AND name_key = $3",
-            &[&self.org(), &kind_code(kind), &key::canonical(name)],
-        )?
-        .map(|row| id(&row, 0))
-        .transpose()
+            &[&self.org(), &kind_code(kind), &name_key],
+        )?;
+        if found.is_none() {
+            self.free.replace(Some((kind, name_key)));
+        }
+        found.map(|row| id(&row, 0)).transpose()
     }
 
     fn with_external_id(&self, kind: Kind, external_id: &str) -> Result<Vec<ResourceId>, Error> {
@@ -202,29 +205,37 @@ fn tombstone(row: &Row) -> Result<Tombstone, Error> {
 impl WriteDirectory for Tenant<'_> {
     fn insert(&mut self, entry: &Entry) -> Result<(), Error> {
         let columns = Columns::of(entry.kind, &entry.resource);
-        self.execute_unique(
-            "INSERT INTO resources (org, kind, id, name_key, external_id, display, display_key, active, managed_by,
+        let sql = "INSERT INTO resources (org, kind, id, name_key, external_id, display, display_key, active, managed_by,
                                     created, modified, version, document, manager)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-            &[
-                &self.org(),
-                &kind_code(entry.kind),
-                &uuid(entry.id),
-                &columns.name_key,
-                &columns.external_id,
-                &columns.display,
-                &columns.display_key,
-                &columns.active,
-                &entry.managed_by.map(uuid),
-                &instant(entry.created),
-                &instant(entry.modified),
-                &number(entry.version),
-                &entry.resource.to_bytes(),
-                &columns.manager,
-            ],
-            unique_attribute(entry.kind),
-        )?;
-        self.index_emails(entry.id, &[], &columns.emails)?;
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        let is_free = self.free.take().is_some_and(|(kind, name_key)| {
+            (kind, name_key.as_str()) == (entry.kind, &*columns.name_key)
+        });
+        let emails = columns.emails;
+        let values = vec![
+            owned(self.org()),
+            owned(kind_code(entry.kind)),
+            owned(uuid(entry.id)),
+            owned(columns.name_key),
+            owned(columns.external_id),
+            owned(columns.display),
+            owned(columns.display_key),
+            owned(columns.active),
+            owned(entry.managed_by.map(uuid)),
+            owned(instant(entry.created)),
+            owned(instant(entry.modified)),
+            owned(number(entry.version)),
+            owned(entry.resource.to_bytes()),
+            owned(columns.manager),
+        ];
+        if is_free {
+            self.execute_later(sql, values)?;
+            self.wrote(1)?;
+        } else {
+            let values: Vec<_> = values.iter().map(|value| &**value).collect();
+            self.execute_unique(sql, &values, unique_attribute(entry.kind))?;
+        }
+        self.index_emails(entry.id, &[], &emails)?;
         self.count(entry.kind, 1, i64::from(columns.active));
         Ok(())
     }
@@ -234,6 +245,7 @@ impl WriteDirectory for Tenant<'_> {
         if before.version + 1 != entry.version {
             return Err(Error::Stale);
         }
+        self.free.take();
         let old = Columns::of(before.kind, &before.resource);
         let new = Columns::of(entry.kind, &entry.resource);
         self.execute_unique(

@@ -361,6 +361,39 @@ async fn a_server_that_was_away_is_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_broke_while_nobody_used_them_are_put_away() {
+    let database = Database::fresh().unwrap();
+    open(&database.url()).await.unwrap();
+    let connections = Connections::new(&database.url().parse().unwrap());
+    let all_are_there = Arc::new(std::sync::Barrier::new(6));
+    let mut units = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let (connections, all_are_there) = (connections.clone(), Arc::clone(&all_are_there));
+        units.spawn_blocking(move || {
+            connections.within(Purpose::Installation, |_| {
+                all_are_there.wait();
+                Ok(((), Then::TakeBack))
+            })
+        });
+    }
+    assert!(units.join_all().await.iter().all(Result::is_ok));
+    assert_eq!(connections.occupancy().idle, 6);
+
+    let others =
+        "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let end = format!("SELECT pg_terminate_backend(pid) {others}");
+    let count = format!("SELECT count(*) {others}");
+    database.sql(&end).unwrap();
+    while database.sql(&count).unwrap() != "0" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let looked = connections.run(Purpose::Installation, |rows| rows.row("SELECT 1", &[]));
+
+    looked.await.unwrap();
+    assert_eq!(connections.occupancy().idle, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_look_at_the_installation_survives_its_connection_and_changes_nothing() {
     let database = Database::fresh().unwrap();
     let store = open(&database.url()).await.unwrap();

@@ -56,6 +56,8 @@ pub(super) struct Tenant<'c> {
     later: RefCell<Vec<Later<'c>>>,
     /// Whether anything was sent.
     has_spoken: Cell<bool>,
+    /// The name that it found free last, as a key: while it writes, nobody else takes it.
+    pub(super) free: RefCell<Option<(Kind, String)>>,
     /// What it knows of the organisation, has given places to, and has counted.
     pub(super) books: RefCell<Books>,
 }
@@ -76,6 +78,7 @@ impl<'c> Tenant<'c> {
             failed: Cell::new(false),
             later: RefCell::default(),
             has_spoken: Cell::new(false),
+            free: RefCell::default(),
             books: RefCell::default(),
         };
         if let Some(words) = purpose.first_words() {
