@@ -535,6 +535,38 @@ async fn a_unit_that_goes_on_after_a_failure_keeps_nothing_and_harms_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_another_node_has_the_lock_is_in_the_next_commit() {
+    let database = Database::fresh().unwrap();
+    let store = open(&database.url()).await.unwrap();
+    let one = organisation(&store, "one").await;
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let (running, runs) = tokio::sync::oneshot::channel();
+    let other = tokio::spawn(within(
+        database.url(),
+        Purpose::Write(one.organisation()),
+        move |_| {
+            running.send(()).unwrap();
+            assert!(held.recv().is_err());
+        },
+    ));
+    runs.await.unwrap();
+    let mut units = tokio::task::JoinSet::new();
+    for n in 0..10 {
+        let tenant = one.clone();
+        units.spawn(async move { add(&tenant, &format!("p{n}")).await });
+        // the first waits for the lock, the others for the first
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    drop(hold);
+
+    assert!(units.join_all().await.iter().all(Result::is_ok));
+    other.await.unwrap();
+    let commits = store.figures().commits.read();
+    assert_eq!((commits.count, commits.sum.round()), (1, 10.0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_that_is_not_to_be_had_is_busy() {
     let database = Database::fresh().unwrap();
     let store = open(&database.url()).await.unwrap();

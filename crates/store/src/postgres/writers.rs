@@ -87,6 +87,16 @@ impl Queues {
         }
         queue.get_mut().drain(..many).collect()
     }
+
+    /// Takes what else a commit may hold that so many units are in already.
+    fn take_besides(&self, organisation: OrgId, there: usize) -> Vec<Request> {
+        let mut queues = self.lock();
+        let Some(queue) = queues.get_mut(&organisation) else {
+            return Vec::new();
+        };
+        let many = queue.len().min(UNITS_PER_COMMIT.saturating_sub(there));
+        queue.drain(..many).collect()
+    }
 }
 
 impl Writers {
@@ -128,45 +138,47 @@ impl Writers {
                     continue;
                 }
             };
-            let (connections, figures) = (self.connections.clone(), Arc::clone(&self.figures));
+            let writers = self.clone();
             let committed = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                commit((&connections, &figures), organisation, requests);
+                writers.commit(organisation, requests);
             });
             // its requests are answered, or dropped with it
             drop(committed.await);
         }
     }
-}
 
-/// Runs units in one transaction, and answers them.
-fn commit(
-    (connections, figures): (&Connections, &Figures),
-    organisation: OrgId,
-    requests: Vec<Request>,
-) {
-    let mut requests = VecDeque::from(requests);
-    let mut waiting = Vec::new();
-    let mut begun = Instant::now();
-    let committed = connections.within(Purpose::Write(organisation), |open| {
-        let tenancy = (connections, Purpose::Write(organisation));
-        let then = run(tenancy, open, &mut requests, &mut waiting)?;
-        begun = Instant::now();
-        Ok(((), then))
-    });
-    match committed {
-        Ok(()) => {
-            figures.committed(waiting.len(), begun);
-            for (answer, refused) in waiting {
-                drop(answer.send(refused.map_or(Ok(()), Err)));
+    /// Runs units in one transaction, and answers them.
+    fn commit(&self, organisation: OrgId, requests: Vec<Request>) {
+        let mut requests = VecDeque::from(requests);
+        let mut waiting = Vec::new();
+        let mut begun = None;
+        let committed = self
+            .connections
+            .within(Purpose::Write(organisation), |open| {
+                // who came while another node had the lock need not wait for it again
+                requests.extend(self.queues.take_besides(organisation, requests.len()));
+                let tenancy = (&self.connections, Purpose::Write(organisation));
+                let then = run(tenancy, open, &mut requests, &mut waiting)?;
+                begun = (then == Then::Keep).then(Instant::now);
+                Ok(((), then))
+            });
+        match committed {
+            Ok(()) => {
+                if let Some(begun) = begun {
+                    self.figures.committed(waiting.len(), begun);
+                }
+                for (answer, refused) in waiting {
+                    drop(answer.send(refused.map_or(Ok(()), Err)));
+                }
             }
-        }
-        Err(error) => {
-            let waiting = waiting.into_iter().map(|(answer, _)| answer);
-            fail(
-                waiting.chain(requests.into_iter().map(|request| request.answer)),
-                &error,
-            );
+            Err(error) => {
+                let waiting = waiting.into_iter().map(|(answer, _)| answer);
+                fail(
+                    waiting.chain(requests.into_iter().map(|request| request.answer)),
+                    &error,
+                );
+            }
         }
     }
 }
