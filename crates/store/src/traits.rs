@@ -183,7 +183,7 @@ pub trait WriteDirectory {
     /// Adds an object.
     ///
     /// # Errors
-    /// [`Error::Taken`] when its userName or displayName is in use: the unique index decides, not a look-up before.
+    /// [`Error::Taken`] when its userName or displayName is in use.
     fn insert(&mut self, entry: &Entry) -> Result<(), Error>;
     /// Replaces an object whose stored version is `entry.version - 1`.
     ///

@@ -23,9 +23,14 @@ mod token;
 mod transfer;
 mod webhook;
 
+use std::time::Duration;
+
 use crate::cli::{Arguments, Command};
 use crate::config::Config;
 use crate::outcome::Exit;
+
+/// How long the end waits for a thread that still waits for something itself, such as a database that stands still.
+const LAST_WAIT: Duration = Duration::from_secs(30);
 
 /// Runs a command to its end.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
@@ -39,7 +44,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match command {
             Command::Demo(demo) => crate::demo::run(&config, &demo, common.json).await,
             Command::Serve(_) => serve::run(&config).await,
@@ -65,5 +70,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Check(check) => self::check::run(&config, check, common.json).await,
             Command::Doctor => doctor::run(&config, common.json).await,
         }
-    })
+    });
+    runtime.shutdown_timeout(LAST_WAIT);
+    outcome
 }

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_postgres::NoTls;
 use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Address;
 use super::convert::uuid;
@@ -85,24 +86,24 @@ pub(super) struct Connections {
     sessions: Arc<Sessions>,
     /// Who may use one.
     places: Arc<Semaphore>,
-    address: Address,
+    connector: Connector,
     runtime: Handle,
     statistics: Arc<Statistics>,
 }
 
 impl Connections {
-    pub(super) fn new(address: &Address) -> Self {
+    pub(super) fn new(connector: Connector) -> Self {
         Self {
             sessions: Arc::default(),
             places: Arc::new(Semaphore::new(MOST)),
-            address: address.clone(),
+            connector,
             runtime: Handle::current(),
             statistics: Arc::default(),
         }
     }
 
     pub(super) fn address(&self) -> &Address {
-        &self.address
+        &self.connector.address
     }
 
     /// Tells how many there are, and what they do.
@@ -160,7 +161,7 @@ impl Connections {
         loop {
             let mut session = match self.sessions.take() {
                 Some(session) => session,
-                None => Session::new(&self.address)?,
+                None => Session::new(&self.connector)?,
             };
             let open = match session.begin(purpose) {
                 Ok(open) => open,
@@ -184,33 +185,68 @@ impl Connections {
     }
 }
 
-/// Makes a connection whose session has these settings; it is driven by the runtime in which it is made.
-///
-/// # Errors
-/// [`Error::Unreachable`], with what to do about it.
-pub(super) async fn connect(address: &Address, settings: &str) -> Result<ClientWrapper, Error> {
-    // a handshake is large, and few wait for one
-    let connected = Box::pin(async {
-        match address.tls()? {
-            Some(tls) => connect_with(address, settings, tls).await,
-            None => connect_with(address, settings, NoTls).await,
-        }
-    });
-    let late = |_| Error::Unreachable(format!("{address} does not answer in time").into());
-    tokio::time::timeout(3 * WAIT, connected)
-        .await
-        .map_err(late)?
+/// Makes connections.
+#[derive(Clone)]
+pub(super) struct Connector {
+    address: Address,
+    tls: Option<MakeRustlsConnect>,
 }
 
-async fn connect_with<T>(address: &Address, settings: &str, tls: T) -> Result<ClientWrapper, Error>
-where
-    T: MakeTlsConnect<tokio_postgres::Socket, Stream: Send + 'static>,
-{
-    let connected = address.config(settings).connect(tls).await;
-    let (client, connection) = connected.map_err(|error| address.explain(error))?;
-    let driven = tokio::spawn(async move {
-        // whoever asks is told
-        drop(connection.await);
-    });
-    Ok(ClientWrapper::new(client, driven))
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
+impl Connector {
+    /// Reads the certificates that the address names.
+    ///
+    /// # Errors
+    /// [`Error::Address`] when they cannot be read.
+    pub(super) fn new(address: &Address) -> Result<Self, Error> {
+        Ok(Self {
+            tls: address.tls()?,
+            address: address.clone(),
+        })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) fn tls(&self) -> Option<MakeRustlsConnect> {
+        self.tls.clone()
+    }
+
+    /// Makes a connection whose session has these settings; it is driven by the runtime in which it is made.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], with what to do about it.
+    pub(super) async fn connect(&self, settings: &str) -> Result<ClientWrapper, Error> {
+        // a handshake is large, and few wait for one
+        let connected = Box::pin(async {
+            match self.tls() {
+                Some(tls) => self.connect_by(tls, settings).await,
+                None => self.connect_by(NoTls, settings).await,
+            }
+        });
+        let late =
+            |_| Error::Unreachable(format!("{} does not answer in time", self.address).into());
+        let connected = tokio::time::timeout(3 * WAIT, connected);
+        connected.await.map_err(late)?
+    }
+
+    async fn connect_by<T>(&self, tls: T, settings: &str) -> Result<ClientWrapper, Error>
+    where
+        T: MakeTlsConnect<tokio_postgres::Socket, Stream: Send + 'static>,
+    {
+        let connected = self.address.config(settings).connect(tls).await;
+        let (client, connection) = connected.map_err(|error| self.address.explain(error))?;
+        let driven = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::info!(%error, "a connection to the database has ended");
+            }
+        });
+        Ok(ClientWrapper::new(client, driven))
+    }
 }

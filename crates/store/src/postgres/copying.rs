@@ -10,7 +10,7 @@ use tokio_postgres::{IsolationLevel, Portal};
 use uuid::Uuid;
 
 use super::address::Address;
-use super::connections::{SETTINGS, connect};
+use super::connections::{Connector, SETTINGS};
 use super::migrations;
 use crate::Error;
 use crate::copy::{
@@ -73,7 +73,7 @@ async fn has_organisations(transaction: &Transaction<'_>) -> Result<bool, Error>
 }
 
 async fn connection(address: &Address) -> Result<ClientWrapper, Error> {
-    connect(address, SETTINGS).await
+    Connector::new(address)?.connect(SETTINGS).await
 }
 
 async fn begin(client: &mut ClientWrapper, only_reads: bool) -> Result<Transaction<'_>, Error> {

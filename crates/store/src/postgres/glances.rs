@@ -10,8 +10,7 @@ use deadpool_postgres::{
 };
 use tokio_postgres::{NoTls, Row};
 
-use super::address::Address;
-use super::connections::{ATTEMPTS, SETTINGS};
+use super::connections::{ATTEMPTS, Connector, SETTINGS};
 use super::unit::Parameters;
 use crate::turns::WAIT;
 use crate::{Error, Occupancy};
@@ -27,16 +26,16 @@ const FENCE: &str =
 #[derive(Debug)]
 pub(super) struct Glances {
     pool: Pool,
-    address: Address,
+    connector: Connector,
 }
 
 impl Glances {
-    pub(super) fn new(address: &Address) -> Result<Self, Error> {
-        let config = address.config(&format!("{SETTINGS} {FENCE}"));
+    pub(super) fn new(connector: Connector) -> Result<Self, Error> {
+        let config = connector.address().config(&format!("{SETTINGS} {FENCE}"));
         let recycling = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
-        let manager = match address.tls()? {
+        let manager = match connector.tls() {
             Some(tls) => Manager::from_config(config, tls, recycling),
             None => Manager::from_config(config, NoTls, recycling),
         };
@@ -49,8 +48,28 @@ impl Glances {
             .build();
         Ok(Self {
             pool: pool.map_err(Error::backend)?,
-            address: address.clone(),
+            connector,
         })
+    }
+
+    /// Makes sure that what was said when a connection was made arrived: some poolers keep it to themselves, and then nobody would be found,
+    /// and nothing be durable that the server's own settings leave to luck.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when it did not arrive.
+    pub(super) async fn check(&self) -> Result<(), Error> {
+        let said = "SELECT coalesce(current_setting('rollcall.scope', true), '') = 'installation'
+             AND current_setting('default_transaction_read_only') = 'on'";
+        let row = self.row(said, &[]).await?.ok_or(Error::Missing)?;
+        if row.try_get(0)? {
+            return Ok(());
+        }
+        let trouble = format!(
+            "{}: something between here and PostgreSQL keeps the settings of a session to itself (the start-up parameter `options`), as \
+             PgBouncer does with `ignore_startup_parameters`: give the address of PostgreSQL itself",
+            self.connector.address()
+        );
+        Err(Error::Unreachable(trouble.into()))
     }
 
     /// Tells how many there are, and what they do.
@@ -71,7 +90,7 @@ impl Glances {
     pub(super) async fn client(&self) -> Result<Object, Error> {
         self.pool.get().await.map_err(|error| match error {
             PoolError::Timeout(TimeoutType::Wait) => Error::Busy,
-            PoolError::Backend(error) => self.address.explain(error),
+            PoolError::Backend(error) => self.connector.address().explain(error),
             other => Error::Unreachable(Box::new(other)),
         })
     }
@@ -111,6 +130,13 @@ impl Glances {
 }
 
 async fn look(client: &Object, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
-    let statement = client.prepare_cached(sql).await?;
-    Ok(client.query(&statement, parameters).await?)
+    let rows = async {
+        let statement = client.prepare_cached(sql).await?;
+        client.query(&statement, parameters).await
+    };
+    rows.await.map_err(|error| match Error::from(error) {
+        // not too much was asked for: the database is slow
+        Error::TooLong => Error::Busy,
+        other => other,
+    })
 }

@@ -205,7 +205,7 @@ mod tests {
     use rollcall_scim::schema::{ENTERPRISE_USER, Registry};
     use rollcall_testkit::postgres::Database;
 
-    use super::super::connections::{Connections, Purpose};
+    use super::super::connections::{Connections, Connector, Purpose};
     use super::super::session::Then;
     use super::*;
     use crate::narrowing::narrowing;
@@ -305,7 +305,8 @@ mod tests {
         let location: Location = database.url().parse().unwrap();
         Store::open(&location).await.unwrap();
         // the fence stands, but for the objects of all organisations
-        let connections = Connections::new(&database.url().parse().unwrap());
+        let connector = Connector::new(&database.url().parse().unwrap()).unwrap();
+        let connections = Connections::new(connector);
         let checked = tokio::task::spawn_blocking(move || {
             connections.within(Purpose::Installation, |open| {
                 let organisation = OrgId::from_bytes(1_u128.to_be_bytes());

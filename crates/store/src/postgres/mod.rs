@@ -49,7 +49,7 @@ use crate::figures::Does;
 use crate::traits::{Backend, Look, Unit};
 use crate::turns::Turns;
 use crate::{Claim, Claimed, Error, Figures, Finding, NewAudit, Occupancy, Scheduled, WriteLedger};
-use connections::{Connections, Purpose, READERS, READERS_OF_ONE, SETTINGS, connect};
+use connections::{Connections, Connector, Purpose, READERS, READERS_OF_ONE, SETTINGS};
 use convert::{document, existing, id, json, uuid};
 use glances::Glances;
 use migrations::Applying;
@@ -75,7 +75,8 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     pub(crate) async fn open(address: &Address, figures: Arc<Figures>) -> Result<Self, Error> {
-        let mut client = connect(address, SETTINGS).await?;
+        let connector = Connector::new(address)?;
+        let mut client = connector.connect(SETTINGS).await?;
         let explain = |error| address.explain(error);
         let row = client
             .query_one(
@@ -106,13 +107,15 @@ impl Postgres {
                 Applying::Refused(error) => explain(error),
             })?;
         drop(client);
-        let connections = Connections::new(address);
+        let glances = Glances::new(connector.clone())?;
+        glances.check().await?;
+        let connections = Connections::new(connector);
         Ok(Self {
             readers: Turns::new(READERS, READERS_OF_ONE),
             writers: writers::Writers::new(connections.clone(), Arc::clone(&figures)),
             claims: claims::Claims::default(),
             connections,
-            glances: Glances::new(address)?,
+            glances,
             warnings,
             figures,
         })
@@ -121,7 +124,7 @@ impl Postgres {
 
 /// Tells whether there is a store in a database.
 pub(crate) async fn holds_store(address: &Address) -> Result<bool, Error> {
-    let client = connect(address, SETTINGS).await?;
+    let client = Connector::new(address)?.connect(SETTINGS).await?;
     let found = migrations::is_there(&*client).await;
     found.map_err(|error| address.explain(error))
 }

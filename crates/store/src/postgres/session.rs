@@ -11,15 +11,14 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 use tokio_postgres::IsolationLevel;
 
-use super::address::Address;
-use super::connections::{Purpose, SETTINGS, connect};
+use super::connections::{Connector, Purpose, SETTINGS};
 use super::convert::uuid;
 use crate::Error;
 
 /// A node that stands still in the middle of a unit keeps the others from writing to the organisation for so long.
 const STANDSTILL: &str = "5s";
 
-/// A session. It may be dropped only where a thread may wait; [`Sessions`] puts those away that nobody uses.
+/// A session.
 #[derive(Debug)]
 pub(super) struct Session {
     client: ClientWrapper,
@@ -27,13 +26,32 @@ pub(super) struct Session {
 }
 
 /// Drives a session while somebody waits for it.
+// INVARIANT: the runtime is there until the driver is dropped
 #[derive(Debug)]
-pub(super) struct Driver(Runtime);
+pub(super) struct Driver(Option<Runtime>);
 
 impl Driver {
+    fn new() -> Result<Self, Error> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::Unreachable(Box::new(error)))?;
+        Ok(Self(Some(runtime)))
+    }
+
     /// Waits for an answer of the session. The thread has to be one that may wait.
     pub(super) fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
-        self.0.block_on(answer)
+        let Some(runtime) = &self.0 else {
+            unreachable!("a session was used after its end");
+        };
+        runtime.block_on(answer)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // the end of a runtime waits for a name that is being looked up, which no thread may that drives others, unless it is told not to
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -54,11 +72,10 @@ impl Session {
     /// Makes a session.
     ///
     /// # Errors
-    /// As for [`connect`].
-    pub(super) fn new(address: &Address) -> Result<Self, Error> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let driver = Driver(runtime.map_err(Error::backend)?);
-        let client = driver.wait(connect(address, SETTINGS))?;
+    /// As for [`Connector::connect`].
+    pub(super) fn new(connector: &Connector) -> Result<Self, Error> {
+        let driver = Driver::new()?;
+        let client = driver.wait(connector.connect(SETTINGS))?;
         Ok(Self { client, driver })
     }
 
@@ -153,15 +170,5 @@ impl Sessions {
     /// Puts one back whose transaction has ended.
     pub(super) fn put(&self, session: Session) {
         self.lock().push(session);
-    }
-}
-
-impl Drop for Sessions {
-    fn drop(&mut self) {
-        // whoever closes a store need not be where a thread may wait, as the end of a runtime does unless it is told not to
-        for Session { client, driver } in self.lock().drain(..) {
-            drop(client);
-            driver.0.shutdown_background();
-        }
     }
 }

@@ -12,9 +12,10 @@ use rollcall_model::{
 use rollcall_scim::resource::Resource;
 use rollcall_testkit::postgres::{Database, PASSWORD, Server};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::Postgres;
-use super::connections::{Connections, Purpose};
+use super::connections::{Connections, Connector, Purpose};
 use super::glances::Glances;
 use super::session::Then;
 use super::unit::Tenant as Rows;
@@ -130,7 +131,7 @@ async fn within<T: Send + 'static>(
     purpose: Purpose,
     look: impl FnOnce(&mut Rows<'_>) -> T + Send + 'static,
 ) -> T {
-    let connections = Connections::new(&url.parse().unwrap());
+    let connections = Connections::new(Connector::new(&url.parse().unwrap()).unwrap());
     tokio::task::spawn_blocking(move || {
         connections
             .within(purpose, |open| {
@@ -364,7 +365,7 @@ async fn a_server_that_was_away_is_found_again() {
 async fn sessions_that_broke_while_nobody_used_them_are_put_away() {
     let database = Database::fresh().unwrap();
     open(&database.url()).await.unwrap();
-    let connections = Connections::new(&database.url().parse().unwrap());
+    let connections = Connections::new(Connector::new(&database.url().parse().unwrap()).unwrap());
     let all_are_there = Arc::new(std::sync::Barrier::new(6));
     let mut units = tokio::task::JoinSet::new();
     for _ in 0..6 {
@@ -398,7 +399,7 @@ async fn a_look_at_the_installation_survives_its_connection_and_changes_nothing(
     let database = Database::fresh().unwrap();
     let store = open(&database.url()).await.unwrap();
     organisation(&store, "one").await;
-    let glances = Glances::new(&database.url().parse().unwrap()).unwrap();
+    let glances = Glances::new(Connector::new(&database.url().parse().unwrap()).unwrap()).unwrap();
     let count = "SELECT count(*) FROM organisations";
     glances.row(count, &[]).await.unwrap();
 
@@ -532,6 +533,108 @@ async fn a_unit_that_goes_on_after_a_failure_keeps_nothing_and_harms_nobody() {
     assert!(matches!(alone.await, Err(Error::Unreachable(_))));
     assert_eq!(names(&one).await.unwrap(), 2);
     assert_eq!(store.examine().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_before_anything_is_sent_does_not_take_an_acknowledged_write_along() {
+    let database = Database::fresh().unwrap();
+    let store = open(&database.url()).await.unwrap();
+    let one = organisation(&store, "one").await;
+    let (operator, connection) =
+        tokio_postgres::connect(&database.url_of("postgres"), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let first = one.write::<(), Error, _>(move |_| {
+        assert!(held.recv().is_err());
+        Ok(())
+    });
+    // its books are in the database when it ends
+    let audited = one.write::<_, Error, _>(|writer| {
+        let entry = NewAudit {
+            origin: Origin {
+                actor: Actor::System,
+                request: RequestId::new(at(0), &DICE),
+                address: None,
+            },
+            action: "user.updated",
+            object: "ann".to_owned(),
+            detail: json!({}),
+        };
+        writer.append_audit(at(1), &entry)?;
+        writer.counts()
+    });
+    // the first statement of this one waits for its table until it may not any more
+    let told = one.write(|writer| {
+        let change = NewChange {
+            kind: Kind::User,
+            id: ResourceId::new(at(1), &DICE),
+            action: Action::Created,
+            document: None,
+            membership: Membership::default(),
+            summary: Summary::default(),
+        };
+        writer.append_change(at(2), &change)
+    });
+    let release = async {
+        operator
+            .batch_execute("BEGIN; LOCK TABLE changes IN ACCESS EXCLUSIVE MODE")
+            .await
+            .unwrap();
+        drop(hold);
+    };
+
+    let (_, audited, told, ()) = tokio::join!(first, audited, told, release);
+
+    assert!(told.is_err(), "{told:?}");
+    operator.batch_execute("ROLLBACK").await.unwrap();
+    let entries = one
+        .read::<_, Error, _>(|reader| Ok(reader.audit(None, 9)?.len()))
+        .await
+        .unwrap();
+    assert_eq!(entries, 1 + usize::from(audited.is_ok()));
+}
+
+/// Passes connections on, and makes another setting of one that the client asks for, as a pooler does that does not know it.
+async fn pooler(database: String) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let database = database.clone();
+            tokio::spawn(async move {
+                let mut server = tokio::net::TcpStream::connect(database).await.unwrap();
+                let mut start = vec![0; 4_096];
+                let length = client.read(&mut start).await.unwrap();
+                start.truncate(length);
+                let known = b"rollcall.scope";
+                let place = start.windows(known.len()).position(|part| part == known);
+                if let Some(place) = place {
+                    start[place..place + known.len()].copy_from_slice(b"rollcall.xxxxx");
+                }
+                server.write_all(&start).await.unwrap();
+                drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_that_keeps_settings_to_itself_is_refused() {
+    let database = Database::fresh().unwrap();
+    let url = database.url_by_network(PASSWORD, "?sslmode=disable");
+    open(&url).await.unwrap();
+    let authority = url.split('@').nth(1).unwrap().split('/').next().unwrap();
+    let port = pooler(authority.to_owned()).await;
+
+    let refused = trouble(&url.replace(authority, &format!("127.0.0.1:{port}"))).await;
+
+    assert!(
+        refused.contains("the address of PostgreSQL itself"),
+        "{refused}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -233,6 +233,11 @@ fn run(
     }
     let last = Tenant::new(open, connections, purpose, None).with_books(books);
     last.catch_up()?;
+    if is_shared && !last.has_spoken() {
+        // a unit may have failed outside its savepoint. PostgreSQL then takes everything back at the COMMIT and answers it as if all were
+        // well; any other statement fails
+        last.wait(open.transaction.batch_execute("SELECT"))?;
+    }
     Ok(Then::Keep)
 }
 
@@ -244,8 +249,11 @@ fn end(tenant: &Tenant<'_>, is_shared: bool) -> Result<(), Error> {
     }
     if is_shared {
         tenant.say_later("RELEASE unit".to_owned());
+        tenant.send_put_off()
+    } else {
+        // nobody comes after it whose books these would be too
+        tenant.catch_up()
     }
-    tenant.send_put_off()
 }
 
 /// Tells everybody that nothing of theirs was kept.
