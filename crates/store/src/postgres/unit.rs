@@ -106,9 +106,16 @@ impl<'c> Tenant<'c> {
         }
     }
 
-    /// Tells whether a statement failed, so that nothing of the unit can be kept.
-    pub(super) fn has_failed(&self) -> bool {
-        self.failed.get()
+    /// Makes sure that no statement failed. PostgreSQL answers the COMMIT of what failed as if all were well, and keeps nothing of it.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when one did, and the unit went on regardless.
+    pub(super) fn sound(&self) -> Result<(), Error> {
+        if self.failed.get() {
+            let why = "a statement failed, and the unit went on regardless";
+            return Err(Error::Unreachable(why.into()));
+        }
+        Ok(())
     }
 
     /// Tells whether anything was sent to the database.
@@ -184,8 +191,9 @@ impl<'c> Tenant<'c> {
         }
     }
 
-    /// Puts the books into the database, and waits for whatever was put off.
+    /// Puts the books into the database, and waits for whatever was put off: the end of what is to be kept.
     pub(super) fn catch_up(&self) -> Result<(), Error> {
+        self.sound()?;
         self.close_books()?;
         self.send_put_off()
     }

@@ -234,8 +234,7 @@ fn run(
     let last = Tenant::new(open, connections, purpose, None).with_books(books);
     last.catch_up()?;
     if is_shared && !last.has_spoken() {
-        // a unit may have failed outside its savepoint. PostgreSQL then takes everything back at the COMMIT and answers it as if all were
-        // well; any other statement fails
+        // a unit may have failed before its savepoint was sent, and the COMMIT would not say so
         last.wait(open.transaction.batch_execute("SELECT"))?;
     }
     Ok(Then::Keep)
@@ -243,17 +242,13 @@ fn run(
 
 /// Ends a unit whose changes are to be kept.
 fn end(tenant: &Tenant<'_>, is_shared: bool) -> Result<(), Error> {
-    if tenant.has_failed() {
-        let why = "a statement failed, and the unit went on regardless";
-        return Err(Error::Unreachable(why.into()));
-    }
-    if is_shared {
-        tenant.say_later("RELEASE unit".to_owned());
-        tenant.send_put_off()
-    } else {
+    if !is_shared {
         // nobody comes after it whose books these would be too
-        tenant.catch_up()
+        return tenant.catch_up();
     }
+    tenant.sound()?;
+    tenant.say_later("RELEASE unit".to_owned());
+    tenant.send_put_off()
 }
 
 /// Tells everybody that nothing of theirs was kept.
