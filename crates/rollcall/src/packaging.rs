@@ -124,8 +124,7 @@ fn the_examples_of_the_guide_believe_the_proxy_in_front_of_them() {
 fn the_unit_waits_for_what_is_in_flight() {
     let patience = of_unit("TimeoutStopSec").concat().parse().unwrap();
 
-    // what is being answered, and then a request of a cycle under way
-    let longest = rollcall_web::limits::DRAIN_TIME + rollcall_connect::client::TOTAL;
+    let longest = crate::commands::serve::LAST_WAIT + crate::commands::LAST_WAIT;
     assert!(Duration::from_secs(patience) > longest);
 }
 

@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::outcome::Exit;
 
 /// How long the end waits for a thread that still waits for something itself, such as a database that stands still.
-const LAST_WAIT: Duration = Duration::from_secs(30);
+pub(crate) const LAST_WAIT: Duration = Duration::from_secs(3);
 
 /// Runs a command to its end.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {

@@ -104,13 +104,31 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<Exit> {
     }
     printer::say("  stop it with Ctrl-C or SIGTERM");
     stop_signal().await?;
-    printer::say("finishing what is in flight …");
-    served.stop().await;
-    if let Some(traces) = traces {
-        traces.flush().await;
+    printer::say("finishing what is in flight … (the same once more leaves it)");
+    let ended = async {
+        served.stop().await;
+        if let Some(traces) = traces {
+            traces.flush().await;
+        }
+    };
+    let left = "what was in flight is left; what was acknowledged is there";
+    tokio::select! {
+        () = ended => {}
+        () = tokio::time::sleep(LAST_WAIT) => {
+            printer::say(&format!("something does not come to its end, such as a database that does not answer: {left}"));
+        }
+        again = stop_signal() => {
+            again?;
+            printer::say(left);
+        }
     }
     Ok(Exit::Done)
 }
+
+/// How long the end of a server may take: what is being answered, and then a request of a cycle under way. Who is cut short is as well off as
+/// when the process is killed.
+pub(crate) const LAST_WAIT: Duration =
+    rollcall_web::limits::DRAIN_TIME.saturating_add(rollcall_connect::client::TOTAL);
 
 /// A running server.
 #[derive(Debug)]

@@ -115,6 +115,53 @@ async fn a_database_that_restarts_is_missed_for_seconds_and_loses_nothing() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_told_twice_ends_although_its_database_stands_still() {
+    let database_server = Database::of_ones_own("", &[]).unwrap();
+    let database = database_server.database().unwrap();
+    let installation = Installation::new();
+    store::place(installation.folder.path(), database.url());
+    installation.ok(&["org", "create", "vault", "--name", "An organisation"]);
+    let token = installation.ok(&["token", "create", "--org", "vault"]);
+    let mut server = installation.serve(&[]);
+    let scim = server.scim("vault", &token);
+    let person = |name: &str| serde_json::json!({"userName": name});
+    scim.post("/Users", person("ann")).await.is(201);
+    let backends = database
+        .sql("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        .unwrap();
+    let backends: Vec<i32> = backends.lines().map(|pid| pid.parse().unwrap()).collect();
+    let signal = |signal| {
+        for pid in &backends {
+            let pid = rustix::process::Pid::from_raw(*pid).unwrap();
+            rustix::process::kill_process(pid, signal).unwrap();
+        }
+    };
+    signal(rustix::process::Signal::STOP);
+    let bob = person("bob");
+    let asking = tokio::spawn(async move { scim.post("/Users", bob).await });
+    pause(500).await;
+
+    let id = rustix::process::Pid::from_child(&server.process);
+    let stop = || rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    stop();
+    pause(1_000).await;
+    assert!(server.process.try_wait().unwrap().is_none() && !asking.is_finished());
+    stop();
+
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = server.process.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "it goes on");
+        pause(100).await;
+    };
+    assert!(status.success(), "{status}");
+    signal(rustix::process::Signal::CONT);
+    asking.abort();
+}
+
 async fn pause(milliseconds: usize) {
     tokio::time::sleep(Duration::from_millis(milliseconds as u64)).await;
 }
