@@ -8,6 +8,8 @@ use jiff::fmt::rfc2822;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use rollcall_observe::TRACE;
+use rollcall_scim::limits::{Limits, STANDARD};
+use serde_json::{Map, Value};
 use tracing::Instrument;
 
 use crate::client::{Client, REPLY_BYTES, Refused, Unresolved};
@@ -30,6 +32,20 @@ pub(crate) struct Reply {
     /// Whether it says that it is a page for people.
     pub(crate) is_page: bool,
     pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    /// Reads the body as a JSON object.
+    pub(crate) fn object(&self) -> Option<Map<String, Value>> {
+        let limits = Limits {
+            string_bytes: REPLY_BYTES,
+            ..STANDARD
+        };
+        match rollcall_scim::json::parse(&self.body, &limits) {
+            Ok(Value::Object(object)) => Some(object),
+            _ => None,
+        }
+    }
 }
 
 /// Why there is no reply.

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
-use rollcall_scim::limits::{Limits, STANDARD};
-use serde_json::{Map, Value};
 use url::Url;
 
 use super::Unread;
-use crate::client::{Client, REPLY_BYTES, Surroundings};
+use crate::client::{Client, Surroundings};
 use crate::figures::End;
 use crate::reply::{Reply, send};
 
@@ -75,18 +73,6 @@ impl Asking {
 /// Tells whether an answer of this status may be another one later.
 pub(super) fn passes(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502..=504)
-}
-
-/// Reads an answer that is a JSON object.
-pub(super) fn object(body: &[u8]) -> Option<Map<String, Value>> {
-    let limits = Limits {
-        string_bytes: REPLY_BYTES,
-        ..STANDARD
-    };
-    match rollcall_scim::json::parse(body, &limits) {
-        Ok(Value::Object(object)) => Some(object),
-        _ => None,
-    }
 }
 
 /// Shortens the other end's own words to what is passed on.

@@ -17,7 +17,7 @@ use rollcall_scim::schema::Registry;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::asking::{Asking, PAUSE, object, passes, shown, words};
+use super::asking::{Asking, PAUSE, passes, shown, words};
 use super::described::Described;
 use super::ready::Ready;
 use super::{Batch, Completeness, Pointer, Source, Unread};
@@ -316,7 +316,7 @@ impl Graph {
                 "leave `url` out, or enter Graph's address with its version: \"https://graph.microsoft.com/v1.0\"",
             )
         };
-        let list = object(&reply.body).ok_or_else(unlike)?;
+        let list = reply.object().ok_or_else(unlike)?;
         let objects = list
             .get("value")
             .and_then(Value::as_array)
@@ -375,7 +375,7 @@ impl Graph {
                 .body(form.clone())
         });
         let reply = reply.await?;
-        let answer = object(&reply.body);
+        let answer = reply.object();
         let text = |name: &str| {
             let text = answer.as_ref()?.get(name)?.as_str()?;
             Some(text).filter(|text| !text.is_empty())
@@ -470,7 +470,8 @@ fn below(base: &Url, parts: &[&str]) -> Url {
 /// Puts a refusal into words.
 fn refusal(url: &Url, reply: &Reply) -> Unread {
     let at = shown(url);
-    let said = object(&reply.body)
+    let said = reply
+        .object()
         .and_then(|body| Some(words(value(&body, "error.message")?.as_str()?)))
         .map(|said| format!(": {said}"))
         .unwrap_or_default();

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::Unread;
-use super::asking::{Asking, object, passes, shown, words};
+use super::asking::{Asking, passes, shown, words};
 use crate::reply::Reply;
 
 /// So many resources are asked for at a time; the endpoint may give fewer.
@@ -61,7 +61,7 @@ impl Endpoint {
         if reply.status == 401 {
             return Err(refusal(&url, &reply));
         }
-        let config = object(&reply.body).filter(|_| reply.status == 200);
+        let config = reply.object().filter(|_| reply.status == 200);
         let cursor = config
             .as_ref()
             .and_then(|config| member(member(config, "pagination")?.as_object()?, "cursor"));
@@ -151,7 +151,7 @@ impl Endpoint {
         let reply = self.get(&url).await?;
         match reply.status {
             404 => Ok(None),
-            200 => match object(&reply.body) {
+            200 => match reply.object() {
                 Some(resource) if member(&resource, "id").and_then(Value::as_str) == Some(id) => {
                     Ok(Some(resource))
                 }
@@ -289,7 +289,7 @@ fn page(url: &Url, reply: &Reply) -> Result<Page, Unread> {
         return Err(refusal(url, reply));
     }
     let unlike = || not_scim(url, "something that is not a SCIM ListResponse");
-    let list = object(&reply.body).ok_or_else(unlike)?;
+    let list = reply.object().ok_or_else(unlike)?;
     let total = member(&list, "totalResults").and_then(Value::as_u64);
     let resources = match member(&list, "Resources") {
         // an empty page may leave it out, but a list says something of itself
@@ -312,7 +312,7 @@ fn page(url: &Url, reply: &Reply) -> Result<Page, Unread> {
 }
 
 fn is_expired(reply: &Reply) -> bool {
-    let error = object(&reply.body);
+    let error = reply.object();
     let scim_type = error
         .as_ref()
         .and_then(|error| member(error, "scimType")?.as_str());
@@ -326,7 +326,7 @@ fn not_scim(url: &Url, what: &str) -> Unread {
 /// Puts a refusal into words.
 fn refusal(url: &Url, reply: &Reply) -> Unread {
     let at = shown(url);
-    let said = object(&reply.body).and_then(|error| {
+    let said = reply.object().and_then(|error| {
         let detail = member(&error, "detail")?.as_str()?;
         Some(format!(": {}", words(detail)))
     });

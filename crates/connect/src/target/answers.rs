@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use rollcall_scim::limits::{Limits, STANDARD};
 use rollcall_sync::target_path::member;
 use rollcall_sync::task::{Answer, INCOMPATIBLE, INSUFFICIENT_RIGHTS, Trouble, UNAUTHORIZED};
 use serde_json::{Map, Value};
@@ -10,7 +9,6 @@ use url::Url;
 
 use super::Page;
 use super::send::LONGEST_PAUSE;
-use crate::client::REPLY_BYTES;
 use crate::reply::{NoReply, Reply};
 
 /// Longest text of the target's own words that is passed on, in characters.
@@ -43,7 +41,7 @@ pub(super) fn page(reply: &Reply) -> Result<Page, Trouble> {
         _ => return Err(refusal(reply)),
     }
     let unlike = || unlike(reply, "a search result that is not a SCIM ListResponse");
-    let list = object(&reply.body).ok_or_else(unlike)?;
+    let list = reply.object().ok_or_else(unlike)?;
     let total = member(&list, "totalResults")
         .and_then(Value::as_u64)
         .ok_or_else(unlike)?;
@@ -98,18 +96,6 @@ pub(super) fn not_answered(no_reply: &NoReply) -> Answer {
         Answer::Failed(unreached(no_reply))
     } else {
         Answer::Unknown(unreached(no_reply))
-    }
-}
-
-/// Reads a reply as a JSON object.
-pub(super) fn object(body: &[u8]) -> Option<Map<String, Value>> {
-    let limits = Limits {
-        string_bytes: REPLY_BYTES,
-        ..STANDARD
-    };
-    match rollcall_scim::json::parse(body, &limits) {
-        Ok(Value::Object(object)) => Some(object),
-        _ => None,
     }
 }
 
@@ -245,7 +231,7 @@ fn redirected(reply: &Reply) -> String {
 
 /// Returns what a SCIM error says.
 fn detail(reply: &Reply) -> Option<String> {
-    let error = object(&reply.body)?;
+    let error = reply.object()?;
     let schemas = member(&error, "schemas")?.to_string();
     let detail = member(&error, "detail")?.as_str()?;
     schemas

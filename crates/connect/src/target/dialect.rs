@@ -12,7 +12,6 @@ use rollcall_sync::task::{Extent, INCOMPATIBLE, Trouble};
 use serde_json::{Map, Value};
 
 use super::Target;
-use super::answers::object;
 use super::send::rounded;
 use crate::pace::present;
 use crate::reply::Reply;
@@ -50,7 +49,7 @@ impl Target {
         let url = self.url_of("ServiceProviderConfig");
         if let Ok(reply) = self.exchange(Method::GET, url).await
             && reply.status == 200
-            && let Some(config) = object(&reply.body)
+            && let Some(config) = reply.object()
         {
             state(&mut locked(&self.shared.profile), &config);
         }
@@ -208,7 +207,7 @@ fn members_in(operations: &[Value]) -> (usize, usize) {
 
 /// Returns the reason of a refusal, also of one that lacks the form of a SCIM error: it is looked at here, not passed on.
 fn reason(reply: &Reply) -> Option<String> {
-    let error = object(&reply.body)?;
+    let error = reply.object()?;
     let parts = ["scimType", "detail", "message"];
     let parts = parts.map(|name| member(&error, name).and_then(Value::as_str));
     Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))

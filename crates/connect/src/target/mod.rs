@@ -30,9 +30,7 @@ use url::Url;
 
 use crate::client::{Client, Refused};
 use crate::pace::{Pace, Urgency};
-use answers::{
-    conflict, done, id_of, incompatible, not_answered, object, refusal, unlike, unreached,
-};
+use answers::{conflict, done, id_of, incompatible, not_answered, refusal, unlike, unreached};
 
 pub use crate::client::Surroundings;
 pub use check::Tested;
@@ -223,7 +221,8 @@ impl Target {
         if reply.status != 200 {
             return Err(refusal(&reply));
         }
-        let group = object(&reply.body)
+        let group = reply
+            .object()
             .ok_or_else(|| unlike(&reply, "a group that is not a JSON object"))?;
         let members = member(&group, "members").and_then(Value::as_array);
         let members = members.into_iter().flatten().filter_map(Value::as_object);
@@ -271,7 +270,7 @@ impl Target {
         };
         match reply.status {
             200 | 201 => {
-                let created = object(&reply.body).unwrap_or_default();
+                let created = reply.object().unwrap_or_default();
                 match id_of(&created) {
                     Ok(Some(id)) if is_located_at(&created, id) => Answer::Created(id.to_owned()),
                     Ok(Some(id)) => self.verified(kind, id, &body).await,
@@ -340,7 +339,8 @@ impl Target {
             404 => return Ok(None),
             _ => return Err(refusal(&reply)),
         }
-        let resource = object(&reply.body)
+        let resource = reply
+            .object()
             .ok_or_else(|| unlike(&reply, "a resource that is not a JSON object"))?;
         if id_of(&resource)? != Some(id) {
             return Err(incompatible("another resource than the one asked for"));

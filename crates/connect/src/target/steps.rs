@@ -11,7 +11,6 @@ use rollcall_sync::task::{Answer, Trouble};
 use serde_json::Value;
 
 use super::Target;
-use super::answers::object;
 use crate::figures::End;
 use crate::pace::present;
 use crate::reply::send;
@@ -174,7 +173,7 @@ impl Target {
         match send((client, End::Target), Method::GET, request, now).await {
             Err(no_reply) => (Err(no_reply.message), None),
             Ok(reply) => {
-                let config = (reply.status == 200).then(|| object(&reply.body)).flatten();
+                let config = (reply.status == 200).then(|| reply.object()).flatten();
                 let seen = if self.shared.base.scheme() == "https" {
                     "TLS, and a certificate that is valid for this name"
                 } else {

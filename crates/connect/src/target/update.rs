@@ -10,7 +10,7 @@ use rollcall_sync::task::{Answer, INCOMPATIBLE, Trouble};
 use serde_json::{Map, Value, json};
 
 use super::Target;
-use super::answers::{done, not_answered, object, said};
+use super::answers::{done, not_answered, said};
 use crate::reply::{NoReply, Reply};
 
 /// How often a resource is read again because it changed while it was being changed.
@@ -159,7 +159,7 @@ fn takes_away_nothing(operations: &[Value], reply: &Reply) -> bool {
         return false;
     };
     let removes = operation.get("op") == Some(&Value::from("remove"));
-    let said = object(&reply.body);
+    let said = reply.object();
     let kind = said
         .as_ref()
         .and_then(|error| member(error, "scimType")?.as_str());

@@ -25,6 +25,15 @@ const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// So soon a client is answered, whatever it is told.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
+/// Makes a store in a database, with an organisation and a token for it.
+fn with_vault(database: String) -> (Installation, String) {
+    let installation = Installation::new();
+    store::place(installation.folder.path(), database);
+    installation.ok(&["org", "create", "vault", "--name", "An organisation"]);
+    let token = installation.ok(&["token", "create", "--org", "vault"]);
+    (installation, token)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_restarts_is_missed_for_seconds_and_loses_nothing() {
     let (rounds, seed) = (soak::many(3, 20), soak::seed(1));
@@ -32,10 +41,7 @@ async fn a_database_that_restarts_is_missed_for_seconds_and_loses_nothing() {
     let mut chance = Chance::new(seed);
     let database_server = Database::of_ones_own("", &[]).unwrap();
     let database = database_server.database().unwrap();
-    let installation = Installation::new();
-    store::place(installation.folder.path(), database.url());
-    installation.ok(&["org", "create", "vault", "--name", "An organisation"]);
-    let token = installation.ok(&["token", "create", "--org", "vault"]);
+    let (installation, token) = with_vault(database.url());
     let server = installation.serve(&[("ROLLCALL_RATE", "1000000")]);
     let scim = server.scim("vault", &token);
     let mut clients = clients(&scim, seed).await;
@@ -119,10 +125,7 @@ async fn a_database_that_restarts_is_missed_for_seconds_and_loses_nothing() {
 async fn a_server_that_is_told_twice_ends_although_its_database_stands_still() {
     let database_server = Database::of_ones_own("", &[]).unwrap();
     let database = database_server.database().unwrap();
-    let installation = Installation::new();
-    store::place(installation.folder.path(), database.url());
-    installation.ok(&["org", "create", "vault", "--name", "An organisation"]);
-    let token = installation.ok(&["token", "create", "--org", "vault"]);
+    let (installation, token) = with_vault(database.url());
     let mut server = installation.serve(&[]);
     let scim = server.scim("vault", &token);
     let person = |name: &str| serde_json::json!({"userName": name});
